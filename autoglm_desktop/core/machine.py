@@ -1,0 +1,162 @@
+"""What is known of a machine. Bytes and seconds; unknown is ``None``, never 0."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class OsInfo:
+    name: str | None = None  # "Linux", "Windows", "macOS"
+    version: str | None = None
+    wsl: bool | None = None
+
+
+@dataclass(frozen=True)
+class Cpu:
+    name: str | None = None
+    physical_cores: int | None = None
+    performance_cores: int | None = None
+    logical_cores: int | None = None
+    features: tuple[str, ...] = ()
+    memory_bandwidth_bytes_per_s: int | None = None
+
+
+@dataclass(frozen=True)
+class Memory:
+    """RAM in bytes. Inside a container the cgroup's limit counts where it is lower."""
+
+    total_bytes: int | None = None
+    available_bytes: int | None = None
+    swap_total_bytes: int | None = None
+    swap_used_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Disk:
+    path: str
+    kind: str = "unknown"  # nvme | sata_ssd | hdd | unknown
+    free_bytes: int | None = None
+    sequential_read_bytes_per_s: int | None = None
+    random_read_iops: int | None = None
+
+
+@dataclass(frozen=True)
+class GpuProcess:
+    name: str | None = None
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Gpu:
+    index: int
+    vendor: str  # nvidia | amd | intel | apple
+    name: str | None = None
+    memory_total_bytes: int | None = None
+    memory_free_bytes: int | None = None
+    compute_capability: tuple[int, int] | None = None
+    driver_version: str | None = None
+    cuda_version: str | None = None
+    memory_bandwidth_bytes_per_s: int | None = None
+    power_limit_w: float | None = None
+    temperature_c: int | None = None
+    bar1_total_bytes: int | None = None
+    display_attached: bool | None = None
+    processes: tuple[GpuProcess, ...] = ()
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    name: str
+    backend: str | None = None  # llama.cpp | transformers
+    version: str | None = None
+    devices: tuple[str, ...] = ()
+    self_test: str = "not_run"  # passed | safe_mode | failed | not_run
+
+
+@dataclass(frozen=True)
+class Runtime:
+    python: str | None = None
+    engines: tuple[EngineInfo, ...] = ()
+
+
+@dataclass(frozen=True)
+class Machine:
+    os: OsInfo = field(default_factory=OsInfo)
+    cpu: Cpu = field(default_factory=Cpu)
+    memory: Memory = field(default_factory=Memory)
+    disks: tuple[Disk, ...] = ()
+    gpus: tuple[Gpu, ...] = ()
+    runtime: Runtime = field(default_factory=Runtime)
+
+
+def to_json(value: Any) -> Any:
+    """A frozen value as JSON types: dataclasses become objects, tuples lists."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, (tuple, list)):
+        return [to_json(item) for item in value]
+    if isinstance(value, dict):
+        return {key: to_json(item) for key, item in value.items()}
+    return value
+
+
+def from_json(cls: type[T], data: object) -> T:
+    """Build a dataclass from JSON, whole or in part: unknown keys are ignored, missing ones keep their default.
+
+    Raises ValueError (naming the key) when a value has the wrong type or a required key is missing.
+    """
+    if not isinstance(data, dict):
+        raise ValueError(f"{cls.__name__}: expected an object")
+    hints = typing.get_type_hints(cls)
+    found: dict[str, Any] = {}
+    for item in dataclasses.fields(cls):  # type: ignore[arg-type]
+        if item.name in data:
+            found[item.name] = _convert(hints[item.name], data[item.name], f"{cls.__name__}.{item.name}")
+        elif item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING:
+            raise ValueError(f"{cls.__name__}.{item.name} is missing")
+    return cls(**found)
+
+
+def _convert(hint: Any, value: object, where: str) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in args:
+            return None
+        return _convert(next(a for a in args if a is not type(None)), value, where)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise ValueError(f"{where}: expected a list")
+        if len(args) == 2 and args[1] is Ellipsis:
+            return tuple(_convert(args[0], item, where) for item in value)
+        if len(value) != len(args):
+            raise ValueError(f"{where}: expected {len(args)} items")
+        return tuple(_convert(a, item, where) for a, item in zip(args, value, strict=True))
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise ValueError(f"{where}: expected an object")
+        return {key: _convert(args[1], item, where) for key, item in value.items()}
+    if dataclasses.is_dataclass(hint):
+        return from_json(typing.cast("type[Any]", hint), value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if hint is Any or hint is object:
+        return value
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise ValueError(f"{where}: expected {hint.__name__}")
+    return value
+
+
+def machine_from_json(data: object) -> Machine:
+    """A Machine from the ``machine`` object or a whole ``check --json``. Raises ValueError."""
+    if isinstance(data, dict) and isinstance(data.get("machine"), dict):
+        data = data["machine"]
+    return from_json(Machine, data)

@@ -1,0 +1,247 @@
+"""The engine protocol: UTF-8 JSON lines, ``{"event": …}`` out, ``{"command": …}`` in.
+
+The first line in is a job (``load``, ``self_test``, ``devices``, ``dry_run``, ``measure``); later
+``generate``, ``cancel``, ``unload``, ``shutdown``. docs/engine-protocol.md holds one example of each line.
+Bytes, seconds, tokens/s.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+from .machine import from_json, to_json
+
+FAILURE_KINDS = (
+    "out_of_memory", "crashed", "hung", "bad_file", "missing_dependency", "not_proven", "unsupported",
+)  # fmt: skip
+PHASES = ("open", "load", "quantise", "project", "warm_up")
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are chosen. ``temperature`` 0 is greedy; ``seed`` None is random."""
+
+    temperature: float = 0.8
+    top_p: float = 0.95
+    top_k: int = 40
+    min_p: float = 0.0
+    max_tokens: int = 1024
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """Native options that a safe mode may change."""
+
+    use_extra_bufts: bool = True
+    op_offload: bool = True
+
+
+@dataclass(frozen=True)
+class Load:
+    """Load a model and answer ``ready`` or ``failed``. ``gpu_layers`` counts the output layer, -1 is all."""
+
+    backend: str  # "llama.cpp" | "transformers"
+    model: str
+    context: int
+    gpu_layers: int = 0
+    kv_type: str = "f16"  # f16 | q8_0
+    threads: int | None = None
+    options: EngineOptions = field(default_factory=EngineOptions)
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """Load ``model`` (tiny), decode a prompt and some tokens, answer ``ready`` with the proof."""
+
+    backend: str
+    model: str
+    gpu_layers: int = 0
+    options: EngineOptions = field(default_factory=EngineOptions)
+
+
+@dataclass(frozen=True)
+class Devices:
+    backend: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """One chat message; ``content`` is text, or parts as OpenAI sends them."""
+
+    role: str
+    content: Any
+
+
+@dataclass(frozen=True)
+class Generate:
+    id: str
+    messages: tuple[Message, ...]
+    sampling: Sampling = field(default_factory=Sampling)
+
+
+@dataclass(frozen=True)
+class Cancel:
+    id: str
+
+
+@dataclass(frozen=True)
+class Unload:
+    pass
+
+
+@dataclass(frozen=True)
+class Shutdown:
+    pass
+
+
+@dataclass(frozen=True)
+class Progress:
+    phase: str
+    fraction: float
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the engine really runs on, read from the running engine."""
+
+    backend: str
+    build: str
+    devices: tuple[str, ...] = ()
+    gpu_layers: int | None = None
+    total_layers: int | None = None
+    memory: dict[str, dict[str, int]] = field(default_factory=dict)  # device -> cause -> bytes
+    quantised_modules: int | None = None
+    kv_type: str | None = None
+    context: int | None = None
+    threads: int | None = None
+    load_s: float | None = None
+    warm_up_tokens_per_s: float | None = None
+    options: EngineOptions = field(default_factory=EngineOptions)
+
+
+@dataclass(frozen=True)
+class Ready:
+    proof: Proof
+
+
+@dataclass(frozen=True)
+class DeviceList:
+    """Answer to ``devices``."""
+
+    build: str
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Delta:
+    id: str
+    text: str
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Usage:
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Timings:
+    first_token_s: float | None = None
+    prompt_tokens_per_s: float | None = None
+    tokens_per_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    id: str
+    usage: Usage
+    timings: Timings
+    finish_reason: str  # stop | length | cancelled
+
+
+@dataclass(frozen=True)
+class Failed:
+    """``id`` names the request that failed, or None: the engine itself did."""
+
+    kind: str
+    message: str
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """What the engine process holds now: resident bytes and bytes by GPU device."""
+
+    resident_bytes: int | None = None
+    devices: dict[str, int] = field(default_factory=dict)
+
+
+Command = Union[Load, SelfTest, Devices, Generate, Cancel, Unload, Shutdown]
+Event = Union[Progress, Ready, DeviceList, Delta, Done, Failed, MemoryUse]
+
+COMMANDS: dict[str, type] = {
+    "load": Load, "self_test": SelfTest, "devices": Devices, "generate": Generate,
+    "cancel": Cancel, "unload": Unload, "shutdown": Shutdown,
+}  # fmt: skip
+EVENTS: dict[str, type] = {
+    "progress": Progress, "ready": Ready, "devices": DeviceList, "delta": Delta,
+    "done": Done, "failed": Failed, "memory": MemoryUse,
+}  # fmt: skip
+_COMMAND_NAMES = {cls: name for name, cls in COMMANDS.items()}
+_EVENT_NAMES = {cls: name for name, cls in EVENTS.items()}
+
+
+class ProtocolError(ValueError):
+    """A line that is not of the protocol."""
+
+
+def encode(value: Command | Event) -> str:
+    """One line without its newline."""
+    kind = type(value)
+    if kind is Delta:  # the hot path: one per token
+        return json.dumps(
+            {"event": "delta", "id": value.id, "text": value.text, "tokens": value.tokens}, ensure_ascii=False
+        )
+    key, name = ("command", _COMMAND_NAMES[kind]) if kind in _COMMAND_NAMES else ("event", _EVENT_NAMES[kind])
+    return json.dumps({key: name, **to_json(value)}, ensure_ascii=False)
+
+
+def _decode(line: str | bytes, key: str, kinds: dict[str, type]) -> Any:
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"not JSON: {error}") from error
+    name = data.get(key) if isinstance(data, dict) else None
+    if not isinstance(name, str) or name not in kinds:
+        raise ProtocolError(f"no known {key!r}: {str(line)[:200]}")
+    if name == "delta":
+        return Delta(str(data["id"]), str(data["text"]), int(data["tokens"]))
+    try:
+        return from_json(kinds[name], data)
+    except ValueError as error:
+        raise ProtocolError(str(error)) from error
+
+
+def decode_event(line: str | bytes) -> Event:
+    """An event from one line. Raises ProtocolError."""
+    event: Event = _decode(line, "event", EVENTS)
+    return event
+
+
+def decode_command(line: str | bytes) -> Command:
+    """A command from one line. Raises ProtocolError."""
+    command: Command = _decode(line, "command", COMMANDS)
+    return command
+
+
+def with_id(failed: Failed, request: str) -> Failed:
+    return dataclasses.replace(failed, id=request)

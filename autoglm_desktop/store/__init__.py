@@ -1,0 +1,1 @@
+"""Files: paths, settings, model files, conversations. Engines import ``store.gguf*`` only."""
