@@ -151,6 +151,7 @@ class Usage:
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
+    dropped_messages: int = 0
 
 
 @dataclass(frozen=True)

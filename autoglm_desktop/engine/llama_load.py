@@ -1,0 +1,188 @@
+"""Loading a GGUF through llama.cpp's low-level bindings, and the proof of what it became."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import llama_cpp.llama_cpp as native
+
+from ..core import protocol
+from ..core.errors import TargetError
+from ..store import gguf
+from .native_log import NativeLog
+from .server import JobFailed
+
+KV_TYPES = {"f16": 1, "q8_0": 8}  # ggml.h: GGML_TYPE_F16, GGML_TYPE_Q8_0
+BATCH = 512
+FLASH_ATTENTION_ENABLED = 1  # llama.h: LLAMA_FLASH_ATTN_TYPE_ENABLED
+
+log = NativeLog()
+_started = False
+
+
+def _on_log(level: int, text: bytes | None, _data: object) -> None:
+    log.feed(level, (text or b"").decode("utf-8", "replace"))
+
+
+_log_callback = native.llama_log_callback(_on_log)
+
+
+def initialise() -> None:
+    """Start llama.cpp's backends once per process."""
+    global _started
+    if not _started:
+        native.llama_log_set(_log_callback, ctypes.c_void_p(0))
+        native.llama_backend_init()
+        _started = True
+
+
+def build() -> str:
+    """The llama-cpp-python version, llama.cpp's own and its compiled-in features."""
+    from llama_cpp import __version__
+
+    version = native.llama_version().decode("utf-8", "replace")
+    system = native.llama_print_system_info().decode("utf-8", "replace").strip(" |")
+    return f"llama-cpp-python {__version__} · llama.cpp {version} · {system}"
+
+
+@dataclass
+class Loaded:
+    """A loaded model with its context. Pointers are llama.cpp's; ``close`` frees both."""
+
+    model: Any
+    context: Any
+    vocab: Any
+    header: gguf.GgufHeader
+    cells: int
+    on_gpu: bool
+    proof: protocol.Proof
+
+    def close(self) -> None:
+        native.llama_free(self.context)
+        native.llama_model_free(self.model)
+
+
+def open_model(job: protocol.Load, progress: Callable[[str, float], None]) -> Loaded:
+    """Load, create the context and warm up. Raises JobFailed."""
+    started = time.perf_counter()
+    header = _checked_header(job.model)
+    initialise()
+    _load_seen.clear()
+    model = _load_model(job, progress)
+    context = _create_context(model, job)
+    threads = native.llama_n_threads(context)
+    vocab = native.llama_model_get_vocab(model)
+    progress("warm_up", 0.0)
+    speed = _warm_up(context, vocab)
+    progress("warm_up", 1.0)
+    offloaded, total = log.offloaded or (0, header.block_count + 1)
+    proof = protocol.Proof(
+        backend="llama.cpp",
+        build=build(),
+        devices=_device_names(),
+        gpu_layers=offloaded,
+        total_layers=total,
+        memory={device: dict(causes) for device, causes in log.memory.items()},
+        kv_type=job.kv_type,
+        context=native.llama_n_ctx(context),
+        threads=threads,
+        load_s=time.perf_counter() - started,
+        warm_up_tokens_per_s=speed,
+        options=job.options,
+    )
+    cells = native.llama_n_ctx(context)
+    return Loaded(model, context, vocab, header, cells, offloaded > 0, proof)
+
+
+def _device_names() -> tuple[str, ...]:
+    from . import devices
+
+    return devices.names()
+
+
+def _checked_header(path: str) -> gguf.GgufHeader:
+    """Damaged headers are refused here: several of them would abort the process inside llama.cpp."""
+    try:
+        header = gguf.read_header(Path(path))
+    except TargetError as error:
+        raise JobFailed("bad_file", str(error)) from error
+    refusal = gguf.refusal(header)
+    if refusal is not None:
+        raise JobFailed("bad_file", f"{refusal.code} {refusal.as_dict()}")
+    return header
+
+
+_load_seen: list[object] = []
+
+
+def _load_model(job: protocol.Load, progress: Callable[[str, float], None]) -> Any:
+    reported = -1
+
+    def on_progress(fraction: float, _data: object) -> bool:
+        nonlocal reported
+        if int(fraction * 50) > reported:
+            reported = int(fraction * 50)
+            progress("load", fraction)
+        return True
+
+    log.memory.clear()
+    log.offloaded = None
+    parameters = native.llama_model_default_params()
+    parameters.n_gpu_layers = job.gpu_layers if job.gpu_layers >= 0 else 2**30
+    parameters.use_extra_bufts = job.options.use_extra_bufts
+    callback = native.llama_progress_callback(on_progress)
+    _load_seen.append(callback)  # llama.cpp holds the pointer while it loads
+    parameters.progress_callback = callback
+    model = native.llama_model_load_from_file(os.fsencode(job.model), parameters)
+    if not model:
+        kind, message = log.failure("llama.cpp could not load the file")
+        raise JobFailed(kind, message)
+    return model
+
+
+def _create_context(model: Any, job: protocol.Load) -> Any:
+    parameters = native.llama_context_default_params()
+    parameters.n_ctx = job.context
+    parameters.n_batch = min(BATCH, job.context)
+    parameters.n_ubatch = min(BATCH, job.context)
+    parameters.n_outputs_max = 1  # only the last token's logits are read: 192 MiB less on a 151k vocabulary
+    parameters.flash_attn_type = FLASH_ATTENTION_ENABLED
+    parameters.type_k = parameters.type_v = KV_TYPES[job.kv_type]
+    parameters.offload_kqv = job.gpu_layers != 0
+    # A GPU build would otherwise copy the output matrix to the card even with no layer on it.
+    parameters.op_offload = job.options.op_offload and job.gpu_layers != 0
+    parameters.no_perf = True
+    threads = job.threads or os.cpu_count() or 1
+    parameters.n_threads = parameters.n_threads_batch = threads
+    context = native.llama_init_from_model(model, parameters)
+    if not context:
+        native.llama_model_free(model)
+        _kind, message = log.failure("llama.cpp could not create the context")
+        raise JobFailed("out_of_memory", message)
+    return context
+
+
+def _warm_up(context: Any, vocab: Any) -> float | None:
+    """Decode one small batch and two single tokens, so that a native crash happens before ``ready``.
+
+    Returns tokens/s of the single decodes. Raises JobFailed when llama.cpp refuses.
+    """
+    token = max(native.llama_vocab_bos(vocab), 0)
+    seconds = 0.0
+    for count in (4, 1, 1):
+        tokens = (native.llama_token * count)(*[token] * count)
+        begun = time.perf_counter()
+        code = native.llama_decode(context, native.llama_batch_get_one(tokens, count))
+        native.llama_synchronize(context)
+        seconds = time.perf_counter() - begun
+        if code:
+            kind = "out_of_memory" if code == -2 else "crashed"
+            raise JobFailed(kind, f"warm-up decode returned {code}")
+    native.llama_memory_clear(native.llama_get_memory(context), True)
+    return 1 / seconds if seconds > 0 else None

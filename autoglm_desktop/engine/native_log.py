@@ -1,0 +1,58 @@
+"""llama.cpp's own log: kept for proofs and failure messages, passed on to stderr."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import deque
+
+# "load_tensors:   CPU_Mapped model buffer size =  5872.40 MiB", "llama_kv_cache:  CUDA0 KV buffer size = …"
+_BUFFER = re.compile(r"(\S+)\s+(model|KV|compute|output|RS) buffer size\s*=\s*([0-9.]+) MiB")
+_LAYERS = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
+_CAUSES = {"model": "weights", "KV": "kv_cache", "RS": "kv_cache", "compute": "compute", "output": "compute"}
+_GPU = re.compile(r"^(?:CUDA|Vulkan|ROCm|HIP|SYCL|MTL|Metal)(\d*)(?:_Mapped|_Private)?$")
+_OUT_OF_MEMORY = ("out of memory", "failed to allocate", "cudamalloc failed", "unable to allocate", "alloc_tensor_range")
+
+
+def device_of(buffer: str) -> str:
+    """``gpu:N`` or ``ram`` for a ggml buffer name (CPU_Mapped, CPU_REPACK, AMX, CUDA0, CUDA_Host …)."""
+    match = _GPU.match(buffer)
+    return f"gpu:{int(match[1] or 0)}" if match else "ram"
+
+
+class NativeLog:
+    """Collects lines; ``feed`` takes the pieces that llama.cpp's log callback delivers."""
+
+    def __init__(self, keep: int = 400) -> None:
+        self._lines: deque[str] = deque(maxlen=keep)
+        self._partial = ""
+        self.memory: dict[str, dict[str, int]] = {}
+        self.offloaded: tuple[int, int] | None = None
+
+    def feed(self, level: int, text: str) -> None:
+        """``level`` is ggml's (2 info, 3 warning, 4 error, 5 continues the line before)."""
+        sys.stderr.write(text)
+        self._partial += text
+        *lines, self._partial = self._partial.split("\n")
+        for line in lines:
+            self._line(line)
+
+    def _line(self, line: str) -> None:
+        self._lines.append(line)
+        buffer = _BUFFER.search(line)
+        if buffer:
+            causes = self.memory.setdefault(device_of(buffer[1]), {})
+            cause = _CAUSES[buffer[2]]
+            causes[cause] = causes.get(cause, 0) + int(float(buffer[3]) * 1024 * 1024)
+        layers = _LAYERS.search(line)
+        if layers:
+            self.offloaded = (int(layers[1]), int(layers[2]))
+
+    def failure(self, fallback: str) -> tuple[str, str]:
+        """(kind, message) from the last error lines: ``out_of_memory`` where they speak of allocation."""
+        marks = ("error", "failed", "unknown", "invalid", "missing", "unable", "not supported", "out of memory")
+        lines = [line for line in self._lines if any(mark in line.lower() for mark in marks)]
+        message = " · ".join(line.strip() for line in lines[-3:]) or fallback
+        lowered = message.lower()
+        kind = "out_of_memory" if any(mark in lowered for mark in _OUT_OF_MEMORY) else "bad_file"
+        return kind, message

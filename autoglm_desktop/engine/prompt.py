@@ -1,0 +1,83 @@
+"""A conversation as the model's own chat template writes it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+from ..core.protocol import Message
+from .server import JobFailed
+
+ZERO_WIDTH_SPACE = "\u200b"
+
+# GLM-4's format, for glm4 files that were converted without their template.
+GLM4_TEMPLATE = (
+    "[gMASK]<sop>"
+    "{% for message in messages %}<|{{ message.role }}|>\n{{ message.content }}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+)
+
+
+def flatten(message: Message, control_tokens: Iterable[str]) -> dict[str, str]:
+    """Role and plain text of a message; control tokens in the text lose their meaning.
+
+    Raises JobFailed(unsupported) for an image: this rung has no vision.
+    """
+    content = message.content
+    if isinstance(content, list):
+        texts = []
+        for part in content:
+            kind = part.get("type") if isinstance(part, dict) else None
+            if kind != "text":
+                raise JobFailed("unsupported", f"no_vision: a message part of type {kind!r}")
+            texts.append(str(part.get("text", "")))
+        content = "".join(texts)
+    text = "" if content is None else str(content)
+    for token in control_tokens:
+        if token in text:
+            text = text.replace(token, token[0] + ZERO_WIDTH_SPACE + token[1:])
+    return {"role": message.role, "content": text}
+
+
+class Template:
+    """The GGUF's chat template, rendered by jinja2's sandbox (a template is code from a downloaded file)."""
+
+    def __init__(self, source: str, special: dict[str, str]) -> None:
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        environment.globals["raise_exception"] = _raise_exception
+        environment.globals["strftime_now"] = _strftime_now
+        self._template = environment.from_string(source)
+        self._special = special
+
+    def render(self, messages: Sequence[dict[str, str]]) -> str:
+        """The prompt, ending where the assistant is to speak. Raises JobFailed(unsupported)."""
+        from jinja2 import TemplateError
+
+        try:
+            return self._template.render(messages=messages, add_generation_prompt=True, **self._special)
+        except TemplateError as error:
+            raise JobFailed("unsupported", f"chat template: {error}") from error
+
+
+def _raise_exception(message: Any) -> NoReturn:
+    from jinja2 import TemplateError
+
+    raise TemplateError(str(message))
+
+
+def _strftime_now(form: str) -> str:
+    return datetime.datetime.now().strftime(form)
+
+
+def without_oldest_turn(messages: tuple[Message, ...]) -> tuple[Message, ...] | None:
+    """Drop the oldest whole turn (a user message and what follows it up to the next one).
+
+    The system prompt and the last user message stay; None when nothing more can go.
+    """
+    starts = [index for index, message in enumerate(messages) if message.role == "user"]
+    if len(starts) < 2:
+        return None
+    return messages[: starts[0]] + messages[starts[1] :]

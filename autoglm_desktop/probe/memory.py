@@ -1,0 +1,53 @@
+"""RAM and swap, in bytes, limited by control groups."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import psutil
+
+from ..core.machine import Memory
+from . import cgroup
+from .files import parse_int, read_text
+
+
+def probe_memory(root: Path = Path("/")) -> Memory:
+    if sys.platform == "linux":
+        return linux(root)
+    ram, swap = psutil.virtual_memory(), psutil.swap_memory()
+    return Memory(ram.total, ram.available, swap.total, swap.used)
+
+
+def linux(root: Path) -> Memory:
+    """Memory of a Linux machine whose /proc and /sys are under ``root``."""
+    return limited(parse_meminfo(read_text(root / "proc/meminfo") or ""), cgroup.memory_limit(root))
+
+
+def parse_meminfo(text: str) -> Memory:
+    """/proc/meminfo, whose "kB" are KiB."""
+    values: dict[str, int] = {}
+    for line in text.splitlines():
+        name, colon, rest = line.partition(":")
+        words = rest.split()
+        number = parse_int(words[0]) if colon and words else None
+        if number is not None and number >= 0:
+            values[name.strip()] = number * 1024
+    total = values.get("MemTotal") or None
+    swap, swap_free = values.get("SwapTotal"), values.get("SwapFree")
+    used = max(0, swap - swap_free) if swap is not None and swap_free is not None else None
+    return Memory(total, values.get("MemAvailable"), swap, used)
+
+
+def limited(host: Memory, limit: cgroup.MemoryLimit) -> Memory:
+    """The host's memory cut to the group's: the lower of both counts, and nothing exceeds its total."""
+    total = _lower(host.total_bytes, limit.total_bytes)
+    available = _lower(_lower(host.available_bytes, limit.available_bytes), total)
+    swap = _lower(host.swap_total_bytes, limit.swap_total_bytes)
+    own_swap = limit.swap_total_bytes is not None and limit.swap_used_bytes is not None
+    used = limit.swap_used_bytes if own_swap else host.swap_used_bytes
+    return Memory(total, available, swap, _lower(used, swap))
+
+
+def _lower(first: int | None, second: int | None) -> int | None:
+    return second if first is None else first if second is None else min(first, second)

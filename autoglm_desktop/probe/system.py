@@ -1,0 +1,71 @@
+"""The operating system."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..core.machine import OsInfo
+from .files import read_text
+
+FIRST_WINDOWS_11_BUILD = 22000
+
+
+def probe_os(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> OsInfo:
+    if sys.platform == "win32":
+        return _windows()
+    if sys.platform == "darwin":
+        return OsInfo("macOS", platform.mac_ver()[0] or None, wsl=False)
+    return linux(root, environ)
+
+
+def linux(root: Path, environ: Mapping[str, str]) -> OsInfo:
+    """Name and version of a Linux system whose /proc and /etc are under ``root``."""
+    kernel = (read_text(root / "proc/sys/kernel/osrelease") or "").strip()
+    release = read_text(root / "etc/os-release") or read_text(root / "usr/lib/os-release") or ""
+    name = parse_os_release(release)
+    if name and kernel:
+        version: str | None = f"{name} ({kernel})"
+    else:
+        version = name or kernel or None
+    return OsInfo("Linux", version, is_wsl(kernel, environ))
+
+
+def parse_os_release(text: str) -> str | None:
+    """The system's name with its version from os-release, e.g. ``Ubuntu 24.04.1 LTS``."""
+    values: dict[str, str] = {}
+    for line in text.splitlines():
+        key, equals, value = line.strip().partition("=")
+        if equals and not key.startswith("#"):
+            try:
+                values[key] = " ".join(shlex.split(value))
+            except ValueError:
+                values[key] = value.strip("\"' ")
+    pretty = values.get("PRETTY_NAME")
+    if pretty:
+        return pretty
+    return " ".join(filter(None, (values.get("NAME"), values.get("VERSION")))) or None
+
+
+def is_wsl(kernel: str, environ: Mapping[str, str]) -> bool:
+    """Whether this is the Windows Subsystem for Linux, also inside a container on it."""
+    return "microsoft" in kernel.lower() or bool(environ.get("WSL_DISTRO_NAME"))
+
+
+def windows_version(build: int, server: bool) -> str:
+    """Windows 10 and 11 share the version number 10.0; only the build tells them apart."""
+    if server:
+        return f"Server (build {build})"
+    return f"{11 if build >= FIRST_WINDOWS_11_BUILD else 10} (build {build})"
+
+
+def _windows() -> OsInfo:
+    if sys.platform != "win32":
+        return OsInfo()
+    version = sys.getwindowsversion()
+    workstation = 1
+    return OsInfo("Windows", windows_version(version.build, version.product_type != workstation), wsl=False)
