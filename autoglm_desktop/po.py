@@ -1,4 +1,6 @@
-"""A small reader of gettext .po files (standard library only; ``launch.py`` uses it before anything is installed).
+"""The choice of a language, and a small reader of gettext .po files.
+
+Standard library only: ``launch.py`` uses it before anything is installed.
 
 The catalogues are read at start instead of compiled ones: there is no .mo file that could be stale, missing in a
 checkout or unwritable, and ~1,000 messages take a few milliseconds.
@@ -8,7 +10,34 @@ from __future__ import annotations
 
 import ast
 import gettext
+import locale
+import os
 from pathlib import Path
+
+LANGUAGES = ("en", "zh_CN")
+
+
+def choose(wanted: str | None = None) -> str:
+    """The best of LANGUAGES for ``--lang``, ``AUTOGLM_LANG`` or the system's language, in that order."""
+    candidates = [wanted, os.environ.get("AUTOGLM_LANG")]
+    candidates += [os.environ.get(name) for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")]
+    if os.name == "nt":
+        candidates.append(_windows_language())
+    elif not any(candidates):
+        candidates.append(locale.getlocale()[0])
+    for candidate in candidates:
+        if candidate:
+            return "zh_CN" if candidate.lower().replace("-", "_").startswith(("zh", "chinese")) else "en"
+    return "en"
+
+
+def _windows_language() -> str | None:
+    import ctypes
+
+    windll = getattr(ctypes, "windll", None)
+    if windll is None:
+        return None
+    return locale.windows_locale.get(windll.kernel32.GetUserDefaultUILanguage())
 
 
 def parse(text: str) -> dict[tuple[str, int] | str, str]:

@@ -9,15 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Union
+from typing import TypeGuard
 
 from .errors import Reason
 from .gguf_types import ARCHITECTURES, FILE_TYPES, NO_TEXT_ARCHITECTURES, GgmlType, ValueType, tensor_bytes
 from .shapes import WeightTable
 from .shapes import weight_table as _weight_table
-
-if TYPE_CHECKING:
-    from typing_extensions import TypeGuard
 
 
 @dataclass(frozen=True)
@@ -28,8 +25,8 @@ class SkippedArray:
     count: int
 
 
-Scalar = Union[int, float, bool, str]
-Value = Union[Scalar, tuple[Scalar, ...], SkippedArray]
+Scalar = int | float | bool | str
+Value = Scalar | tuple[Scalar, ...] | SkippedArray
 
 
 @dataclass(frozen=True)
@@ -123,7 +120,7 @@ class GgufHeader:
 
     @property
     def has_mrope(self) -> bool:
-        """Whether positions have sections, without which an image aborts the process (``src/models/glm4.cpp``)."""
+        """Positions have sections; without them an image aborts the process (``src/models/glm4.cpp``)."""
         sections = self.metadata.get(self._key("rope.dimension_sections"))
         if not isinstance(sections, tuple) or len(sections) < 2:
             return False
@@ -214,8 +211,9 @@ def weight_table(header: GgufHeader) -> WeightTable:
 def refusal(header: GgufHeader) -> Reason | None:
     """Why the file can answer no text, or None. Says nothing of images and memory.
 
-    Codes: ``projector_alone``, ``adapter_alone``, ``unknown_architecture`` (architecture), ``not_a_text_model``
-    (architecture), ``no_weights``, ``no_tokenizer``. An architecture that llama.cpp knows is left to it.
+    Codes: ``projector_alone``, ``adapter_alone``, ``unknown_architecture`` (architecture),
+    ``not_a_text_model`` (architecture), ``no_weights``, ``no_tokenizer``. Any
+    other architecture that llama.cpp knows is left to it.
     """
     kind = header.text("general.type")
     if header.is_projector:

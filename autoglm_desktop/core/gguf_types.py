@@ -92,7 +92,7 @@ SCALAR_FORMATS: dict[ValueType, str] = {
     ValueType.UINT32: "<I", ValueType.INT32: "<i", ValueType.FLOAT32: "<f", ValueType.BOOL: "<?",
     ValueType.UINT64: "<Q", ValueType.INT64: "<q", ValueType.FLOAT64: "<d",
 }  # fmt: skip
-"""``struct`` formats of the metadata values that are neither strings nor arrays; GGUF is little-endian here."""
+"""``struct`` formats of the metadata values that are neither strings nor arrays (little-endian)."""
 
 ARCHITECTURES: frozenset[str] = frozenset(
     """
@@ -111,7 +111,7 @@ ARCHITECTURES: frozenset[str] = frozenset(
     minimax-m2 minimax-m3 cogvlm rnd1 pangu-embedded mistral3 eagle3 dflash mistral4 paddleocr mimo2
     step35 spark2_5 llama-embed maincoder kimi-linear kimi-k3 glm5-next talkie mellum nanbeige
     qwen3tts pockettts
-    """.split()
+    """.split()  # noqa: SIM905
 )
 """``general.architecture`` values that llama.cpp knows: ``LLM_ARCH_NAMES`` of ``src/llama-arch.cpp``."""
 
@@ -119,7 +119,7 @@ NO_TEXT_ARCHITECTURES: frozenset[str] = frozenset(
     """
     bert modern-bert nomic-bert nomic-bert-moe neo-bert jina-bert-v2 jina-bert-v3 eurobert gemma-embedding
     llama-embed t5encoder wavtokenizer-dec qwen3tts pockettts
-    """.split()
+    """.split()  # noqa: SIM905
 )
 """Of these, the ones that embed text or make sound and cannot answer in words."""
 
@@ -134,7 +134,7 @@ def tensor_bytes(kind: GgmlType, shape: Sequence[int]) -> int:
     if any(extent < 0 for extent in shape):
         raise ValueError(f"negative dimension in {tuple(shape)}")
     if shape[0] % kind.block:
-        raise ValueError(f"a row of {shape[0]} elements is no whole number of {kind.name} blocks of {kind.block}")
+        raise ValueError(f"a row of {shape[0]} is no whole number of {kind.name} blocks of {kind.block}")
     size = math.prod(shape) // kind.block * kind.block_bytes
     if size > MAX_TENSOR_BYTES:
         raise ValueError(f"shape {tuple(shape)} is larger than any file")

@@ -69,6 +69,7 @@ class Gpu:
     bar1_total_bytes: int | None = None
     display_attached: bool | None = None
     processes: tuple[GpuProcess, ...] = ()
+    memory_reserved_bytes: int | None = None  # kept by the driver: neither free nor any process's
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,18 @@ class EngineInfo:
 
 
 @dataclass(frozen=True)
+class Package:
+    """A Python package installed in the application's own environment."""
+
+    name: str
+    version: str | None = None
+
+
+@dataclass(frozen=True)
 class Runtime:
     python: str | None = None
     engines: tuple[EngineInfo, ...] = ()
+    packages: tuple[Package, ...] | None = None  # of those that engines need; () = looked, none there
 
 
 @dataclass(frozen=True)

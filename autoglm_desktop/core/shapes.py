@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 _BLOCK = re.compile(r"blk\.(\d{1,4})\.")
 MAX_LAYERS = 512
-"""LLAMA_MAX_LAYERS of llama.cpp's ``src/llama-hparams.h``; what is named beyond it is counted as ``other``."""
+"""LLAMA_MAX_LAYERS of llama.cpp's ``src/llama-hparams.h``; layers beyond it are counted as ``other``."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,11 @@ AUTOGLM_PHONE_9B = Glm4Shapes(
 )  # fmt: skip
 """AutoGLM-Phone-9B's text model.
 
-Sizes and head counts: transformers 5.23.0 ``models/glm4v/configuration_glm4v.py`` (the class defaults; no
-AutoGLM ``config.json`` could be read when this was written). They are sure: with them the Q4_K_M file comes to
-the published 5.74 GiB and the F16 projector to the published 1.66 GiB (issue #230 of Open-AutoGLM). Context
-65,536 is what published copies state (the class default is 32,768). RoPE: half of each head (64 of 128
-dimensions), base 10,000; M-RoPE sections 8, 12, 12 are the class default, with a fourth, unused one in GGUF.
-The epsilon is the class default.
+Sizes and head counts are the class defaults of transformers 5.23.0
+``models/glm4v/configuration_glm4v.py``; no AutoGLM ``config.json`` could be read when this was written. They
+are sure: with them the Q4_K_M file comes to the published 5.74 GiB (issue #230 of Open-AutoGLM). Context
+65,536 is what published copies state (class default 32,768). RoPE: half of each head (64 of 128 dimensions),
+base 10,000; M-RoPE sections 8, 12, 12 by the class default, with a fourth, unused one in GGUF.
 """
 
 
@@ -112,10 +111,9 @@ def layer_of(name: str) -> int | None:
 class WeightTable:
     """Bytes of a text model's weights by where they go.
 
-    ``embedding`` stays in host memory whatever is offloaded; ``layers`` go to a GPU from the last one backwards
-    (``n_gpu_layers`` − 1 of them, the output counts as one more); ``output`` is the output matrix — a copy of
-    the embedding where the file has none (``tied``) — with the final norm; ``other`` is what belongs to
-    neither (host).
+    ``embedding`` stays in host memory whatever is offloaded. ``layers`` go to a GPU from the last one
+    backwards. ``output`` is the final norm with the output matrix; where the file has none (``tied``) that
+    is a copy of the embedding. ``other`` (host) is what belongs to none of these.
     """
 
     embedding: int

@@ -1,0 +1,1 @@
+"""Starts, watches and talks to engine processes; installs and tests the environments they run in."""

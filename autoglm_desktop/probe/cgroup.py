@@ -25,7 +25,7 @@ class Mount:
 
 @dataclass(frozen=True)
 class MemoryLimit:
-    """Bytes. ``available_bytes`` = limit − what is used and cannot be taken back at once, by the tightest level."""
+    """Bytes. ``available_bytes`` = limit - (used - idle file cache) of the tightest level."""
 
     total_bytes: int | None = None
     available_bytes: int | None = None
@@ -89,7 +89,10 @@ def _chain(mount: Mount, path: str) -> list[str]:
 
 def memory_limit(root: Path = Path("/")) -> MemoryLimit:
     """The lowest limits on the path; every field is None where there is none."""
-    found = [_memory_v2(folder) if version == 2 else _memory_v1(folder) for version, folder in levels(root, "memory")]
+    found = [
+        _memory_v2(folder) if version == 2 else _memory_v1(folder)
+        for version, folder in levels(root, "memory")
+    ]
     return MemoryLimit(
         _lowest(item.total_bytes for item in found),
         _lowest(item.available_bytes for item in found),

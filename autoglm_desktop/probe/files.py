@@ -47,7 +47,9 @@ def parse_cpu_list(text: str | None) -> frozenset[int]:
 
 def run_text(command: Sequence[str], timeout_s: float) -> str | None:
     """What a system tool prints, or None where it is missing, fails or takes longer than ``timeout_s``."""
-    flags = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
+    flags = 0
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NO_WINDOW
     try:
         done = subprocess.run(
             list(command),

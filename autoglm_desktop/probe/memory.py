@@ -7,7 +7,8 @@ from pathlib import Path
 
 import psutil
 
-from ..core.machine import Memory
+from autoglm_desktop.core.machine import Memory
+
 from . import cgroup
 from .files import parse_int, read_text
 

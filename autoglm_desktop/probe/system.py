@@ -9,7 +9,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..core.machine import OsInfo
+from autoglm_desktop.core.machine import OsInfo
+
 from .files import read_text
 
 FIRST_WINDOWS_11_BUILD = 22000

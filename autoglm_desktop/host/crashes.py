@@ -1,0 +1,117 @@
+"""Crash memory: rungs that died on this machine are not offered again until the user clears them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from ..core.machine import Machine, from_json, to_json
+from ..core.rungs import CrashNote
+
+log = logging.getLogger(__name__)
+REMEMBERED = ("crashed", "hung")
+HASHED_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Crash:
+    """One remembered crash. ``file`` is set only after another file worked on the same rung."""
+
+    hardware: str
+    build: str
+    backend: str
+    rung: str
+    phase: str
+    kind: str
+    message: str
+    seen_with: str | None = None
+    file: str | None = None
+    at: float = 0.0
+
+
+def hardware_key(machine: Machine) -> str:
+    """CPU model and every GPU with its driver."""
+    gpus = [f"{gpu.name} {gpu.driver_version}" for gpu in machine.gpus if gpu.name]
+    return " + ".join([machine.cpu.name or "unknown CPU", *gpus])
+
+
+def file_key(path: Path) -> str | None:
+    """Size and sha256 of the first MiB (the header): tells files apart without reading gigabytes."""
+    try:
+        with path.open("rb") as file:
+            return f"{path.stat().st_size}-{hashlib.sha256(file.read(HASHED_BYTES)).hexdigest()[:16]}"
+    except OSError:
+        return None
+
+
+class CrashMemory:
+    """Crashes in one JSON file, re-read on every call (several instances may run)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def all(self) -> tuple[Crash, ...]:
+        """Everything remembered; an unreadable file is logged and counts as empty."""
+        try:
+            data = json.loads(self._path.read_text(encoding="utf-8"))
+            return tuple(from_json(Crash, item) for item in data["crashes"])
+        except FileNotFoundError:
+            return ()
+        except (OSError, ValueError, KeyError, TypeError):
+            log.exception("crash memory unreadable: %s", self._path)
+            return ()
+
+    def notes(self, hardware: str, build: str, backend: str, file: str | None) -> tuple[CrashNote, ...]:
+        """The rungs that are out for this hardware, engine build and file."""
+        return tuple(
+            CrashNote(crash.rung, crash.kind, crash.message)
+            for crash in self.all()
+            if (crash.hardware, crash.build, crash.backend) == (hardware, build, backend)
+            and crash.file in (None, file)
+        )
+
+    def add(self, crash: Crash) -> None:
+        """Remember a crash (kinds other than REMEMBERED are no crashes and are ignored)."""
+        if crash.kind in REMEMBERED:
+            crash = dataclasses.replace(crash, at=time.time())
+            self._change(lambda known: [*(c for c in known if _place(c) != _place(crash)), crash])
+
+    def worked(self, hardware: str, build: str, backend: str, rung: str, file: str | None) -> None:
+        """A rung worked with a file: a note from the same file goes, one from another file narrows to that file."""
+
+        def narrow(known: list[Crash]) -> list[Crash]:
+            kept = []
+            for crash in known:
+                if (crash.hardware, crash.build, crash.backend, crash.rung) != (hardware, build, backend, rung):
+                    kept.append(crash)
+                elif crash.seen_with != file:
+                    kept.append(dataclasses.replace(crash, file=crash.seen_with))
+            return kept
+
+        if self.all():
+            self._change(narrow)
+
+    def clear(self) -> None:
+        """Forget everything (the button)."""
+        self._change(lambda _known: [])
+
+    def _change(self, change: Any) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(str(self._path) + ".lock", timeout=10):
+            known = change(list(self.all()))
+            partial = self._path.with_suffix(".part")
+            partial.write_text(json.dumps({"schema": 1, "crashes": to_json(known)}, indent=1), encoding="utf-8")
+            os.replace(partial, self._path)
+
+
+def _place(crash: Crash) -> tuple[object, ...]:
+    return crash.hardware, crash.build, crash.backend, crash.rung, crash.phase, crash.file

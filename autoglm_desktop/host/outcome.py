@@ -1,0 +1,60 @@
+"""Why an engine process ended, as one value that explains itself."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+
+ALLOCATION_MARKS = (
+    "out of memory", "cudamalloc failed", "failed to allocate", "unable to allocate", "cannot allocate memory",
+    "std::bad_alloc", "erroroutofdevicememory", "errorout_of_device_memory", "memoryerror",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a process ended. ``kind`` is one of protocol.FAILURE_KINDS, or None for a normal end."""
+
+    returncode: int | None
+    kind: str | None
+    message: str
+
+
+def signal_name(returncode: int) -> str | None:
+    """``SIGSEGV`` for -11 (POSIX); Windows status codes by name where they matter."""
+    windows = {0xC0000005: "ACCESS_VIOLATION", 0xC000001D: "ILLEGAL_INSTRUCTION", 0xC0000409: "STACK_BUFFER_OVERRUN"}
+    if returncode < 0:
+        try:
+            return signal.Signals(-returncode).name
+        except ValueError:
+            return f"signal {-returncode}"
+    return windows.get(returncode & 0xFFFFFFFF)
+
+
+def classify(returncode: int | None, stderr_tail: str, *, ended_by_us: bool, cgroup_kills: int, hung: bool) -> Exit:
+    """The outcome from the exit status, the end of stderr and new ``oom_kill`` events of the cgroup.
+
+    A SIGKILL that nobody here sent, and an allocation message before an abort, are ``out_of_memory``.
+    """
+    last = _last_line(stderr_tail)
+    if hung:
+        return Exit(returncode, "hung", last or "no sign of life")
+    if ended_by_us or returncode == 0:
+        return Exit(returncode, None, "")
+    name = signal_name(returncode) if returncode is not None else None
+    lowered = stderr_tail.lower()
+    if cgroup_kills > 0 or name == "SIGKILL" or any(mark in lowered for mark in ALLOCATION_MARKS):
+        kind = "out_of_memory"
+    elif "no module named" in lowered:
+        kind = "missing_dependency"
+    else:
+        kind = "crashed"
+    head = name or f"exit status {returncode}"
+    return Exit(returncode, kind, f"{head}: {last}" if last else head)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    marked = [line for line in lines if any(mark in line.lower() for mark in (*ALLOCATION_MARKS, "abort", "assert"))]
+    chosen = marked or lines
+    return chosen[-1][:300] if chosen else ""

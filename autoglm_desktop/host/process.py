@@ -1,0 +1,235 @@
+"""One engine process: commands in, routed events out, and an end that explains itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import psutil
+
+from ..core import protocol
+from ..core.errors import EngineError
+from . import win_job
+from .outcome import Exit, classify
+
+log = logging.getLogger(__name__)
+LINE_LIMIT = 64 * 1024 * 1024
+HUNG_AFTER_S = 60.0
+GRACE_S = 2.0
+
+
+class EngineProcess:
+    """Started by ``start``. Events without an id go to the job that runs (``job``), others to their request
+    (``generate``). When the process ends, everyone who waits gets its ``Exit`` as a Failed event."""
+
+    def __init__(self, process: asyncio.subprocess.Process, hung_after_s: float) -> None:
+        self._process = process
+        self._hung_after_s = hung_after_s
+        self._queues: dict[str | None, asyncio.Queue[protocol.Event]] = {None: asyncio.Queue()}
+        self._stderr: deque[str] = deque(maxlen=60)
+        self._ended_by_us = False
+        self._hung = False
+        self._jobs = 0
+        self._kills_before = _cgroup_kills()
+        self._last_message = 0.0
+        self._job_object = win_job.contain(process.pid)
+        self.memory: protocol.MemoryUse | None = None
+        self.exit: Exit | None = None
+        self.ended = asyncio.Event()
+        self.on_end: Callable[[Exit], None] | None = None
+        self._tasks = [
+            asyncio.create_task(self._read_events()),
+            asyncio.create_task(self._read_stderr()),
+        ]
+        self._watch_task = asyncio.create_task(self._watch())
+
+    @classmethod
+    async def start(
+        cls, command: Sequence[str], environment: dict[str, str], hung_after_s: float = HUNG_AFTER_S
+    ) -> EngineProcess:
+        """Start an engine. Raises EngineError(engine_start_failed)."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=environment,
+                limit=LINE_LIMIT,
+                start_new_session=os.name == "posix",
+            )
+        except OSError as error:
+            raise EngineError("engine_start_failed", command=command[0], detail=str(error)) from error
+        return cls(process, hung_after_s)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def stderr_tail(self) -> str:
+        return "\n".join(self._stderr)
+
+    async def job(
+        self, command: protocol.Command, on_progress: Callable[[protocol.Progress], None] | None = None
+    ) -> protocol.Ready | protocol.DeviceList | protocol.Failed:
+        """Run a job to its end: ``ready``, a device list, or ``failed`` (also when the process dies or hangs)."""
+        self._jobs += 1
+        try:
+            await self._send(command)
+            while True:
+                event = await self._next(None)
+                if isinstance(event, protocol.Progress):
+                    if on_progress is not None:
+                        on_progress(event)
+                elif isinstance(event, (protocol.Ready, protocol.DeviceList, protocol.Failed)):
+                    return event
+        finally:
+            self._jobs -= 1
+
+    async def generate(self, request: protocol.Generate) -> AsyncIterator[protocol.Delta | protocol.Done | protocol.Failed]:
+        """Deltas, then exactly one ``done`` or ``failed``. Closing the iterator early cancels the request."""
+        self._queues[request.id] = asyncio.Queue()
+        finished = False
+        try:
+            await self._send(request)
+            while True:
+                event = await self._next(request.id)
+                if isinstance(event, (protocol.Done, protocol.Failed)):
+                    finished = True
+                    yield event
+                    return
+                if isinstance(event, protocol.Delta):
+                    yield event
+        finally:
+            self._queues.pop(request.id, None)
+            if not finished:
+                self.cancel(request.id)
+
+    def cancel(self, request: str) -> None:
+        """Ask the engine to stop a request; it answers with ``done``, finish reason ``cancelled``."""
+        if self.exit is None and self._process.stdin is not None and not self._process.stdin.is_closing():
+            self._process.stdin.write((protocol.encode(protocol.Cancel(request)) + "\n").encode())
+
+    async def close(self) -> None:
+        """End the process: end-of-file, then the whole process group. Returns when it is gone."""
+        self._ended_by_us = True
+        with contextlib.suppress(OSError):
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+        try:
+            await asyncio.wait_for(self.ended.wait(), GRACE_S)
+        except asyncio.TimeoutError:
+            self.kill()
+            await self.ended.wait()
+
+    def kill(self) -> None:
+        """Kill the process and everything it started, at once."""
+        self._ended_by_us = True
+        self._kill_tree()
+
+    def _kill_tree(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.name == "posix":
+                os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
+
+    async def _send(self, command: protocol.Command) -> None:
+        stdin = self._process.stdin
+        assert stdin is not None
+        self._last_message = asyncio.get_running_loop().time()
+        with contextlib.suppress(OSError):  # a dead engine is reported by its exit
+            stdin.write((protocol.encode(command) + "\n").encode("utf-8", "surrogatepass"))
+            await stdin.drain()
+
+    async def _next(self, request: str | None) -> protocol.Event:
+        queue = self._queues[request]
+        if self.exit is not None and queue.empty():
+            return protocol.Failed(self.exit.kind or "crashed", self.exit.message or "the engine ended", request)
+        return await queue.get()
+
+    async def _read_events(self) -> None:
+        assert self._process.stdout is not None
+        loop = asyncio.get_running_loop()
+        async for line in self._process.stdout:
+            self._last_message = loop.time()
+            try:
+                event = protocol.decode_event(line)
+            except protocol.ProtocolError as error:
+                log.warning("engine line not understood: %s", error)
+                continue
+            if isinstance(event, protocol.MemoryUse):
+                self.memory = event
+                continue
+            key = getattr(event, "id", None)
+            queue = self._queues.get(key)
+            if queue is not None:
+                queue.put_nowait(event)
+
+    async def _read_stderr(self) -> None:
+        assert self._process.stderr is not None
+        async for raw in self._process.stderr:
+            line = raw.decode("utf-8", "replace").rstrip()
+            self._stderr.append(line)
+            log.debug("engine %d: %s", self._process.pid, line)
+
+    async def _watch(self) -> None:
+        """Wait for the end; meanwhile look for signs of life while somebody waits for an answer."""
+        waiter = asyncio.create_task(self._process.wait())
+        cpu, quiet_since = -1.0, asyncio.get_running_loop().time()
+        while not (await asyncio.wait({waiter}, timeout=min(5.0, self._hung_after_s / 4)))[0]:
+            now = asyncio.get_running_loop().time()
+            used = _cpu_seconds(self._process.pid)
+            if used != cpu or self._last_message > quiet_since or not self._busy():
+                cpu, quiet_since = used, now
+            elif now - quiet_since >= self._hung_after_s:
+                self._hung = True
+                self._kill_tree()
+        await asyncio.wait(self._tasks, timeout=GRACE_S)  # drain what was written before the end
+        for task in self._tasks:
+            task.cancel()
+        self.exit = classify(
+            waiter.result(),
+            self.stderr_tail,
+            ended_by_us=self._ended_by_us,
+            cgroup_kills=_cgroup_kills() - self._kills_before,
+            hung=self._hung,
+        )
+        win_job.release(self._job_object)
+        self.ended.set()
+        for request, queue in self._queues.items():
+            queue.put_nowait(protocol.Failed(self.exit.kind or "crashed", self.exit.message or "ended", request))
+        if self.on_end is not None:
+            self.on_end(self.exit)
+
+    def _busy(self) -> bool:
+        return self._jobs > 0 or len(self._queues) > 1
+
+
+def _cpu_seconds(pid: int) -> float:
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return -1.0
+    return float(times.user + times.system)
+
+
+def _cgroup_kills() -> int:
+    """``oom_kill`` of this process's cgroup (v2); 0 where it can't be read."""
+    if not sys.platform.startswith("linux"):
+        return 0
+    try:
+        group = Path("/proc/self/cgroup").read_text(encoding="utf-8").strip().rpartition("::")[2].lstrip("/")
+        text = (Path("/sys/fs/cgroup") / group / "memory.events").read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    counts = dict(line.split(maxsplit=1) for line in text.splitlines() if " " in line)
+    return int(counts.get("oom_kill", "0"))

@@ -1,0 +1,112 @@
+"""The processor as Windows tells it: registry, logical processor information, feature numbers."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import struct
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import psutil
+
+from autoglm_desktop.core.machine import Cpu
+
+RELATION_PROCESSOR_CORE = 0
+# winnt.h, PF_*: what Windows can tell. What it has no number for stays unknown.
+FEATURE_NUMBERS_X86 = {"avx": 39, "avx2": 40, "avx512f": 41}
+FEATURE_NUMBERS_ARM = {"neon": 19, "dotprod": 43, "sve": 46, "i8mm": 66}
+
+
+@dataclass(frozen=True)
+class Core:
+    efficiency_class: int  # higher = faster; equal on processors with one kind of core
+    logical: int
+
+
+def probe() -> Cpu:
+    cores = parse_processor_information(_processor_information())
+    logical = sum(core.logical for core in cores) or psutil.cpu_count()
+    allowed = _affinity()
+    arm = platform.machine().lower() in ("arm64", "aarch64")
+    numbers = FEATURE_NUMBERS_ARM if arm else FEATURE_NUMBERS_X86
+    return from_parts(_registry_name(), cores, logical, allowed, present(numbers, _feature_present))
+
+
+def from_parts(
+    name: str | None,
+    cores: Sequence[Core],
+    logical: int | None,
+    allowed: int | None,
+    features: tuple[str, ...],
+) -> Cpu:
+    """``allowed`` is the size of the process's affinity, which speaks of one group (at most 64)."""
+    if allowed and logical and logical <= 64:
+        logical = min(allowed, logical)
+    best = max((core.efficiency_class for core in cores), default=0)
+    fast = sum(core.efficiency_class == best for core in cores)
+    return Cpu(name, len(cores) or None, fast or None, logical, features)
+
+
+def parse_processor_information(buffer: bytes, pointer_size: int = 8) -> list[Core]:
+    """The cores in a buffer of GetLogicalProcessorInformationEx(RelationProcessorCore)."""
+    cores: list[Core] = []
+    offset = 0
+    affinity = pointer_size + 8
+    while offset + 32 <= len(buffer):
+        relation, size = struct.unpack_from("<II", buffer, offset)
+        if size < 32 or offset + size > len(buffer):
+            break
+        if relation == RELATION_PROCESSOR_CORE:
+            efficiency = buffer[offset + 9]
+            (groups,) = struct.unpack_from("<H", buffer, offset + 30)
+            starts = [offset + 32 + index * affinity for index in range(groups)]
+            masks = [buffer[at : at + pointer_size] for at in starts if at + pointer_size <= offset + size]
+            cores.append(
+                Core(efficiency, sum(bin(int.from_bytes(mask, "little")).count("1") for mask in masks))
+            )
+        offset += size
+    return cores
+
+
+def present(numbers: dict[str, int], ask: Callable[[int], bool]) -> tuple[str, ...]:
+    return tuple(name for name, number in numbers.items() if ask(number))
+
+
+def _processor_information() -> bytes:
+    if sys.platform != "win32":
+        return b""
+    call = ctypes.WinDLL("kernel32", use_last_error=True).GetLogicalProcessorInformationEx
+    size = ctypes.c_uint32(0)
+    call(RELATION_PROCESSOR_CORE, None, ctypes.byref(size))
+    buffer = ctypes.create_string_buffer(size.value)
+    if not size.value or not call(RELATION_PROCESSOR_CORE, buffer, ctypes.byref(size)):
+        return b""
+    return buffer.raw[: size.value]
+
+
+def _feature_present(number: int) -> bool:
+    if sys.platform != "win32":
+        return False
+    return bool(ctypes.WinDLL("kernel32").IsProcessorFeaturePresent(number))
+
+
+def _affinity() -> int | None:
+    if sys.platform != "win32":
+        return None
+    return len(psutil.Process().cpu_affinity())
+
+
+def _registry_name() -> str | None:
+    if sys.platform != "win32":
+        return None
+    import winreg
+
+    try:
+        with winreg.OpenKey(
+            winreg.HKEY_LOCAL_MACHINE, r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
+        ) as key:
+            return str(winreg.QueryValueEx(key, "ProcessorNameString")[0])
+    except OSError:
+        return None

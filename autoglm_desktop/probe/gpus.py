@@ -1,0 +1,30 @@
+"""The GPU probes, the best source first. Each one sees what those before it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from autoglm_desktop.core.machine import Gpu
+
+from .adapters import probe_adapters
+from .nvidia import probe_nvml
+from .nvidia_smi import probe_smi
+from .outcome import GpuFinding
+
+
+@dataclass(frozen=True)
+class GpuProbe:
+    """``run`` gets the GPUs found so far and returns those it adds, or why there are none."""
+
+    name: str
+    run: Callable[[tuple[Gpu, ...]], GpuFinding]
+    timeout_s: float
+
+
+# NVML needs seconds on servers whose driver is loaded only for the asking.
+GPU_PROBES = (
+    GpuProbe("gpus.nvml", probe_nvml, 20.0),
+    GpuProbe("gpus.nvidia-smi", probe_smi, 25.0),
+    GpuProbe("gpus.adapters", probe_adapters, 5.0),
+)

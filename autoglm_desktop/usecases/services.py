@@ -1,0 +1,71 @@
+"""Everything the use cases need, built once at the edge."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..core.machine import Machine
+from ..core.rungs import EngineState
+from ..host import crashes, environments
+from ..host.command import engine_command
+from ..host.self_test import Command
+from ..probe import all as probes
+from ..store import paths
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Services:
+    """The stores and the host's parts. Tests build it with their own folders, engine command and pip."""
+
+    home: Path
+    environments: environments.Environments
+    crashes: crashes.CrashMemory
+    command: Command = engine_command
+    pip: tuple[str, ...] | None = None
+
+    @property
+    def models(self) -> Path:
+        return self.home / "models"
+
+    @property
+    def cache(self) -> Path:
+        return self.home / "cache"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    def engine_states(self) -> tuple[EngineState, ...]:
+        """Every described environment, installed or not."""
+        found = {e.description.name: e.state() for e in self.environments.installed()}
+        return tuple(
+            found.get(name, EngineState(name, description.backend, installed=False, gpu=description.gpu))
+            for name, description in self.environments.descriptions.items()
+        )
+
+    async def machine(self) -> Machine:
+        """This machine as probed now, with its engine environments."""
+        report = await probes.probe_machine(self.models)
+        return await asyncio.to_thread(self.with_engines, report.machine)
+
+    def with_engines(self, machine: Machine) -> Machine:
+        engines = tuple(environment.info() for environment in self.environments.installed())
+        return replace(machine, runtime=replace(machine.runtime, engines=engines))
+
+
+def create_services(home: Path | None = None) -> Services:
+    """The services of this user. The folders are made when something is written to them."""
+    home = home or paths.home()
+    descriptions = environments.read_descriptions(paths.resources() / "environments.toml")
+    own = Path(sys.executable) if sys.executable else None
+    return Services(
+        home=home,
+        environments=environments.Environments(home / "engines", descriptions, own),
+        crashes=crashes.CrashMemory(home / "state" / "crashes.json"),
+    )
