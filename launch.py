@@ -19,6 +19,7 @@ def main() -> int:
 
         return run(CHECKOUT, sys.argv[1:])
     except KeyboardInterrupt:
+        sys.stderr.write("Interrupted.\n")
         return 130
 
 

@@ -2,8 +2,8 @@
 
 Standard library only: ``launch.py`` uses it before anything is installed.
 
-The catalogues are read at start instead of compiled ones: there is no .mo file that could be stale, missing in a
-checkout or unwritable, and ~1,000 messages take a few milliseconds.
+The catalogues are read at start instead of compiled ones: there is no .mo file that could be stale, missing
+in a checkout or unwritable, and ~1,000 messages take a few milliseconds.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import llama_cpp.llama_cpp as native
 
 from ..core import protocol
 from ..core.errors import TargetError
+from ..core.gguf_header import GgufHeader, refusal
 from ..store import gguf
 from .native_log import NativeLog
 from .server import JobFailed
@@ -58,7 +59,7 @@ class Loaded:
     model: Any
     context: Any
     vocab: Any
-    header: gguf.GgufHeader
+    header: GgufHeader
     cells: int
     on_gpu: bool
     proof: protocol.Proof
@@ -81,7 +82,7 @@ def open_model(job: protocol.Load, progress: Callable[[str, float], None]) -> Lo
     progress("warm_up", 0.0)
     speed = _warm_up(context, vocab)
     progress("warm_up", 1.0)
-    offloaded, total = log.offloaded or (0, header.block_count + 1)
+    offloaded, total = log.offloaded or (0, (header.block_count or 0) + 1)
     proof = protocol.Proof(
         backend="llama.cpp",
         build=build(),
@@ -106,15 +107,15 @@ def _device_names() -> tuple[str, ...]:
     return devices.names()
 
 
-def _checked_header(path: str) -> gguf.GgufHeader:
+def _checked_header(path: str) -> GgufHeader:
     """Damaged headers are refused here: several of them would abort the process inside llama.cpp."""
     try:
         header = gguf.read_header(Path(path))
     except TargetError as error:
         raise JobFailed("bad_file", str(error)) from error
-    refusal = gguf.refusal(header)
-    if refusal is not None:
-        raise JobFailed("bad_file", f"{refusal.code} {refusal.as_dict()}")
+    reason = refusal(header)
+    if reason is not None:
+        raise JobFailed("bad_file", f"{reason.code} {reason.as_dict()}")
     return header
 
 

@@ -1,1 +1,1 @@
-"""What ``launch.py`` does before anything is installed: the standard library and ``autoglm_desktop.po`` only."""
+"""What ``launch.py`` does before anything is installed: standard library and ``autoglm_desktop.po`` only."""

@@ -14,7 +14,7 @@ _GRACE_SECONDS = 5.0
 
 
 def interrupt_on_terminate() -> None:
-    """SIGTERM ends a set-up like Ctrl-C. A program that is started in the place of this one has its own handlers."""
+    """SIGTERM ends a set-up like Ctrl-C. A program that takes this one's place has its own handlers."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -62,9 +62,19 @@ def run_quietly(
             _end_tree(process)
 
 
-def run_visibly(command: Sequence[str], *, folder: Path | None = None, environ: Mapping[str, str] | None = None) -> int:
-    """Run a command on this terminal and return its exit status; it gets Ctrl-C from the terminal itself."""
-    process = subprocess.Popen(command, cwd=folder, env=environ)
+def run_visibly(
+    command: Sequence[str],
+    *,
+    folder: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    on_stderr: bool = False,
+) -> int:
+    """Run a command on this terminal and return its exit status; it gets Ctrl-C from the terminal itself.
+
+    ``on_stderr``: it only tells of its progress, and stdout is kept for the application.
+    """
+    stdin, stdout = (subprocess.DEVNULL, 2) if on_stderr else (None, None)
+    process = subprocess.Popen(command, cwd=folder, env=environ, stdin=stdin, stdout=stdout)
     try:
         return process.wait()
     except KeyboardInterrupt:

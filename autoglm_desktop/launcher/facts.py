@@ -39,9 +39,9 @@ class Request:
 class Facts:
     """A machine as the launcher sees it.
 
-    ``venv`` is the state of the environment in ``folder``: missing, current, stale (the project's requirements
-    changed), broken (to be made anew) or foreign (something else lies there). ``missing_libraries`` are those that Qt
-    needs for ``display``. ``newer_python`` is a command that helps a Python that is too old.
+    ``venv`` is the state of the environment in ``folder``: missing, current, stale (requirements changed),
+    broken (to be made anew) or foreign (something else lies there). ``missing_libraries`` are those that Qt
+    needs for ``display``.
     """
 
     system: str  # Linux | Windows | macOS
@@ -60,7 +60,6 @@ class Facts:
     display: str = "none"
     checkout_writable: bool = True
     venv: str = "missing"
-    newer_python: str | None = None
 
 
 class FactsError(Exception):
@@ -68,7 +67,7 @@ class FactsError(Exception):
 
 
 def data_folder(system: str, environ: Mapping[str, str], home: str) -> PurePath:
-    """Where the application keeps its data; the same folder as ``store.paths.home`` finds with platformdirs."""
+    """Where the application keeps its data: the folder that ``store.paths.home`` finds with platformdirs."""
     kind = PureWindowsPath if system == "Windows" else PurePosixPath
     override = environ.get("AUTOGLM_HOME")
     if override:

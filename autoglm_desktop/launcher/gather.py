@@ -19,8 +19,19 @@ from .packages import libraries
 _MANAGERS = (("apt-get", "apt"), ("dnf", "dnf"), ("zypper", "zypper"), ("pacman", "pacman"))
 _FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts")
 _CHINESE_FONTS = (
-    ("cjk", "notosanssc", "sourcehan", "wqy", "uming", "ukai", "droidsansfallback", "simsun", "simhei", "msyh")
-    + ("hanazono", "lxgw", "harmonyos_sans_sc", "misans", "pingfang", "fzhtk", "unifont")
+    *(
+        "cjk",
+        "notosanssc",
+        "sourcehan",
+        "wqy",
+        "uming",
+        "ukai",
+        "droidsansfallback",
+        "simsun",
+        "simhei",
+        "msyh",
+    ),
+    *("lxgw", "harmonyos_sans_sc", "misans", "pingfang", "unifont"),
 )
 
 
@@ -33,7 +44,7 @@ def data_home(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def writable(folder: Path) -> bool:
-    """Whether a file can be made in ``folder``: tried, since permission bits don't tell of read-only disks."""
+    """Whether a file can be made in ``folder``: tried, since permission bits tell nothing on Windows."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             return True
@@ -59,7 +70,7 @@ def missing_libraries(shown_on: str, loads: Callable[[str], bool]) -> tuple[str,
 
 
 def best_display(environ: Mapping[str, str], loads: Callable[[str], bool]) -> tuple[str, tuple[str, ...]]:
-    """The display that Qt will take, and what is missing for it: X11 where only Wayland's libraries are missing."""
+    """The display that Qt will take and what is missing for it; X11 where Wayland's libraries are missing."""
     first = display(environ, "Linux")
     missing = () if first == "none" else missing_libraries(first, loads)
     if missing and first == "wayland" and environ.get("DISPLAY") and not environ.get("QT_QPA_PLATFORM"):
@@ -84,7 +95,7 @@ def loads_library(name: str) -> bool:
 
 def has_chinese_font(folders: tuple[str, ...] = _FONT_FOLDERS) -> bool:
     for folder in folders:
-        for _, _, files in os.walk(os.path.expanduser(folder)):
+        for _, _, files in os.walk(Path(folder).expanduser()):
             if any(mark in name.lower() for name in files for mark in _CHINESE_FONTS):
                 return True
     return False
@@ -108,8 +119,11 @@ def can_sudo() -> bool:
 
 def has_compiler(system: str) -> bool:
     if system == "Windows":
-        installer = Path(os.environ.get("ProgramFiles(x86)", "C:/Program Files (x86)"))
-        return bool(shutil.which("cl")) or (installer / "Microsoft Visual Studio/Installer/vswhere.exe").is_file()
+        installer = Path(os.environ.get("PROGRAMFILES(X86)", "C:/Program Files (x86)"))
+        return (
+            bool(shutil.which("cl"))
+            or (installer / "Microsoft Visual Studio/Installer/vswhere.exe").is_file()
+        )
     if system == "macOS":
         # /usr/bin/c++ is a placeholder there; only this says whether the tools behind it are installed.
         return subprocess.run(["xcode-select", "-p"], capture_output=True).returncode == 0
@@ -138,7 +152,8 @@ def gather(checkout: Path, request: Request, language: str) -> Facts:
     """The facts of this machine, as far as they matter for ``request``."""
     system = system_name()
     folder, state, inside = locate(checkout, request, data_home())
-    shown_on, missing = display(os.environ, system), ()
+    shown_on = display(os.environ, system)
+    missing: tuple[str, ...] = ()
     if system == "Linux" and request.window:
         shown_on, missing = best_display(os.environ, loads_library)
     elif system == "Linux" and request.command == "test":

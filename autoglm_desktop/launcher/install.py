@@ -26,22 +26,14 @@ _PIP_ENVIRONMENT = {
 _RAW_PROGRESS_SINCE = (24, 1)
 _ABOUT = (
     "import json, sys, sysconfig;"
-    "print(json.dumps([getattr(sys, '_base_executable', sys.executable), sysconfig.get_path('purelib')]))"
+    "print(json.dumps([getattr(sys, '_base_executable', sys.executable), sysconfig.get_path('purelib'),"
+    "sys.version_info[:3]]))"
 )
-
-
-class InstallError(Exception):
-    """The environment could not be made or filled. ``failure`` says why, ``log`` holds everything."""
-
-    def __init__(self, failure: pip.Failure, log: Path) -> None:
-        super().__init__(failure.line)
-        self.failure = failure
-        self.log = log
 
 
 @dataclass(frozen=True)
 class Installer:
-    """Carries out the steps for one environment. ``keep`` are descriptors that children inherit (the lock)."""
+    """Carries out the steps for one environment. Children inherit the descriptors ``keep`` (the lock)."""
 
     checkout: Path
     report: Callable[[pip.Progress], None]
@@ -57,14 +49,15 @@ class Installer:
                 if method == "wheel":
                     self._add_pip(folder, offline)
                 return
-        raise InstallError(_failure(log), log)
+        raise pip.InstallError(_failure(log), log)
 
     def install(self, step: Install, wanted: str) -> None:
         """Bring the environment to the fingerprint ``wanted``."""
         folder = Path(step.folder)
         log = folder / venvs.LOG
         before = venvs.read_stamp(folder)
-        log.write_text("", "utf-8")
+        if before and before.ready:
+            log.write_text("", "utf-8")
         venvs.begin(folder, replace=False)
         if not self._has_pip(folder):
             self._add_pip(folder, step.offline)
@@ -79,9 +72,8 @@ class Installer:
             if before and before.ready and pip.INSTALLING_LINE not in text:
                 # Nothing was changed yet: the environment is as good as it was.
                 venvs.write_stamp(folder, before)
-            raise InstallError(pip.explain(text, step.offline is not None), log)
-        base, site = self._about(folder, log)
-        venvs.finish(folder, self.checkout, wanted, base, site)
+            raise pip.InstallError(pip.explain(text, step.offline is not None), log)
+        venvs.finish(folder, self.checkout, wanted, self._about(folder, log))
 
     def _creator(self, method: str, folder: Path) -> list[str]:
         if method == "virtualenv":
@@ -96,8 +88,8 @@ class Installer:
         return [
             str(venvs.interpreter(folder)),
             *("-m", "pip", "install", "--progress-bar", "raw" if version >= _RAW_PROGRESS_SINCE else "off"),
-            *(("--no-index", "--find-links", os.path.abspath(step.offline)) if step.offline else ()),
-            *(("-e", target) if step.editable else ("--force-reinstall", "--no-deps", ".", ".")[3:] + (target,)),
+            *(("--no-index", "--find-links", str(Path(step.offline).resolve())) if step.offline else ()),
+            *(("-e", target) if step.editable else (target,)),
         ]
 
     def _has_pip(self, folder: Path) -> bool:
@@ -109,19 +101,19 @@ class Installer:
         try:
             found = wheel.in_folder(Path(offline)) if offline else wheel.fetch(folder, sys.version_info[:3])
         except (OSError, ValueError) as error:
-            raise InstallError(pip.Failure("network", "pip", "", str(error)), log) from error
+            raise pip.InstallError(pip.Failure("network", "pip", "", str(error)), log) from error
         if found is None:
-            raise InstallError(pip.Failure("missing", "pip", "", ""), log)
+            raise pip.InstallError(pip.Failure("missing", "pip", "", ""), log)
         command = [str(python), f"{found}/pip", "install", "--no-index", str(found)]
         if self._run(command, log) != 0:
-            raise InstallError(_failure(log), log)
+            raise pip.InstallError(_failure(log), log)
 
-    def _about(self, folder: Path, log: Path) -> tuple[str, str]:
+    def _about(self, folder: Path, log: Path) -> venvs.About:
         lines: list[str] = []
         if self._run([str(venvs.interpreter(folder)), "-c", _ABOUT], log, lines.append) != 0:
-            raise InstallError(_failure(log), log)
-        base, site = json.loads(lines[-1])
-        return base, site
+            raise pip.InstallError(_failure(log), log)
+        base, site, python = json.loads(lines[-1])
+        return venvs.About(base, site, tuple(python))
 
     def _run(self, command: list[str], log: Path, on_line: Callable[[str], None] = lambda line: None) -> int:
         environ = {**os.environ, **_PIP_ENVIRONMENT}

@@ -15,8 +15,8 @@ _RETRY_SECONDS = 0.2
 def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[int]:
     """Hold the lock file ``path``; ``on_wait`` is called once if another process holds it.
 
-    Yields the file's descriptor: a child that inherits it keeps the lock (POSIX), so that a set-up whose launcher was
-    killed is still waited for.
+    Yields the file's descriptor: a child that inherits it keeps the lock (POSIX), so that a set-up whose
+    launcher was killed is still waited for.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:

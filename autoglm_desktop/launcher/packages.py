@@ -1,7 +1,7 @@
 """Which system package holds which library, and the command that installs it.
 
-The libraries are those that Qt 6.11's Core, Gui, Widgets, DBus and Network and its platform plugins are linked
-against (``readelf -d`` on the PySide6-Essentials wheel) and do not bring along.
+The libraries are those that Qt 6.11's Core, Gui, Widgets, DBus and Network and its platform plugins are
+linked against (``readelf -d`` on the PySide6-Essentials wheel) and do not bring along.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def packages_of(missing: tuple[str, ...], manager: str | None) -> tuple[tuple[st
 
 
 def install_commands(manager: str | None, packages: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """The commands for root; only the last one has to succeed. Empty where the manager is none that installs."""
+    """The commands for root, of which only the last has to succeed; empty for a manager that is not known."""
     if manager not in _INSTALL or not packages:
         return ()
     *before, last = _INSTALL[manager]
@@ -133,7 +133,18 @@ def manager_of(system: str, version: str) -> str | None:
     if system == "macOS":
         return "brew"
     families = {
-        "apt": ("debian", "ubuntu", "mint", "pop!_os", "elementary", "kali", "raspbian", "deepin", "kylin", "uos"),
+        "apt": (
+            "debian",
+            "ubuntu",
+            "mint",
+            "pop!_os",
+            "elementary",
+            "kali",
+            "raspbian",
+            "deepin",
+            "kylin",
+            "uos",
+        ),
         "dnf": ("fedora", "red hat", "centos", "rocky", "alma", "openeuler"),
         "pacman": ("arch", "manjaro", "endeavour", "cachyos"),
         "zypper": ("suse",),

@@ -1,10 +1,12 @@
-"""Reading what pip says: its progress, and why it failed. Pure."""
+"""Reading what pip says: its progress, and why it failed."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
+_COLLECTING = re.compile(r"^\s*Collecting ([A-Za-z0-9._-]+)")
 _DOWNLOADING = re.compile(r"^\s*Downloading (\S+) \(([\d.]+) (kB|MB|GB|bytes)\)")
 _RAW_PROGRESS = re.compile(r"^\s*Progress (\d+) of (\d+)")
 _BUILDING = re.compile(r"^\s*Building (?:wheel|editable) for (\S+)")
@@ -24,7 +26,7 @@ INSTALLING_LINE = "Installing collected packages"
 
 @dataclass(frozen=True)
 class Progress:
-    """``phase``: download | build | install | retry. Bytes of all downloads together; a total only where pip says."""
+    """``phase``: collect | download | build | install | retry. ``done_bytes`` counts all downloads together."""
 
     phase: str
     name: str = ""
@@ -41,6 +43,15 @@ class Failure:
     name: str
     host: str
     line: str
+
+
+class InstallError(Exception):
+    """The environment could not be made or filled. ``failure`` says why, ``log`` holds everything."""
+
+    def __init__(self, failure: Failure, log: Path) -> None:
+        super().__init__(failure.line)
+        self.failure = failure
+        self.log = log
 
 
 class Reader:
@@ -66,6 +77,8 @@ class Reader:
             if not self._downloading:
                 return None
             return Progress("download", self._name, self._size, self._before + int(found[1]))
+        if found := _COLLECTING.match(line):
+            return Progress("collect", found[1])
         if found := _BUILDING.match(line):
             return Progress("build", found[1])
         if found := _INSTALLING.match(line):
@@ -89,11 +102,16 @@ def explain(log: str, offline: bool) -> Failure:
         host = next((found for line in lines if (found := _HOST.search(line))), None)
         page = _INDEX_PAGE.search(log[log.index(network) :])
         return Failure(
-            "network", name or (page[1] if page else ""), next(filter(None, host.groups()), "") if host else "", last
+            "network",
+            name or (page[1] if page else ""),
+            next(filter(None, host.groups()), "") if host else "",
+            last,
         )
     if missing:
         return Failure("missing", name, "", last)
-    built = re.search(r"Failed (?:building wheel|to build) (?:for )?(?:installable wheels for some \S+ )?(\S+)", log)
+    built = re.search(
+        r"Failed (?:building wheel|to build) (?:for )?(?:installable wheels for some \S+ )?(\S+)", log
+    )
     if built:
         return Failure("build", built[1].strip("()"), "", last)
     return Failure("other", "", "", last)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
+from typing import TypeAlias
 
 from .facts import Facts, Request
 from .packages import CHINESE_FONT, COMPILER, COMPILER_COMMAND, install_commands, packages_of
 from .pythons import INSTALL as PYTHON_INSTALL
 
 MINIMUM_PYTHON = (3, 10)
-# Measured on Linux x86-64 with Python 3.11 (docs/install.md); pip tells each file's own size while it fetches.
+# Measured on Linux x86-64 with Python 3.11 (docs/install.md).
 RUN_MEGABYTES = 110
 TEST_MEGABYTES = 450
 TEST_MEGABYTES_CUDA = 3500
@@ -18,7 +18,7 @@ TEST_MEGABYTES_CUDA = 3500
 
 @dataclass(frozen=True)
 class Refuse:
-    """Nothing can be done: ``python`` (too old; ``command`` helps) or ``folder`` (something else lies there)."""
+    """Nothing can be done: ``python`` is too old (``command`` helps), or something else is in ``folder``."""
 
     reason: str
     value: str
@@ -34,9 +34,9 @@ class UseDataFolder:
 
 @dataclass(frozen=True)
 class SystemPackages:
-    """Packages of the operating system: for the ``window``, its Chinese ``font``, for ``venv`` or the ``compiler``.
+    """Packages of the system: libraries of the ``window``, a Chinese ``font``, ``venv`` or the ``compiler``.
 
-    ``commands`` are run where ``may``; else they are told, and where they are ``required`` nothing more is done.
+    ``commands`` are run where ``may``; else they are told, and where ``required`` nothing more is done.
     """
 
     purpose: str
@@ -49,11 +49,15 @@ class SystemPackages:
 
 @dataclass(frozen=True)
 class CreateEnvironment:
-    """A Python environment in ``folder``, by the first of ``methods`` (venv, virtualenv, wheel) that works."""
+    """A Python environment in ``folder``, by the first of ``methods`` (venv, virtualenv, wheel) that works.
+
+    Where none does, ``commands`` make the first of them work.
+    """
 
     folder: str
     methods: tuple[str, ...]
     replace: bool
+    commands: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,13 +80,13 @@ class Start:
     arguments: tuple[str, ...]
 
 
-Step = Union[Refuse, UseDataFolder, SystemPackages, CreateEnvironment, Install, Start]
+Step: TypeAlias = Refuse | UseDataFolder | SystemPackages | CreateEnvironment | Install | Start
 
 
 def plan(facts: Facts, request: Request) -> tuple[Step, ...]:
-    """The steps in their order. The last one is ``Start``, ``Refuse`` or packages that are required but not allowed."""
+    """The steps in order; the last is ``Start``, ``Refuse``, or packages required but not allowed."""
     if facts.python < MINIMUM_PYTHON:
-        command = facts.newer_python or PYTHON_INSTALL.get(facts.package_manager or "")
+        command = PYTHON_INSTALL.get(facts.package_manager or "")
         return (Refuse("python", ".".join(map(str, facts.python)), command),)
     if facts.venv == "foreign":
         return (Refuse("folder", facts.folder),)
@@ -101,7 +105,7 @@ def plan(facts: Facts, request: Request) -> tuple[Step, ...]:
 
 
 def needs_libraries(facts: Facts, request: Request) -> bool:
-    """Whether Qt is going to be loaded on Linux: for the window where there is a display, and for the tests."""
+    """Whether Qt will be loaded on Linux: for the window where there is a display, and for the tests."""
     window = request.window and facts.display in ("x11", "wayland", "offscreen")
     return facts.system == "Linux" and (window or request.command == "test")
 
@@ -129,7 +133,9 @@ def _system_packages(facts: Facts, request: Request) -> list[Step]:
         commands = install_commands(facts.package_manager, (compiler,) if compiler else ())
         hint = COMPILER_COMMAND.get(facts.package_manager or "")
         steps.append(
-            SystemPackages("compiler", (), commands, bool(commands) and _may(facts), required=False, hint=hint)
+            SystemPackages(
+                "compiler", (), commands, bool(commands) and _may(facts), required=False, hint=hint
+            )
         )
     return steps
 
@@ -139,15 +145,14 @@ def _environment(facts: Facts) -> list[Step]:
     replace = facts.venv == "broken"
     if facts.venv_module:
         return [CreateEnvironment(facts.folder, ("venv",), replace)]
-    steps: list[Step] = []
     methods = (*(("virtualenv",) if facts.virtualenv else ()), "wheel")
-    if facts.package_manager == "apt" and _may(facts):
-        package = f"python{facts.python[0]}.{facts.python[1]}-venv"
-        commands = install_commands("apt", (package,))
-        steps.append(SystemPackages("venv", (), commands, may=True, required=False))
-        methods = ("venv", *methods)
-    steps.append(CreateEnvironment(facts.folder, methods, replace))
-    return steps
+    if facts.package_manager != "apt":
+        return [CreateEnvironment(facts.folder, methods, replace)]
+    commands = install_commands("apt", (f"python{facts.python[0]}.{facts.python[1]}-venv",))
+    if not _may(facts):
+        return [CreateEnvironment(facts.folder, methods, replace, commands)]
+    package = SystemPackages("venv", (), commands, may=True, required=False)
+    return [package, CreateEnvironment(facts.folder, ("venv", *methods), replace, commands)]
 
 
 def _install(facts: Facts, request: Request) -> Install:

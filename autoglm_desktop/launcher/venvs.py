@@ -1,7 +1,7 @@
 """The Python environment: is it as it should be, and writing down that it is.
 
-A stamp inside the environment says what it was made for. It is written before the first change with ``ready`` false
-and again after the last one, so that an interrupted set-up is seen as broken at the next start.
+A stamp inside the environment says what it was made for. It is written before the first change with ``ready``
+false and again after the last one, so that an interrupted set-up is seen as broken at the next start.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ _TABLES = ("build-system", "project", "tool.hatch")
 
 @dataclass(frozen=True)
 class Stamp:
-    """What an environment was made for. ``interpreter`` is the Python behind its links, ``packages`` what lies in
-    ``site`` (its site-packages)."""
+    """What an environment was made for.
+
+    ``interpreter`` is its Python behind all links, ``packages`` the folders in ``site`` (site-packages).
+    """
 
     ready: bool
     fingerprint: str = ""
@@ -32,6 +34,7 @@ class Stamp:
     interpreter: str = ""
     base: str = ""
     site: str = ""
+    python: tuple[int, ...] = ()
     packages: tuple[str, ...] = ()
 
 
@@ -49,15 +52,14 @@ def requirements_text(pyproject: str) -> str:
 
 
 def fingerprint(checkout: Path, editable: bool) -> str:
-    """Changes when the environment has to be brought up to date: with the requirements and, where the project is
-    copied instead of linked, with its files."""
+    """What an environment is made from: the requirements and, where the project is copied, its files."""
     digest = hashlib.sha256(requirements_text((checkout / "pyproject.toml").read_text("utf-8")).encode())
     if not editable:
         for root in ("autoglm_desktop", "resources"):
             for folder, names, files in os.walk(checkout / root):
                 names[:] = sorted(name for name in names if name != "__pycache__")
                 for name in sorted(files):
-                    status = os.stat(os.path.join(folder, name))
+                    status = Path(folder, name).stat()
                     digest.update(f"{folder}/{name} {status.st_size} {status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
@@ -71,7 +73,7 @@ def read_stamp(folder: Path) -> Stamp | None:
     """The stamp of an environment: None where there is none, not ready where it cannot be read."""
     try:
         values: dict[str, Any] = json.loads((folder / STAMP).read_text("utf-8"))
-        return Stamp(**{**values, "packages": tuple(values["packages"])})
+        return Stamp(**{**values, "packages": tuple(values["packages"]), "python": tuple(values["python"])})
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError):
@@ -105,8 +107,8 @@ def _whole(folder: Path, stamp: Stamp) -> bool:
     return (
         python.is_file()
         and os.path.realpath(python) == stamp.interpreter
-        and os.path.isfile(stamp.base)
-        and all(os.path.isdir(os.path.join(stamp.site, name)) for name in stamp.packages)
+        and Path(stamp.base).is_file()
+        and all(Path(stamp.site, name).is_dir() for name in stamp.packages)
     )
 
 
@@ -135,14 +137,26 @@ def begin(folder: Path, replace: bool) -> None:
     write_stamp(folder, Stamp(ready=False))
 
 
-def finish(folder: Path, checkout: Path, wanted: str, base: str, site: str) -> None:
+@dataclass(frozen=True)
+class About:
+    """What an environment's Python says of itself: the executable behind it, site-packages, version."""
+
+    base: str
+    site: str
+    python: tuple[int, ...]
+
+
+def finish(folder: Path, checkout: Path, wanted: str, about: About) -> None:
     """Mark the environment as ready."""
     packages = tuple(
         sorted(
             entry.name
-            for entry in Path(site).iterdir()
+            for entry in Path(about.site).iterdir()
             if entry.is_dir() and not entry.name.endswith(".dist-info") and entry.name != "__pycache__"
         )
     )
     real = os.path.realpath(interpreter(folder))
-    write_stamp(folder, Stamp(True, wanted, str(folder), str(checkout), real, base, site, packages))
+    stamp = Stamp(
+        True, wanted, str(folder), str(checkout), real, about.base, about.site, about.python, packages
+    )
+    write_stamp(folder, stamp)

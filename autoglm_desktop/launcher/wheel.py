@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import unescape
@@ -42,6 +41,8 @@ def newest(page: str, address: str, python: tuple[int, ...]) -> Wheel | None:
 
 
 def read_url(url: str) -> bytes:
+    import urllib.request
+
     with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:
         data: bytes = answer.read()
         return data
@@ -68,5 +69,9 @@ def fetch(
 
 def in_folder(folder: Path) -> Path | None:
     """The newest wheel of pip among files that the user brought along."""
-    found = [(tuple(map(int, name[1].split("."))), path) for path in folder.iterdir() if (name := _NAME.search(path.name))]
+    found = [
+        (tuple(map(int, name[1].split("."))), path)
+        for path in folder.iterdir()
+        if (name := _NAME.search(path.name))
+    ]
     return max(found)[1] if found else None

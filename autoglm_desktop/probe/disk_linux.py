@@ -43,7 +43,8 @@ def mounted_device(mountinfo: str, folder: Path, root: Path) -> Path | None:
     if source is None:
         return None
     try:
-        name = Path(os.path.realpath(source)).name if source.startswith("/dev/mapper/") else Path(source).name
+        # /dev/mapper/… is a link to ../dm-N.
+        name = Path(os.path.realpath(root / source.lstrip("/"))).name
         found = (root / "sys/class/block" / name).resolve(strict=True)
     except OSError:
         return None

@@ -23,6 +23,8 @@ def parse_diskutil(text: str) -> str:
         info = plistlib.loads(text.encode())
     except (plistlib.InvalidFileException, ExpatError, ValueError):
         return "unknown"
+    if not isinstance(info, dict):
+        return "unknown"
     solid, bus = info.get("SolidState"), str(info.get("BusProtocol", ""))
     if not isinstance(solid, bool) or not bus:
         return "unknown"

@@ -20,8 +20,8 @@ GIB = 1 << 30
 # Vendors' decorations, which don't tell one model from another.
 # fmt: off
 NOISE = frozenset((
-    "nvidia", "geforce", "amd", "radeon", "intel", "apple", "gpu", "graphics", "generation", "tm", "r", "with",
-    "design",
+    "nvidia", "geforce", "amd", "radeon", "intel", "apple", "gpu", "graphics", "generation", "tm", "r",
+    "with", "design",
 ))
 # fmt: on
 LAPTOP = frozenset(("laptop", "mobile", "notebook"))

@@ -19,7 +19,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autoglm_desktop.core.errors import TargetError
-from autoglm_desktop.core.gguf_header import GgufHeader, Scalar, SkippedArray, TensorInfo, Value, refusal, weight_table
+from autoglm_desktop.core.gguf_header import (
+    GgufHeader,
+    Scalar,
+    SkippedArray,
+    TensorInfo,
+    Value,
+    refusal,
+    weight_table,
+)
 from autoglm_desktop.core.gguf_types import (
     GGUF_DEFAULT_ALIGNMENT,
     GGUF_MAGIC,

@@ -1,8 +1,8 @@
 """Numbers in ggml's block formats, by numpy: valid random blocks of any type, and rows of floats quantised.
 
-Block layouts are those of ``ggml/src/ggml-common.h`` (llama.cpp 0c1e57098). Random bits are not valid weights:
-a 16-bit float scale of random bits may be infinite or NaN, so scales are set and only the rest is random.
-Quantising rounds to the nearest step of a plain maximum-based scale: correct blocks, coarser than llama.cpp's.
+Block layouts are those of ``ggml/src/ggml-common.h`` (llama.cpp 0c1e57098). Random bits are no valid weights:
+a 16-bit float scale of such bits may be infinite or NaN, so scales are set and only the rest is random.
+Quantising rounds to a plain maximum-based scale: correct blocks, coarser than llama.cpp's own.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _SPREAD: Mapping[str, tuple[float, float]] = {
     "IQ4_NL": (68.0, 0), "Q2_K": (13.8, 1.5), "Q3_K": (42.4, 0), "Q4_K": (256.0, 7.5), "Q5_K": (531.0, 15.5),
     "Q6_K": (1364.0, 0), "IQ4_XS": (1256.0, 0),
 }  # fmt: skip
-"""Per type: the standard deviation of random blocks of scale 1, about, and the minimum's scale by the scale."""
+"""Per type: the standard deviation of random blocks of scale 1, and the minimum's scale by the scale."""
 
 
 def random_blocks(
     kind: GgmlType, count: int, rng: np.random.Generator, deviation: float = 0.02
 ) -> npt.NDArray[np.uint8]:
-    """``count`` elements (whole blocks) of random weights of about the standard deviation ``deviation``, as bytes.
+    """``count`` elements (whole blocks) of random weights of about this standard deviation, as bytes.
 
     ValueError for types that no model here is made of.
     """
@@ -111,7 +111,7 @@ def _six_bit(values: npt.NDArray[np.floating]) -> tuple[Floats, Bytes]:
 
 
 def _pack_k4(sc: Bytes, m: Bytes) -> Bytes:
-    """Eight scales and eight minima of 6 bits in 12 bytes (``get_scale_min_k4`` of ggml-quants.c reads them)."""
+    """Eight scales and eight minima of 6 bits in 12 bytes (see ``get_scale_min_k4``)."""
     first = sc[:, :4] | (sc[:, 4:] >> 4) << 6
     second = m[:, :4] | (m[:, 4:] >> 4) << 6
     third = sc[:, 4:] & 15 | (m[:, 4:] & 15) << 4
@@ -126,7 +126,7 @@ def _q6_k(values: Floats) -> Bytes:
     sc = np.clip(np.rint(step / np.where(d == 0, 1, d)[:, None]), 0, 127).astype(np.int8)
     grid = (d[:, None] * sc)[:, :, None]
     q = np.clip(np.rint(groups / np.where(grid == 0, 1, grid)), -32, 31) + 32
-    # Each half of 128 elements is four runs of 32: nibbles of runs 0|2 and 1|3 share bytes, high bits of all four.
+    # Half a block is four runs of 32: runs 0 and 2 (1 and 3) share bytes of nibbles, all four the high bits.
     runs = q.astype(np.uint8).reshape(-1, 2, 4, 32)
     low = (runs[:, :, :2] & 15 | (runs[:, :, 2:] & 15) << 4).reshape(-1, 128)
     shifts = np.array([0, 2, 4, 6], np.uint8)[:, None]

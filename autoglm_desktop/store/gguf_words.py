@@ -1,8 +1,8 @@
 """The tokenizer and chat template of models made here: byte-level BPE of llama.cpp's pre-tokenizer ``glm4``.
 
-A vocabulary is 256 byte tokens, the pieces of a few sentences, fillers, GLM-4's special tokens and unused ones.
-The sentences are what such a model says (``store.gguf_tiny`` arranges its weights so): printable text whose
-Chinese characters are cut in the middle of their bytes, so that streams meet incomplete UTF-8 at every step.
+A vocabulary is 256 byte tokens, the pieces of a few sentences, fillers, GLM-4's special tokens and unused
+ones. The sentences are what such a model says (``store.gguf_speech`` arranges its weights so): printable text
+whose Chinese characters are cut in the middle of their bytes, so that streams meet incomplete UTF-8.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from dataclasses import dataclass
 SENTENCES: tuple[tuple[bytes, ...], ...] = tuple(
     tuple(piece.encode() if isinstance(piece, str) else piece for piece in sentence)
     for sentence in (
-        ("This", " tiny", " model", " knows", " one", " fixed", " table", " of", " words", ".\n"),
-        ("它", "只", b"\xe4\xbc", b"\x9a\xe8\xaf", b"\xb4", "这", b"\xe5\x87\xa0\xe5\x8f", b"\xa5\xe8", b"\xaf\x9d",
-         "。", "\n\n"),
+        ("This", " model", " knows", " one", " fixed", " table", " of", " words", ".\n"),
+        ("它", "只", b"\xe4\xbc", b"\x9a\xe8", b"\xaf\xb4", "这",
+         b"\xe5\x87\xa0\xe5\x8f", b"\xa5\xe8", b"\xaf\x9d", "。", "\n\n"),
         ("- ", "Nothing", " here", " was", " learned;", " every", " weight", " is", " made.\n\n"),
-        ("1. ", "打", b"\xe5\xbc", b"\x80", "微", "信", b"\xef\xbc", b"\x8c\xe7", b"\x82\xb9", b"\xe5\x87\xbb",
-         "发", b"\xe9\x80", b"\x81", " 😀", "。\n"),
+        ("1. ", b"\xe6\x89\x93\xe5", b"\xbc\x80", "微", "信", b"\xef\xbc", b"\x8c\xe7", b"\x82\xb9",
+         b"\xe5\x87\xbb", b"\xe5\x8f\x91\xe9", b"\x80\x81", b" \xf0\x9f", b"\x98\x80", "。\n"),
     )
 )  # fmt: skip
-"""Pieces in order; none stands twice, so that each has one successor, and none is a single byte."""
+"""Pieces in order; none stands twice, so each has one successor, and none is a single byte."""
 
 SPECIALS: tuple[str, ...] = (
-    "<|endoftext|>", "[MASK]", "[gMASK]", "[sMASK]", "<sop>", "<eop>", "<|system|>", "<|user|>", "<|assistant|>",
-    "<|observation|>", "<|begin_of_image|>", "<|end_of_image|>", "<|begin_of_video|>", "<|end_of_video|>",
-    "<|image|>", "<|video|>",
+    "<|endoftext|>", "[MASK]", "[gMASK]", "[sMASK]", "<sop>", "<eop>", "<|system|>", "<|user|>",
+    "<|assistant|>", "<|observation|>", "<|begin_of_image|>", "<|end_of_image|>", "<|begin_of_video|>",
+    "<|end_of_video|>", "<|image|>", "<|video|>",
 )  # fmt: skip
 """GLM-4's special tokens in their order (ids 151329 to 151344 in GLM-4.1V's tokenizer)."""
 
@@ -37,7 +37,7 @@ FIRST_SPECIAL_OF_GLM4 = 151_329
 CHAT_TEMPLATE = """\
 [gMASK]<sop>
 {%- for message in messages %}
-{{- '\\n' if loop.first else '' }}{{ '<|observation|>' if message.role == 'tool' else '<|' + message.role + '|>' }}
+{{- '<|observation|>' if message.role == 'tool' else '<|' + message.role + '|>' }}
 {{- '\\n' }}
 {%- if message.content is string %}
 {{- message.content }}
@@ -88,6 +88,8 @@ def vocabulary(size: int) -> Vocabulary:
     if size < first_special + len(SPECIALS):
         raise ValueError(f"{size} tokens are too few, {first_special + len(SPECIALS)} are needed")
     known = set(normal)
+    if len(known) < len(normal):
+        raise AssertionError("a token stands twice, on which llama.cpp aborts")
     fillers = (word for word in _words() if word not in known)
     normal += itertools.islice(fillers, first_special - len(normal))
     unused = [f"[PAD{index}]" for index in range(first_special + len(SPECIALS), size)]
@@ -100,7 +102,7 @@ def vocabulary(size: int) -> Vocabulary:
 
 
 def expected_reply(tokens: int) -> str:
-    """What a model made here answers greedily to anything, cut after ``tokens`` tokens and to whole characters."""
+    """What a model made here answers greedily, cut after ``tokens`` tokens and to whole characters."""
     ring = itertools.cycle(piece for sentence in SENTENCES for piece in sentence)
     return b"".join(itertools.islice(ring, tokens)).decode("utf-8", "ignore")
 

@@ -53,11 +53,18 @@ class GgufWriter:
         writer.write()
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, alignment: int = GGUF_DEFAULT_ALIGNMENT) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        alignment: int = GGUF_DEFAULT_ALIGNMENT,
+        free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+    ) -> None:
         if alignment <= 0 or alignment & (alignment - 1):
             raise ValueError(f"alignment {alignment} is no power of two")
         self._path = Path(path)
         self._alignment = alignment
+        self._free_bytes = free_bytes
         self._metadata: dict[str, bytes] = {}
         self._tensors: dict[str, _Tensor] = {}
         if alignment != GGUF_DEFAULT_ALIGNMENT:
@@ -86,7 +93,22 @@ class GgufWriter:
     def size(self) -> int:
         """Bytes of the whole file."""
         data = sum(padded(tensor.size, self._alignment) for tensor in self._tensors.values())
-        return len(self._header()) + data
+        return len(self.header()) + data
+
+    def header(self) -> bytes:
+        """All that precedes the weights, padded: the start of ``write``'s file."""
+        head = GGUF_MAGIC + struct.pack("<IQQ", GGUF_VERSION, len(self._tensors), len(self._metadata))
+        pieces = [head]
+        for key, value in self._metadata.items():
+            pieces += (_string(key), value)
+        offset = 0
+        for tensor in self._tensors.values():
+            dims = len(tensor.shape)
+            place = struct.pack(f"<I{dims}QIQ", dims, *tensor.shape, tensor.kind.id, offset)
+            pieces += (_string(tensor.name), place)
+            offset += padded(tensor.size, self._alignment)
+        whole = b"".join(pieces)
+        return whole + bytes(padded(len(whole), self._alignment) - len(whole))
 
     def write(self) -> int:
         """Writes the file and returns its size. AppError ``disk_full`` (path, needed, free) or
@@ -94,7 +116,7 @@ class GgufWriter:
         needed = self.size
         part = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
         try:
-            free = shutil.disk_usage(self._path.parent).free
+            free = self._free_bytes(self._path.parent)
             if needed > free:
                 raise AppError("disk_full", path=os.fspath(self._path), needed=needed, free=free)
             with part.open("wb") as file:
@@ -110,12 +132,12 @@ class GgufWriter:
     def _unwritable(self, error: OSError, needed: int) -> AppError:
         path = os.fspath(self._path)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = shutil.disk_usage(self._path.parent).free
+            free = self._free_bytes(self._path.parent)
             return AppError("disk_full", path=path, needed=needed, free=free)
         return AppError("file_unwritable", path=path, detail=error.strerror or str(error))
 
     def _write(self, file: BinaryIO) -> None:
-        file.write(self._header())
+        file.write(self.header())
         for tensor in self._tensors.values():
             written = 0
             for piece in tensor.data():
@@ -123,20 +145,6 @@ class GgufWriter:
             if written != tensor.size:
                 raise ValueError(f"{tensor.name}: {written} bytes instead of {tensor.size}")
             file.write(bytes(padded(written, self._alignment) - written))
-
-    def _header(self) -> bytes:
-        head = GGUF_MAGIC + struct.pack("<IQQ", GGUF_VERSION, len(self._tensors), len(self._metadata))
-        pieces = [head]
-        for key, value in self._metadata.items():
-            pieces += (_string(key), value)
-        offset = 0
-        for tensor in self._tensors.values():
-            dims = len(tensor.shape)
-            place = struct.pack(f"<I{dims}QIQ", dims, *tensor.shape, tensor.kind.id, offset)
-            pieces += (_string(tensor.name), place)
-            offset += padded(tensor.size, self._alignment)
-        whole = b"".join(pieces)
-        return whole + bytes(padded(len(whole), self._alignment) - len(whole))
 
 
 def _string(text: str) -> bytes:

@@ -56,6 +56,7 @@ class SessionState:
     target: Target | None = None
     install: InstallProgress | None = None
     step: Step | None = None
+    engine: str | None = None  # name of the environment
     plan: RungPlan | None = None
     proof: protocol.Proof | None = None
     tries: tuple[Try, ...] = ()
@@ -160,7 +161,7 @@ class Session:
         running.process.on_end = self._ended
         self._set(
             SessionState(
-                "ready", target, plan=running.plan, proof=running.proof, tries=running.tries,
+                "ready", target, engine=self._engine_name(), plan=running.plan, proof=running.proof, tries=running.tries,
                 memory=running.process.memory, tokens_per_s=running.proof.warm_up_tokens_per_s,
             )  # fmt: skip
         )
@@ -199,6 +200,9 @@ class Session:
         if end.kind is not None:
             error = EngineError("engine_died", kind=end.kind, detail=end.message, rung=self._rung())
             self._change(phase="failed", error=error, memory=None)
+
+    def _engine_name(self) -> str | None:
+        return self._environment.description.name if self._environment is not None else None
 
     def _rung(self) -> str:
         return self.state.plan.rung if self.state.plan is not None else ""

@@ -1,0 +1,233 @@
+"""The terminal: ``autoglm-desktop [COMMAND]``. Parsing and exit codes only; each command has its module.
+
+Exit: 0 done · 1 could not be done (one sentence on stderr) · 2 usage · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import __version__, i18n
+from .core.errors import AppError
+from .i18n import _
+
+Handler = Callable[[argparse.Namespace], Awaitable[int]]
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit status. Never raises for expected failures."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    i18n.set_language(_language_of(words))
+    _utf8_output()
+    options = build_parser().parse_args(words)
+    _log_to_file(verbose=options.verbose)
+    try:
+        if options.command is None:
+            return _window_or_terminal(options)
+        return run(options.handler(options), terminated=0 if options.command == "serve" else INTERRUPTED)
+    except AppError as error:
+        from .texts import errors
+
+        print(errors.text(error), file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        print(_("Interrupted."), file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of our output left; nothing more to say
+        return 1
+    except Exception:
+        logging.getLogger(__name__).exception("unexpected error")
+        print(_("An unexpected error happened; the details are in {path}.").format(path=_log_path()), file=sys.stderr)
+        return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the contract in docs (DESIGN section 5)."""
+    parser = argparse.ArgumentParser(
+        prog="autoglm-desktop",
+        description=_("Can my PC run AutoGLM-Phone-9B? Check, chat, serve. Without a command: the window."),
+    )
+    parser.add_argument("--version", action="version", version=f"autoglm-desktop {__version__}")
+    _common(parser)
+    parser.set_defaults(command=None, handler=None)
+    commands = parser.add_subparsers(dest="command", metavar=_("COMMAND"))
+    _add_check(commands)
+    _add_models(commands)
+    _add_engines(commands)
+    _add_chat(commands)
+    _add_serve(commands)
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--lang", choices=("en", "zh", "zh_CN"), help=_("language of this program"))
+    parser.add_argument("--verbose", action="store_true", help=_("write more into the log file"))
+
+
+def _command(commands: Any, name: str, handler: str, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(handler=lambda options: _call(handler, options))
+    return parser
+
+
+async def _call(handler: str, options: argparse.Namespace) -> int:
+    """Import a command's module only when it runs: starting stays quick."""
+    import importlib
+
+    module, function = handler.split(":")
+    command = getattr(importlib.import_module(f"autoglm_desktop.{module}"), function)
+    return int(await command(options))
+
+
+def _add_check(commands: Any) -> None:
+    parser = _command(commands, "check", "cli_check:run", _("what this machine can run, how fast, and what to change"))
+    parser.add_argument("target", nargs="?", metavar="TARGET", help=_("a model or a file; default: all models"))
+    parser.add_argument("--machine", metavar="FILE", help=_("judge the machine described in a JSON file instead"))
+    parser.add_argument("--wish", choices=("phone", "text"), help=_("what the model is wanted for"))
+    parser.add_argument("--context", type=_positive, metavar="N", help=_("context in tokens"))
+    parser.add_argument("--variant", metavar="V", help=_("look at this GGUF variant only"))
+    parser.add_argument("--json", action="store_true", help=_("one JSON document on stdout"))
+
+
+def _add_models(commands: Any) -> None:
+    parser = _command(commands, "models", "cli_models:models", _("the catalogue and the model files on this machine"))
+    parser.add_argument("--json", action="store_true", help=_("one JSON document on stdout"))
+    parser = _command(commands, "import", "cli_models:import_file", _("use a GGUF file that lies on this machine"))
+    parser.add_argument("path", metavar="PATH")
+
+
+def _add_engines(commands: Any) -> None:
+    parser = _command(commands, "engines", "cli_engines:run", _("the engines that run models: list, install, test, remove"))
+    parser.add_argument("action", nargs="?", default="list", choices=("list", "install", "test", "remove"))
+    parser.add_argument("name", nargs="?", metavar="NAME")
+    parser.add_argument("--json", action="store_true", help=_("one JSON document on stdout"))
+
+
+def _add_chat(commands: Any) -> None:
+    parser = _command(commands, "chat", "cli_chat:run", _("chat with a model in the terminal"))
+    parser.add_argument("target", metavar="TARGET", help=_("a GGUF file, or a model that is installed"))
+    parser.add_argument("-p", "--prompt", metavar="PROMPT", help=_("ask once; the answer alone goes to stdout"))
+    parser.add_argument("--image", metavar="FILE", help=_("a picture to ask about"))
+    parser.add_argument("--rung", metavar="R", help=_("this rung of the ladder only"))
+    parser.add_argument("--context", type=_positive, metavar="N", help=_("context in tokens"))
+    parser.add_argument("--max-tokens", type=_positive, metavar="N", help=_("the answer's length at most, in tokens"))
+    parser.add_argument("--json", action="store_true", help=_("one JSON document on stdout"))
+
+
+def _add_serve(commands: Any) -> None:
+    parser = _command(commands, "serve", "cli_serve:run", _("serve a model to the phone agent and other programs"))
+    parser.add_argument("target", metavar="TARGET", help=_("a GGUF file, or a model that is installed"))
+    parser.add_argument("--host", default="127.0.0.1", metavar="H", help=_("address to listen on"))
+    parser.add_argument("--port", type=_port, default=8000, metavar="PORT")
+    parser.add_argument("--api-key-file", metavar="F", help=_("file with the key that clients must send"))
+    parser.add_argument("--rung", metavar="R", help=_("this rung of the ladder only"))
+    parser.add_argument("--context", type=_positive, metavar="N", help=_("context in tokens"))
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 65536:
+        raise ValueError(text)
+    return value
+
+
+_positive.__name__ = "positive number"  # argparse names the type in its message
+_port.__name__ = "port"
+
+
+def run(work: Awaitable[int], *, terminated: int = INTERRUPTED) -> int:
+    """Run a command's coroutine; Ctrl-C and SIGTERM cancel it, so that everything it started is ended."""
+    stopped: list[int] = []
+
+    async def guarded() -> int:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+
+        def stop(number: int) -> None:
+            stopped.append(number)
+            task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows' loops have no signal handlers
+                loop.add_signal_handler(number, stop, number)
+        return await work
+
+    try:
+        return asyncio.run(guarded())
+    except asyncio.CancelledError:
+        if stopped and stopped[0] == signal.SIGTERM and terminated == 0:
+            return 0
+        raise
+
+
+def has_display() -> bool:
+    """Whether a window can be shown: a display server on Linux, always elsewhere."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
+
+
+def _window_or_terminal(options: argparse.Namespace) -> int:
+    if has_display():
+        from . import app
+
+        return app.run(language=i18n.language())
+    return run(_call("cli_welcome:run", options))
+
+
+def _language_of(words: Sequence[str]) -> str | None:
+    """``--lang`` must be known before the parser's own texts are made."""
+    for index, word in enumerate(words):
+        if word.startswith("--lang="):
+            return word.partition("=")[2]
+        if word == "--lang" and index + 1 < len(words):
+            return words[index + 1]
+    return None
+
+
+def _utf8_output() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def _log_path() -> Path:
+    from .store import paths
+
+    return paths.logs() / "autoglm-desktop.log"
+
+
+def _log_to_file(*, verbose: bool) -> None:
+    from logging.handlers import RotatingFileHandler
+
+    root = logging.getLogger()
+    root.setLevel(logging.DEBUG if verbose else logging.INFO)
+    path = _log_path()
+    handler: logging.Handler
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = RotatingFileHandler(path, maxBytes=2_000_000, backupCount=2, encoding="utf-8", delay=True)
+    except OSError:
+        handler = logging.StreamHandler()  # no place for a log: what would stand there goes to stderr
+        handler.setLevel(logging.ERROR)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root.addHandler(handler)

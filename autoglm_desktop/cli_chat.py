@@ -1,0 +1,204 @@
+"""``autoglm-desktop chat TARGET``: one question (``-p``) or a conversation in the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from .cli_engines import ProgressLine
+from .core import protocol
+from .core.errors import AppError, EngineError, TargetError
+from .core.machine import to_json
+from .core.protocol import Message, Sampling
+from .host.supervisor import Try
+from .i18n import _
+from .texts import errors
+from .texts import session as texts
+from .usecases.plan import prepare
+from .usecases.services import Services, create_services
+from .usecases.session import Session, SessionState, Wishes
+from .usecases.targets import Target, resolve
+
+
+@dataclass
+class Answer:
+    """What one question brought."""
+
+    text: str = ""
+    done: protocol.Done | None = None
+
+
+async def run(options: argparse.Namespace) -> int:
+    """The command."""
+    services = create_services()
+    if options.image is not None:
+        raise TargetError("no_vision_yet", path=options.image)
+    if options.prompt is not None and not options.prompt.strip():
+        raise TargetError("empty_prompt")
+    target = resolve(services, options.target)
+    session = Session(services, prepare)
+    started = time.monotonic()
+    try:
+        await load_visibly(services, session, target, Wishes(options.rung, options.context))
+        load_s = time.monotonic() - started
+        sampling = Sampling(max_tokens=options.max_tokens or Sampling.max_tokens)
+        if options.prompt is None:
+            return await _conversation(session, sampling)
+        message = Message("user", options.prompt)
+        if options.json:
+            answer = await ask(session, [message], sampling, show=False)
+            print(json.dumps(as_json(target, session.state, answer, load_s), ensure_ascii=False))
+        else:
+            await ask(session, [message], sampling, show=True)
+        return 0
+    finally:
+        await session.close()
+
+
+async def load_visibly(services: Services, session: Session, target: Target, wishes: Wishes) -> None:
+    """Load with progress on stderr; says which rungs failed, what the self-test found and what it runs on."""
+    line = ProgressLine()
+    said: set[Try] = set()
+
+    def show(state: SessionState) -> None:
+        if state.phase == "installing" and state.install is not None:
+            line.install(state.install)
+        elif state.phase == "loading" and state.step is not None:
+            if state.step.failed is not None and state.step.failed not in said:
+                said.add(state.step.failed)
+                line.end()
+                print(texts.try_text(state.step.failed), file=sys.stderr)
+            elif state.step.progress is not None:
+                line.show(texts.step_text(state.step), state.step.plan.rung + state.step.progress.phase)
+
+    forget = session.listen(show)
+    try:
+        state = await session.load(target, wishes)
+    finally:
+        forget()
+        line.end()
+    assert state.plan is not None and state.proof is not None
+    environment = services.environments.find(state.engine or "")
+    if environment is not None and environment.record.self_test == "safe_mode":
+        print(texts.engine_text(environment), file=sys.stderr)
+    print(f"{texts.rung_text(state.plan.rung)} · {texts.proof_text(state.proof)}", file=sys.stderr)
+
+
+async def ask(session: Session, messages: list[Message], sampling: Sampling, *, show: bool) -> Answer:
+    """One answer, streamed to stdout when ``show``. Raises EngineError."""
+    answer = Answer()
+    async with contextlib.aclosing(session.generate(messages, sampling)) as events:
+        async for event in events:
+            if isinstance(event, protocol.Delta):
+                answer.text += event.text
+                if show:
+                    sys.stdout.write(event.text)
+                    sys.stdout.flush()
+            else:
+                answer.done = event
+    if show:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    if answer.done is not None and answer.done.usage.dropped_messages:
+        print(texts.dropped_text(answer.done.usage.dropped_messages), file=sys.stderr)
+    return answer
+
+
+def as_json(target: Target, state: SessionState, answer: Answer, load_s: float) -> dict[str, Any]:
+    """The document of ``chat --json``."""
+    done = answer.done
+    if done is None or state.plan is None or state.proof is None:
+        raise EngineError("engine_died", kind="not_proven", detail="", rung="")
+    return {
+        "schema": 1,
+        "target": str(target.file),
+        "variant": state.plan.variant,
+        "rung": state.plan.rung,
+        "text": answer.text,
+        "finish_reason": done.finish_reason,
+        "usage": to_json(done.usage),
+        "timings": {"load_s": load_s, **to_json(done.timings)},
+        "proof": to_json(state.proof),
+        "tries": to_json(state.tries),
+    }
+
+
+async def _conversation(session: Session, sampling: Sampling) -> int:
+    """Lines from stdin until its end. Ctrl-C while it answers stops the answer; otherwise it ends the program."""
+    interactive = sys.stdin is not None and sys.stdin.isatty()
+    if interactive:
+        print(_("Type a message and press Enter; Ctrl-D ends."), file=sys.stderr)
+    history: list[Message] = []
+    async for line in _lines(interactive=interactive):
+        if not line.strip():
+            continue
+        history.append(Message("user", line))
+        asking = asyncio.ensure_future(ask(session, history, sampling, show=True))
+        try:
+            answer = await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            if not interactive or asking.done():
+                await _stop(asking)
+                raise
+            _still_wanted()
+            session.stop()
+            answer = await asking
+        except AppError as error:
+            print(errors.text(error), file=sys.stderr)
+            history.pop()
+            if not interactive:
+                return 1
+            continue
+        history.append(Message("assistant", answer.text))
+        if interactive and answer.done is not None:
+            print(texts.done_text(answer.done), file=sys.stderr)
+    return 0
+
+
+def _still_wanted() -> None:
+    """Take back the cancellation that Ctrl-C asked for (Python 3.11 and later count them)."""
+    task = asyncio.current_task()
+    if sys.version_info >= (3, 11) and task is not None:
+        task.uncancel()
+
+
+async def _stop(asking: asyncio.Future[Answer]) -> None:
+    asking.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asking
+
+
+async def _lines(*, interactive: bool) -> AsyncIterator[str]:
+    """Lines of stdin, read by a daemon thread: a blocked read must not keep the program from ending."""
+    loop, queue = asyncio.get_running_loop(), asyncio.Queue[str | None]()
+    wanted = threading.Semaphore(0)
+
+    def read() -> None:
+        line: str | None
+        while True:
+            wanted.acquire()
+            try:
+                line = input("> ") if interactive else sys.stdin.readline()
+                line = line.rstrip("\n") if interactive or line else None
+            except (EOFError, ValueError, AttributeError, OSError):
+                line = None
+            with contextlib.suppress(RuntimeError):  # the loop has closed
+                loop.call_soon_threadsafe(queue.put_nowait, line)
+            if line is None:
+                return
+
+    threading.Thread(target=read, name="stdin", daemon=True).start()
+    while True:
+        wanted.release()
+        line = await queue.get()
+        if line is None:
+            return
+        yield line

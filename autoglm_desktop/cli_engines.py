@@ -1,0 +1,95 @@
+"""``autoglm-desktop engines [list|install NAME|test NAME|remove NAME]``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from .core.errors import EngineError
+from .core.machine import to_json
+from .host.environments import Environment
+from .host.install import InstallProgress
+from .i18n import _
+from .texts import session as texts
+from .usecases import engines
+from .usecases.services import Services, create_services
+
+
+class ProgressLine:
+    """Progress on stderr: one line rewritten on a terminal; in a pipe a line per stage."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._last = ""
+        self._width = 0
+
+    def show(self, text: str, stage: str) -> None:
+        if self._terminal:
+            line = text[:100]
+            sys.stderr.write("\r" + line + " " * max(0, self._width - len(line)))
+            self._width = len(line)
+        elif stage != self._last:
+            sys.stderr.write(text + "\n")
+        self._last = stage
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        if self._terminal and self._width:
+            sys.stderr.write("\r" + " " * self._width + "\r")
+            self._width = 0
+
+    def install(self, progress: InstallProgress) -> None:
+        self.show(texts.install_text(progress), progress.stage)
+
+
+async def run(options: argparse.Namespace) -> int:
+    """The command."""
+    services = create_services()
+    if options.action == "list":
+        return _list(services, as_json=options.json)
+    if options.name is None:
+        raise EngineError("engine_name_missing", action=options.action, known=", ".join(services.environments.descriptions))
+    if options.action == "remove":
+        removed = await engines.remove(services, options.name)
+        text = _("{name} was removed.") if removed else _("{name} was not installed by this program.")
+        print(text.format(name=options.name), file=sys.stderr if options.json else sys.stdout)
+        return 0
+    line = ProgressLine()
+    action = engines.install if options.action == "install" else engines.test
+    try:
+        environment = await action(services, options.name, line.install)
+    finally:
+        line.end()
+    print(json.dumps(as_json(environment), ensure_ascii=False) if options.json else texts.engine_text(environment))
+    return 1 if environment.record.self_test == "failed" else 0
+
+
+def as_json(environment: Environment) -> dict[str, Any]:
+    """One engine of ``engines --json``."""
+    return {
+        **to_json(environment.info()),
+        "build": environment.record.build or None,
+        "message": environment.record.message,
+        "options": to_json(environment.record.options),
+        "own_environment": environment.own,
+    }
+
+
+def _list(services: Services, *, as_json: bool) -> int:
+    found = {environment.description.name: environment for environment in services.environments.installed()}
+    if as_json:
+        engines_json = [_entry(name, found.get(name)) for name in services.environments.descriptions]
+        print(json.dumps({"schema": 1, "engines": engines_json}, ensure_ascii=False))
+        return 0
+    for name in services.environments.descriptions:
+        if name in found:
+            print(texts.engine_text(found[name]))
+        else:
+            print(_("{name}: not installed (autoglm-desktop engines install {name})").format(name=name))
+    return 0
+
+
+def _entry(name: str, environment: Environment | None) -> dict[str, Any]:
+    return {"name": name, "installed": environment is not None, **(as_json(environment) if environment else {})}

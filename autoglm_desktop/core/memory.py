@@ -1,0 +1,303 @@
+"""How many bytes a rung takes, by device and cause. Pure; integer bytes.
+
+Section numbers are those of the project's notes on the model (sizes measured with llama.cpp 0c1e57098's own
+dry run, no GPU at hand: on a real card its context and pools come on top, which is ``overhead`` and margin).
+GGUF placements count llama.cpp's way: ``gpu_layers`` k puts the output and the last k - 1 layers on the GPU, the
+embedding always stays in RAM. The engine computes logits for one token only (``n_outputs_max=1``) and has flash
+attention on; the formulas hold for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .machine import Gpu, Machine
+from .rungs import DeviceMemory
+from .subject import GgufWeights, ProjectorWeights, SafetensorsWeights, TextShape
+from .units import GIB, MIB
+
+UBATCH = 512
+"""Tokens of one prefill batch (llama.cpp's default ``n_ubatch``)."""
+
+KV_BITS = {"f16": 16.0, "q8_0": 8.5}
+"""Bits per element of the KV cache; AutoGLM: 40,960 and 21,760 bytes a token (section 1)."""
+KV_CELLS = 256
+"""llama.cpp rounds the context up to whole blocks of cells."""
+
+PROJECTOR_BYTES_PER_TOKEN = int(0.2433 * MIB)
+"""Buffer of the glm4v projector per image token with flash attention: 816 MiB for 3354 (section 5)."""
+IMAGE_TOKENS = 3354
+"""A 1080 x 2400 screenshot (section 5)."""
+
+GPU_CONTEXT_BYTES = 330 * MIB
+LARGE_GPU_CONTEXT_BYTES = 555 * MIB
+LARGE_GPU_BYTES = 20 * GIB
+"""What the driver's context takes: 107 MiB (RTX 4060 Ti) to 555 MiB (RTX PRO 6000) are reported, growing with
+the card's multiprocessors; 330 MiB is what others assume (section 5). The larger one from 20 GiB on."""
+
+GPU_MARGIN_BYTES = 300 * MIB
+DISPLAY_MARGIN_BYTES = 600 * MIB
+"""Left free on a GPU without and with a display; a card that won't say counts as one with."""
+GPU_IN_USE_WHERE_UNKNOWN = 1_600_000_000
+"""A desktop takes 0.3 to 1.6 GB (section 5): subtracted where free memory is not told."""
+
+RAM_MARGIN_BYTES = 512 * MIB
+"""Left free in RAM (an assumption)."""
+RAM_IN_USE_WHERE_UNKNOWN = 3 * GIB
+"""Subtracted where available memory is not told (an assumption)."""
+UNIFIED_GPU_SHARE = 2 / 3
+"""What macOS lets a GPU take of the unified memory by default (an assumption)."""
+
+LLAMA_PROCESS_BYTES = 100 * MIB
+"""The engine process without model: 70 MiB measured with a vocabulary of 151,552 words and no merges; a real
+tokenizer's merges and the Python side take the rest (an assumption)."""
+GPU_PREFILL_HOST_FLOATS = 2
+"""Embeddings that llama.cpp keeps on the host per batch token beside the mask: 24 MiB at 8K (section 5)."""
+
+TORCH_PROCESS_BYTES = 2 * GIB
+"""The transformers process without weights (an assumption, unmeasured)."""
+TORCH_TRANSIENT_BYTES = 1_240_000_000
+"""The largest tensor on its way to the GPU: embedding or head (section 8)."""
+TORCH_PEAK_BYTES = 1_500_000_000
+TORCH_PEAK_TOKENS = 5_900
+"""Activations with SDPA: estimated 1 to 1.5 GB for 3.4K image and 2.5K text tokens (section 5, unmeasured)."""
+DEQUANTISE_BYTES = 224 * MIB
+"""bitsandbytes' prefill dequantises one weight at a time (section 5)."""
+NF4_BYTES = 0.5159
+"""Bytes per parameter of nf4 with double quantisation (section 1)."""
+INT8_BYTES = 1.0
+
+_AMX_TYPES = frozenset(("Q4_0", "Q4_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K", "IQ4_XS"))
+_REPACK_TYPES: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
+    (frozenset(("avx2",)), frozenset(("Q4_0", "Q4_K", "IQ4_NL", "MXFP4"))),
+    (frozenset(("avx512f",)), frozenset(("Q2_K",))),
+    (frozenset(("neon", "dotprod")), frozenset(("Q4_0", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "Q8_0", "MXFP4"))),
+)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a device has for a plan. ``limit`` None: unknown, nothing can be promised."""
+
+    key: str
+    available: int | None
+    limit: int | None
+    margin: int
+    overhead: int = 0
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where and how a GGUF is laid out. ``projector``: gpu | cpu | none; ``repack``: CPU kernels copy weights."""
+
+    context: int
+    kv_type: str = "f16"
+    gpu_layers: int = 0
+    projector: str = "none"
+    repack: bool = False
+
+
+def gpu_budget(gpu: Gpu, machine: Machine) -> Budget:
+    """Free memory of a GPU, with what its driver and the desktop will take of it."""
+    total, free = gpu.memory_total_bytes, gpu.memory_free_bytes
+    if gpu.vendor == "apple" and total is None and machine.memory.total_bytes is not None:
+        total = int(machine.memory.total_bytes * UNIFIED_GPU_SHARE)
+    limit = free
+    if limit is None and total is not None:
+        in_use = 0 if gpu.vendor == "apple" else GPU_IN_USE_WHERE_UNKNOWN
+        limit = max(total - in_use, 0)
+    large = total is not None and total >= LARGE_GPU_BYTES and gpu.vendor == "nvidia"
+    return Budget(
+        key=f"gpu:{gpu.index}",
+        available=free,
+        limit=limit,
+        margin=GPU_MARGIN_BYTES if gpu.display_attached is False else DISPLAY_MARGIN_BYTES,
+        overhead=LARGE_GPU_CONTEXT_BYTES if large else GPU_CONTEXT_BYTES,
+    )
+
+
+def ram_budget(machine: Machine) -> Budget:
+    """Available RAM; where only the total is known, what a desktop leaves of it."""
+    available, total = machine.memory.available_bytes, machine.memory.total_bytes
+    limit = available
+    if limit is None and total is not None:
+        limit = max(total - RAM_IN_USE_WHERE_UNKNOWN, 0)
+    return Budget("ram", available, limit, RAM_MARGIN_BYTES)
+
+
+def kv_bytes(shape: TextShape, tokens: int, kv_type: str) -> int:
+    """KV cache of all layers for ``tokens`` cells."""
+    return int(shape.kv_elements * tokens * KV_BITS[kv_type] / 8)
+
+
+def kv_on_gpu(shape: TextShape, total: int, gpu_layers: int) -> int:
+    """The part of a KV cache that lies with its layers on the GPU."""
+    layers = min(max(gpu_layers - 1, 0), shape.layers)
+    return total * layers // shape.layers if shape.layers else 0
+
+
+def repacked_bytes(weights: GgufWeights, features: Iterable[str]) -> int:
+    """Weights that the CPU kernels copy into a layout of their own (section 5: 4801 of 5872 MiB with AMX).
+
+    By tensor type and instruction set as in llama.cpp's ``ggml-cpu/repack.cpp`` and ``amx/common.h``; with AMX
+    its types win. No copy where the CPU has none of these.
+    """
+    present = set(features)
+    types: set[str] = set()
+    for needed, kinds in _REPACK_TYPES:
+        if needed <= present:
+            types |= kinds
+    if "amx_int8" in present:
+        types |= _AMX_TYPES
+    return sum(size for kind, size in weights.matmul_bytes.items() if kind in types)
+
+
+def gguf_memory(
+    shape: TextShape,
+    weights: GgufWeights,
+    projector: ProjectorWeights | None,
+    place: Placement,
+    gpu: Budget | None,
+    ram: Budget,
+    features: Iterable[str] = (),
+) -> dict[str, DeviceMemory]:
+    """Bytes by device and cause of a GGUF laid out like ``place``."""
+    cells = -(-place.context // KV_CELLS) * KV_CELLS
+    kv = kv_bytes(shape, cells, place.kv_type)
+    table, k = weights.table, place.gpu_layers
+    vision = 0
+    if projector is not None and place.projector != "none":
+        vision = projector.memory_bytes + PROJECTOR_BYTES_PER_TOKEN * IMAGE_TOKENS
+    memory: dict[str, DeviceMemory] = {}
+    gpu_kv = 0
+    if gpu is not None:
+        gpu_kv = kv_on_gpu(shape, kv, k)
+        memory[gpu.key] = _device(
+            gpu,
+            weights=table.on_gpu(k),
+            kv_cache=gpu_kv,
+            compute=gpu_compute_bytes(shape, place.context, full=k > shape.layers) if k else 0,
+            projector=vision if place.projector == "gpu" else 0,
+        )
+    stored = table.total - (table.on_gpu(k) - (table.embedding if table.tied and k else 0))
+    copied = repacked_bytes(weights, features) if place.repack and not k else 0
+    compute = host_compute_bytes(shape, place.context) if k else cpu_compute_bytes(shape, place.context)
+    host_vision = vision if place.projector == "cpu" else 0
+    mapped = max(stored - copied, 0)
+    private = stored - mapped + (kv - gpu_kv) + compute + host_vision + LLAMA_PROCESS_BYTES
+    memory["ram"] = _ram(ram, stored, kv - gpu_kv, compute, host_vision, LLAMA_PROCESS_BYTES, mapped, private)
+    return memory
+
+
+def gpu_compute_bytes(shape: TextShape, context: int, *, full: bool) -> int:
+    """llama.cpp's compute buffer on a GPU, one token's logits: AutoGLM 112 MiB, 145 with layers in RAM.
+
+    Measured for AutoGLM (section 5); for other shapes the same counts of intermediate rows.
+    """
+    rows = 3 * shape.feed_forward + (4 if full else 8) * shape.embedding
+    return 4 * min(UBATCH, context) * rows
+
+
+def host_compute_bytes(shape: TextShape, context: int) -> int:
+    """The host's share where layers are on a GPU: 24 MiB for AutoGLM at 8K (section 5)."""
+    batch = min(UBATCH, context)
+    return 4 * batch * GPU_PREFILL_HOST_FLOATS * shape.embedding + mask_bytes(batch, context)
+
+
+def cpu_compute_bytes(shape: TextShape, context: int) -> int:
+    """llama.cpp's compute buffer without a GPU: AutoGLM 116 MiB at 4K, 120 at 8K, 128 at 16K.
+
+    Measured with a dry run of a file of AutoGLM's shapes, ``n_outputs_max=1``, flash attention on.
+    """
+    batch = min(UBATCH, context)
+    return gpu_compute_bytes(shape, context, full=True) + mask_bytes(batch, context)
+
+
+def mask_bytes(batch: int, context: int) -> int:
+    """The attention mask: 16 bits per cell and token of the batch."""
+    return 2 * batch * context
+
+
+def transformers_memory(
+    rung: str, shape: TextShape, weights: SafetensorsWeights, context: int, tokens: int, gpu: Budget, ram: Budget
+) -> dict[str, DeviceMemory]:
+    """Bytes by device and cause of a transformers rung; ``tokens`` are those of its longest prefill.
+
+    nf4 keeps vision and head in 16 bits; nf4-lean quantises both and keeps the embedding in RAM; int8 quantises
+    the text layers.
+    """
+    lean = rung == "transformers-nf4-lean"
+    vision = transformers_vision_bytes(rung, weights)
+    quantised = rung != "transformers-16bit"
+    on_host = 2 * weights.embedding if lean else 0
+    compute = TORCH_PEAK_BYTES * tokens // TORCH_PEAK_TOKENS + (DEQUANTISE_BYTES if quantised else 0)
+    gpu_memory = _device(
+        gpu,
+        weights=transformers_text_bytes(rung, weights) - on_host,
+        kv_cache=kv_bytes(shape, context, "f16"),
+        compute=compute,
+        projector=vision,
+    )
+    private = on_host + TORCH_TRANSIENT_BYTES + TORCH_PROCESS_BYTES
+    host = _ram(ram, on_host, 0, TORCH_TRANSIENT_BYTES, 0, TORCH_PROCESS_BYTES, 0, private)
+    return {gpu.key: gpu_memory, "ram": host}
+
+
+def transformers_text_bytes(rung: str, weights: SafetensorsWeights) -> int:
+    """Embedding, layers and head as a rung keeps them."""
+    embedding, head = 2 * weights.embedding, 2 * weights.head
+    match rung:
+        case "transformers-int8":
+            return embedding + head + int(weights.layers * INT8_BYTES)
+        case "transformers-nf4":
+            return embedding + head + int(weights.layers * NF4_BYTES)
+        case "transformers-nf4-lean":
+            return embedding + int((weights.layers + weights.head) * NF4_BYTES)
+    return embedding + head + 2 * weights.layers
+
+
+def transformers_vision_bytes(rung: str, weights: SafetensorsWeights) -> int:
+    """The vision part: 16 bits, but for nf4-lean, which quantises its linear layers."""
+    if rung != "transformers-nf4-lean":
+        return 2 * weights.vision
+    return int(weights.vision_linear * NF4_BYTES) + 2 * (weights.vision - weights.vision_linear)
+
+
+def _device(budget: Budget, weights: int, kv_cache: int, compute: int, projector: int) -> DeviceMemory:
+    used = weights + kv_cache + compute + projector
+    overhead = budget.overhead if used else 0
+    return DeviceMemory(
+        weights=weights,
+        kv_cache=kv_cache,
+        compute=compute,
+        projector=projector,
+        overhead=overhead,
+        margin=budget.margin,
+        total=used + overhead,
+        available=budget.available,
+    )
+
+
+def _ram(
+    budget: Budget,
+    weights: int,
+    kv_cache: int,
+    compute: int,
+    projector: int,
+    overhead: int,
+    mapped: int,
+    private: int,
+) -> DeviceMemory:
+    return DeviceMemory(
+        weights=weights,
+        kv_cache=kv_cache,
+        compute=compute,
+        projector=projector,
+        overhead=overhead,
+        margin=budget.margin,
+        total=mapped + private,
+        available=budget.available,
+        mapped=mapped,
+        private=private,
+    )

@@ -1,0 +1,240 @@
+"""What the planner plans: a model of the catalogue with its variants, or one file that lies on disk.
+
+Bytes. Built by ``of_model`` (sizes from the model's shapes) or ``of_header`` (sizes from the file itself).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+from .catalog import SAFETENSORS, Model
+from .errors import TargetError
+from .gguf_header import GgufHeader, weight_table
+from .gguf_types import tensor_bytes
+from .quantise import tensor_types, weight_table_for
+from .shapes import Glm4Shapes, WeightTable, text_shapes
+
+QUALITY_ORDER = ("Q8_0", "16-bit", "Q6_K", "Q5_K_M", "Q4_K_M", "nf4", "Q4_0", "IQ4_XS")
+"""Variants of at least 4 bits, best first (DESIGN section 8)."""
+
+GGUF_METADATA_BYTES = 10_000_000
+"""Header and vocabulary of a GGUF of this model, about (model.md section 1)."""
+
+FEED_FORWARD_WHERE_UNKNOWN = 4  # times the embedding
+
+VISION_PARAMETERS = 892_498_432
+VISION_LINEAR_PARAMETERS = 864_600_000
+"""The vision part of AutoGLM-Phone-9B (model.md section 1)."""
+
+PROJECTOR_WEIGHTS_BYTES = 1704 * 1024 * 1024
+"""What llama.cpp allocates for the F16 glm4v projector (model.md section 5, measured)."""
+
+
+@dataclass(frozen=True)
+class TextShape:
+    """The numbers that fix buffers and KV cache. ``kv_elements``: K and V of one token in all layers."""
+
+    layers: int
+    embedding: int
+    feed_forward: int
+    vocabulary: int
+    kv_elements: int
+    context: int | None = None
+
+
+@dataclass(frozen=True)
+class GgufWeights:
+    """The weights of one GGUF. ``matmul_bytes``: bytes by tensor type that matrix products read.
+
+    ``installed``: lies on this machine; ``fetchable``: a public copy is evidenced.
+    """
+
+    variant: str
+    table: WeightTable
+    matmul_bytes: Mapping[str, int]
+    file_bytes: int
+    installed: bool = False
+    fetchable: bool = False
+
+
+@dataclass(frozen=True)
+class ProjectorWeights:
+    """A vision projector: bytes in memory and in its file. Its buffer is known for ``glm4v`` only."""
+
+    memory_bytes: int
+    file_bytes: int | None
+    installed: bool = False
+
+
+@dataclass(frozen=True)
+class SafetensorsWeights:
+    """Parameter counts of a 16-bit folder, by how the transformers rungs treat them."""
+
+    embedding: int
+    head: int
+    layers: int
+    vision: int
+    vision_linear: int
+    installed: bool = False
+
+    @property
+    def file_bytes(self) -> int:
+        return 2 * (self.embedding + self.head + self.layers + self.vision)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is planned. ``memory_basis``: ``table`` (shapes) or ``header`` (the file's own tensors)."""
+
+    id: str
+    shape: TextShape
+    gguf: tuple[GgufWeights, ...]
+    phone: bool
+    projector: ProjectorWeights | None = None
+    safetensors: SafetensorsWeights | None = None
+    memory_basis: str = "table"
+
+    @property
+    def default_wish(self) -> str:
+        """``phone`` where the model can look at screenshots, else ``text``."""
+        return "phone" if self.phone and self.projector is not None else "text"
+
+    def weights(self, variant: str) -> GgufWeights | None:
+        return next((w for w in self.gguf if w.variant.lower() == variant.lower()), None)
+
+    def only(self, variant: str) -> Subject:
+        """With the one GGUF variant; safetensors stay. Raises TargetError(variant_unknown)."""
+        found = self.weights(variant)
+        if found is None:
+            known = ", ".join(w.variant for w in self.gguf)
+            raise TargetError("variant_unknown", variant=variant, model=self.id, known=known)
+        return replace(self, gguf=(found,))
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What of a catalogue model lies on this machine: variant ids, its projector, its safetensors folder."""
+
+    variants: frozenset[str] = field(default_factory=frozenset)
+    projector: bool = False
+
+
+def of_model(model: Model, installed: Installed = Installed()) -> Subject:  # noqa: B008 - frozen
+    """A catalogue model, with sizes from its shapes."""
+    shapes = model.text_shapes
+    gguf = tuple(
+        GgufWeights(
+            variant=variant.id,
+            table=weight_table_for(variant.id, shapes),
+            matmul_bytes=_matmul_bytes(variant.id, shapes),
+            file_bytes=weight_table_for(variant.id, shapes).total + GGUF_METADATA_BYTES,
+            installed=variant.id in installed.variants,
+            fetchable=bool(variant.sources),
+        )
+        for variant in model.variants
+        if variant.format != SAFETENSORS
+    )
+    projector = None
+    if model.projector is not None:
+        size = model.projector.file_bytes.value
+        projector = ProjectorWeights(PROJECTOR_WEIGHTS_BYTES, size, installed.projector)
+    return Subject(
+        id=model.id,
+        shape=_text_shape(shapes),
+        gguf=gguf,
+        phone=model.phone,
+        projector=projector,
+        safetensors=_safetensors(model, shapes, SAFETENSORS in installed.variants),
+    )
+
+
+def of_header(
+    header: GgufHeader, name: str, *, phone: bool = False, projector: ProjectorWeights | None = None
+) -> Subject:
+    """A GGUF file that is there. Raises TargetError where its header leaves out what a plan needs."""
+    if header.split_count > 1:
+        raise TargetError("gguf_split", path=header.path, count=header.split_count)
+    numbers = {
+        "block_count": header.block_count,
+        "embedding_length": header.embedding_length,
+        "attention.head_count": header.head_count,
+    }
+    missing = [key for key, value in numbers.items() if not value]
+    if missing:
+        raise TargetError("gguf_incomplete", path=header.path, key=f"{header.architecture}.{missing[0]}")
+    embedding = header.embedding_length or 0
+    shape = TextShape(
+        layers=header.block_count or 0,
+        embedding=embedding,
+        feed_forward=header.feed_forward_length or FEED_FORWARD_WHERE_UNKNOWN * embedding,
+        vocabulary=header.vocab_size or 0,
+        kv_elements=header.kv_elements_per_token or 0,
+        context=header.context_length,
+    )
+    weights = GgufWeights(
+        variant=header.file_type or "GGUF",
+        table=weight_table(header),
+        matmul_bytes=_sum_by_type(
+            (t.type.name, t.size) for t in header.tensors if len(t.shape) > 1 and not _is_lookup(t.name)
+        ),
+        file_bytes=header.file_size,
+        installed=True,
+    )
+    return Subject(name, shape, (weights,), phone, projector, memory_basis="header")
+
+
+def at_least_4_bits(variant: str) -> bool:
+    """Whether a variant keeps 4 bits a weight or more, by its name; an unknown name counts as such."""
+    match = re.search(r"(\d+)", variant)
+    return match is None or int(match.group(1)) >= 4
+
+
+def _text_shape(shapes: Glm4Shapes) -> TextShape:
+    return TextShape(
+        layers=shapes.layers,
+        embedding=shapes.embedding,
+        feed_forward=shapes.feed_forward,
+        vocabulary=shapes.vocabulary,
+        kv_elements=2 * shapes.layers * shapes.kv_heads * shapes.head_dim,
+        context=shapes.context,
+    )
+
+
+def _safetensors(model: Model, shapes: Glm4Shapes, installed: bool) -> SafetensorsWeights | None:
+    if model.variant(SAFETENSORS) is None:
+        return None
+    table = weight_table_for("F16", shapes)
+    return SafetensorsWeights(
+        embedding=shapes.embedding * shapes.vocabulary,
+        head=shapes.embedding * shapes.vocabulary,
+        layers=sum(table.layers) // 2,
+        vision=VISION_PARAMETERS,
+        vision_linear=VISION_LINEAR_PARAMETERS,
+        installed=installed,
+    )
+
+
+def _is_lookup(name: str) -> bool:
+    """Tensors that rows are taken from instead of being multiplied."""
+    return name.startswith("token_embd.")
+
+
+@lru_cache(maxsize=64)
+def _matmul_bytes(file_type: str, shapes: Glm4Shapes) -> Mapping[str, int]:
+    tensors = text_shapes(shapes)
+    types = tensor_types(tensors, file_type, grouped_queries=shapes.heads // shapes.kv_heads)
+    return _sum_by_type(
+        (types[t.name].name, tensor_bytes(types[t.name], t.shape))
+        for t in tensors
+        if len(t.shape) > 1 and not _is_lookup(t.name)
+    )
+
+
+def _sum_by_type(sizes: Iterable[tuple[str, int]]) -> Mapping[str, int]:
+    total: dict[str, int] = {}
+    for kind, size in sizes:
+        total[kind] = total.get(kind, 0) + size
+    return total
