@@ -2,9 +2,13 @@
 
 Section numbers are those of the project's notes on the model (sizes measured with llama.cpp 0c1e57098's own
 dry run, no GPU at hand: on a real card its context and pools come on top, which is ``overhead`` and margin).
-GGUF placements count llama.cpp's way: ``gpu_layers`` k puts the output and the last k - 1 layers on the GPU, the
-embedding always stays in RAM. The engine computes logits for one token only (``n_outputs_max=1``) and has flash
-attention on; the formulas hold for that.
+GGUF placements count llama.cpp's way: ``gpu_layers`` k puts the output and the last k - 1 layers on the GPU;
+the embedding always stays in RAM. The engine computes logits for one token only (``n_outputs_max=1``) and has
+flash attention on; the formulas hold for that.
+
+In RAM ``mapped`` are file pages that are read again and again and that the system may drop, ``private`` is
+the rest; ``total`` is both. Weights that the CPU kernels copy count once, as private: the pages they were read
+from stay in the page cache only while there is room.
 """
 
 from __future__ import annotations
@@ -61,7 +65,7 @@ TORCH_TRANSIENT_BYTES = 1_240_000_000
 """The largest tensor on its way to the GPU: embedding or head (section 8)."""
 TORCH_PEAK_BYTES = 1_500_000_000
 TORCH_PEAK_TOKENS = 5_900
-"""Activations with SDPA: estimated 1 to 1.5 GB for 3.4K image and 2.5K text tokens (section 5, unmeasured)."""
+"""Activations with SDPA: estimated 1 to 1.5 GB for 3.4K image + 2.5K text tokens (section 5, unmeasured)."""
 DEQUANTISE_BYTES = 224 * MIB
 """bitsandbytes' prefill dequantises one weight at a time (section 5)."""
 NF4_BYTES = 0.5159
@@ -89,7 +93,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where and how a GGUF is laid out. ``projector``: gpu | cpu | none; ``repack``: CPU kernels copy weights."""
+    """Where and how a GGUF is laid out. ``projector``: gpu | cpu | none; ``repack``: CPU kernels may copy."""
 
     context: int
     kv_type: str = "f16"
@@ -140,8 +144,8 @@ def kv_on_gpu(shape: TextShape, total: int, gpu_layers: int) -> int:
 def repacked_bytes(weights: GgufWeights, features: Iterable[str]) -> int:
     """Weights that the CPU kernels copy into a layout of their own (section 5: 4801 of 5872 MiB with AMX).
 
-    By tensor type and instruction set as in llama.cpp's ``ggml-cpu/repack.cpp`` and ``amx/common.h``; with AMX
-    its types win. No copy where the CPU has none of these.
+    By tensor type and instruction set as in llama.cpp's ``ggml-cpu/repack.cpp`` and ``amx/common.h``. No copy
+    where the CPU has none of these.
     """
     present = set(features)
     types: set[str] = set()
@@ -220,12 +224,18 @@ def mask_bytes(batch: int, context: int) -> int:
 
 
 def transformers_memory(
-    rung: str, shape: TextShape, weights: SafetensorsWeights, context: int, tokens: int, gpu: Budget, ram: Budget
+    rung: str,
+    shape: TextShape,
+    weights: SafetensorsWeights,
+    context: int,
+    tokens: int,
+    gpu: Budget,
+    ram: Budget,
 ) -> dict[str, DeviceMemory]:
     """Bytes by device and cause of a transformers rung; ``tokens`` are those of its longest prefill.
 
-    nf4 keeps vision and head in 16 bits; nf4-lean quantises both and keeps the embedding in RAM; int8 quantises
-    the text layers.
+    nf4 keeps vision and head in 16 bits; nf4-lean quantises both and keeps the embedding in RAM; int8
+    quantises the text layers.
     """
     lean = rung == "transformers-nf4-lean"
     vision = transformers_vision_bytes(rung, weights)

@@ -1,9 +1,9 @@
 """How fast a plan will be: estimates from bandwidths. Pure; tokens/s, seconds, bytes/s; unknown is None.
 
-Decoding reads every weight once per token, and the KV cache of what is in the context: bytes on the GPU over the
-GPU's bandwidth plus bytes in RAM over the RAM's, each times the share that is reached in practice (notes on the
-model, section 6; ``core.cards``). A prefill and an image are estimated only where a prefill figure of the very card
-is public. Nothing here is measured on this machine.
+Decoding reads every weight once per token, and the KV cache of what is in the context: bytes on the GPU over
+the GPU's bandwidth plus bytes in RAM over the RAM's, each times the share that is reached in practice (notes
+on the model, section 6; ``core.cards``). A prefill and an image are estimated only where a prefill figure of the
+very card is public. Nothing here is measured on this machine.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ The formula below gives the notes' 50 TFLOP at 1080 x 2400 and 7 at 540 x 1200."
 
 PHONE_PROMPT_TOKENS = 2_000
 PHONE_REPLY_TOKENS = 200
+SAFE_SHARE = 0.92
+"""Of the decoding speed that is left without the CPU kernels' own weight layout (section 9: 8 % slower)."""
 TEXT_CONTEXT_TOKENS = 512
 """What stands in the context while ``tokens_per_s`` is told (wish text)."""
 

@@ -122,7 +122,7 @@ class Installed:
     projector: bool = False
 
 
-def of_model(model: Model, installed: Installed = Installed()) -> Subject:  # noqa: B008 - frozen
+def of_model(model: Model, installed: Installed = Installed()) -> Subject:
     """A catalogue model, with sizes from its shapes."""
     shapes = model.text_shapes
     gguf = tuple(

@@ -31,7 +31,7 @@ def run_quietly(
     environ: Mapping[str, str] | None = None,
     keep: tuple[int, ...] = (),
 ) -> int:
-    """Run a command with its output in ``log`` (appended), each line also to ``on_line``; its exit status.
+    """Run a command and return its exit status. Its output goes to ``on_line`` and is added to ``log``.
 
     The child has its own process group: Ctrl-C reaches it through here, with everything that it has started.
     ``keep`` are descriptors that it inherits.

@@ -107,6 +107,8 @@ class Installer:
         command = [str(python), f"{found}/pip", "install", "--no-index", str(found)]
         if self._run(command, log) != 0:
             raise pip.InstallError(_failure(log), log)
+        if not offline:
+            found.unlink()
 
     def _about(self, folder: Path, log: Path) -> venvs.About:
         lines: list[str] = []

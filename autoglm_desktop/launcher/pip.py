@@ -17,7 +17,7 @@ _NO_CONNECTION = re.compile(
     r"|[Cc]onnection (?:refused|timed out|broken)|getaddrinfo failed|Read timed out"
 )
 _HOST = re.compile(r"HTTPS?ConnectionPool\(host='([^']+)'|host='([^']+)'")
-_NO_MATCH = re.compile(r"No matching distribution found for (\S+)")
+_NO_MATCH = re.compile(r"No matching distribution found for ([A-Za-z0-9._-]+)")
 _INDEX_PAGE = re.compile(r"/simple/([^/'\s]+)/")
 _UNITS = {"bytes": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _WHEEL_NAME = re.compile(r"^(.+?)-\d")
@@ -26,7 +26,7 @@ INSTALLING_LINE = "Installing collected packages"
 
 @dataclass(frozen=True)
 class Progress:
-    """``phase``: collect | download | build | install | retry. ``done_bytes`` counts all downloads together."""
+    """``phase``: collect | download | build | install | retry. ``done_bytes`` counts all downloads."""
 
     phase: str
     name: str = ""

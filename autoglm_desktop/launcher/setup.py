@@ -69,7 +69,8 @@ def set_up(work: Work, facts: Facts) -> tuple[Facts, tuple[Step, ...]]:
         if not any(isinstance(step, Install) for step in steps):
             _carry_out(work, facts, steps, ())
             return facts, steps
-        with locked(folder.parent / f".launch{folder.name}.lock", lambda: say(texts.waiting())) as lock:
+        lock_file = folder.parent / f".launch-{folder.name.lstrip('.')}.lock"
+        with locked(lock_file, lambda: say(texts.waiting())) as lock:
             # Another start may have done the work meanwhile.
             facts = work.facts()
             steps = work.plan(facts)

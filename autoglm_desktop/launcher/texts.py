@@ -168,15 +168,16 @@ def _start(step: Start) -> str:
 
 
 def progress(step: pip.Progress) -> str:
+    if step.phase == "collect":
+        return _("Looking up {name} …").format(name=step.name)
     if step.phase == "download":
         size, done = step.file_bytes / MEGABYTE, step.done_bytes / MEGABYTE
-        return _("Fetching {name} ({size:.1f} MB); {done:.0f} MB so far").format(
-            name=step.name, size=size, done=done
-        )
+        text = _("Fetching {name} ({size:.1f} MB)").format(name=step.name, size=size)
+        return text + (_("; {done:.0f} MB so far").format(done=done) if done >= 1 else "")
     if step.phase == "build":
         return _("Building {name} …").format(name=step.name)
     if step.phase == "retry":
-        return _("No answer from {host}; trying again …").format(host=step.name)
+        return _("No answer from {host}; trying again …").format(host=step.name or _("the package index"))
     return _("Installing …")
 
 
@@ -204,7 +205,7 @@ def failed(error: pip.InstallError, commands: tuple[tuple[str, ...], ...] = ()) 
 
 
 def log_hint(log: Path) -> str:
-    return _("Everything that was said is in {path}").format(path=log)
+    return _("Details: {path}").format(path=log)
 
 
 def check_result(name: str, passed: bool, seconds: float) -> str:

@@ -170,7 +170,12 @@ class _Parser:
 
     def _alignment(self, metadata: dict[str, Value]) -> int:
         value = metadata.get("general.alignment", GGUF_DEFAULT_ALIGNMENT)
-        if not isinstance(value, int) or not 0 < value <= MAX_ALIGNMENT or value & (value - 1):
+        if (
+            not isinstance(value, int)
+            or value is True
+            or not 0 < value <= MAX_ALIGNMENT
+            or value & (value - 1)
+        ):
             self._in.fail("gguf_damaged", f"general.alignment is {value!r}, no power of two")
         return value
 

@@ -164,7 +164,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def test_truncated_anywhere(tiny: bytes) -> None:
     whole = gguf.parse_header(io.BytesIO(tiny), len(tiny))
     end = whole.data_offset + whole.tensors[-1].offset + whole.tensors[-1].size
-    cuts = [*range(4, whole.data_offset, 7), whole.data_offset, end - 1]
+    cuts = [*range(4, whole.data_offset, 31), whole.data_offset, end - 1]
     for cut in cuts:
         assert code_of(tiny[:cut]) == "gguf_truncated", cut
     assert gguf.parse_header(io.BytesIO(tiny[:end]), end).tensors == whole.tensors
@@ -175,7 +175,7 @@ def test_damaged_anywhere(tiny: bytes) -> None:
     length = gguf.parse_header(io.BytesIO(tiny), len(tiny)).data_offset
     rng = random.Random(5)
     answers = set()
-    for _ in range(1500):
+    for _ in range(800):
         data = bytearray(tiny[:length])
         for _ in range(rng.randint(1, 4)):
             at = rng.randrange(length)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections import Counter
 from pathlib import Path
@@ -8,10 +9,10 @@ import numpy as np
 import pytest
 
 from autoglm_desktop.core.gguf_types import TYPES
-from autoglm_desktop.core.quantise import FTYPES, weight_table_for
-from autoglm_desktop.core.shapes import AUTOGLM_PHONE_9B
+from autoglm_desktop.core.quantise import FTYPES, tensor_types, weight_table_for
+from autoglm_desktop.core.shapes import AUTOGLM_PHONE_9B, TensorShape
 from autoglm_desktop.store.gguf import read_header, weight_table
-from autoglm_desktop.store.gguf_blocks import quantise_rows, random_blocks
+from autoglm_desktop.store.gguf_blocks import QUANTISABLE, quantise_rows, random_blocks
 from autoglm_desktop.store.gguf_tiny import write_glm4, write_self_test_model, write_tiny_glm4
 from autoglm_desktop.store.gguf_words import SENTENCES, SPECIALS, expected_reply, vocabulary
 from tests.fakes.make_gguf import MADE_NAME, main
@@ -48,13 +49,12 @@ def test_every_file_type_can_be_written(tmp_path: Path, ftype: str) -> None:
     write_tiny_glm4(tmp_path / "m.gguf", weight_type=ftype, layers=1)
     header = read_header(tmp_path / "m.gguf")
     assert header.file_type == ftype
-    if header.tensor("token_embd.weight").type.name == "Q8_0" != ftype:
-        return  # an embedding type that has no quantiser here
-    assert header.tensor("blk.0.attn_q.weight").type.name == weight_type_of(ftype)
-
-
-def weight_type_of(ftype: str) -> str:
-    return {"Q5_K_M": "Q5_K", "Q5_K_S": "Q5_K", "Q4_K_M": "Q4_K", "Q4_K_S": "Q4_K"}.get(ftype, ftype)
+    shapes = [TensorShape(tensor.name, tensor.shape) for tensor in header.tensors]
+    expected = tensor_types(shapes, ftype, grouped_queries=2)
+    written = {tensor.name: tensor.type for tensor in header.tensors}
+    if expected["token_embd.weight"].name not in QUANTISABLE:
+        expected["token_embd.weight"] = TYPES["Q8_0"]
+    assert written == expected
 
 
 def test_shapes_that_cannot_be_are_refused(tmp_path: Path) -> None:
@@ -67,10 +67,9 @@ def test_shapes_that_cannot_be_are_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_cut_of_the_real_shapes_weighs_what_the_planner_says(tmp_path: Path) -> None:
-    """Without layers, so that little is written; layers are the unit tests' of core.quantise."""
-    model = AUTOGLM_PHONE_9B.with_layers(0)
-    write_glm4(tmp_path / "m.gguf", model, "Q4_K_M", name="made: head only")
+def test_a_real_vocabulary_weighs_what_the_planner_says(tmp_path: Path) -> None:
+    model = dataclasses.replace(AUTOGLM_PHONE_9B, layers=1, embedding=256, feed_forward=864, heads=2)
+    write_glm4(tmp_path / "m.gguf", model, "Q4_K_M", name="made: narrow")
     header = read_header(tmp_path / "m.gguf")
     assert weight_table(header) == weight_table_for("Q4_K_M", model)
     assert header.vocab_size == 151_552
@@ -111,8 +110,9 @@ def test_streams_meet_half_characters_and_end_in_whole_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K",
-             "IQ4_NL", "IQ4_XS"],
+    "kind",
+    ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K",
+     "IQ4_NL", "IQ4_XS"],
 )  # fmt: skip
 def test_random_blocks_have_the_type_s_size(kind: str) -> None:
     blocks = random_blocks(TYPES[kind], 512, np.random.default_rng(1))

@@ -1,0 +1,205 @@
+"""The ladder of a model on a machine: every rung once with its best plan, what starts now, what to get. Pure.
+
+``plan_model`` gives the whole; ``core.gguf_plans`` enumerates placements of GGUF rungs, ``core.limits`` says
+what this machine's system, driver and card rule out, ``core.choice`` prefers one plan over another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from . import choice, limits, speed, verdict
+from .errors import Reason
+from .gguf_plans import Setting, best_plan, layers_of, plan_at
+from .machine import EngineInfo, Machine
+from .memory import IMAGE_TOKENS, transformers_memory
+from .rungs import RUNGS, Basis, CrashNote, EngineState, ModelPlan, Recommendation, RungPlan
+from .subject import Subject
+from .wishes import need_for
+
+TRANSFORMERS_DTYPES = {"transformers-int8": "int8", "transformers-nf4": "nf4", "transformers-nf4-lean": "nf4"}
+NEVER_AUTOMATIC = ("transformers-int8", "transformers-nf4-lean")
+"""Not started or recommended by itself where a GGUF fits on the GPU."""
+
+
+def plan_model(
+    machine: Machine,
+    subject: Subject,
+    wish: str | None = None,
+    *,
+    context: int | None = None,
+    variant: str | None = None,
+    engines: tuple[EngineState, ...] = (),
+    crashes: tuple[CrashNote, ...] = (),
+) -> ModelPlan:
+    """The ladder of ``subject`` for a wish (None: its own) on ``machine``.
+
+    ``context`` replaces the wish's; ``variant`` restricts the GGUF rungs.
+    Raises TargetError(variant_unknown).
+    """
+    need = need_for(subject, wish, context)
+    safetensors = variant is not None and variant.lower() == "safetensors"
+    chosen_subject = subject if variant is None or safetensors else subject.only(variant)
+    setting = Setting(machine, chosen_subject, need, limits.best_gpu(machine), engines, crashes)
+    candidates = _candidates(setting, forced=variant is not None)
+    ladder = [_row(setting, rung, candidates) for rung in RUNGS]
+    best = choice.recommended(_offers(candidates, ladder), need.wish)
+    if best is not None:
+        ladder = [best if _replaces(best, row) else row for row in ladder]
+    word, headline = verdict.of_model(
+        best, need.wish, vision=subject.projector is not None, nearest=choice.nearest(ladder)
+    )
+    recommended = None
+    if best is not None:
+        recommended = Recommendation(best.rung, best.variant or "", best.download_bytes)
+    return ModelPlan(
+        id=subject.id,
+        wish=need.wish,
+        verdict=word,
+        headline=headline,
+        chosen=_chosen(ladder),
+        recommended=recommended,
+        ladder=tuple(ladder),
+    )
+
+
+def engines_of(infos: tuple[EngineInfo, ...]) -> tuple[EngineState, ...]:
+    """Engine states as a described machine (``--machine FILE``) tells them."""
+    return tuple(
+        EngineState(
+            info.name,
+            info.backend or ("transformers" if info.name.startswith("torch") else "llama.cpp"),
+            installed=True,
+            self_test=info.self_test,
+            gpu=any(not device.lower().startswith("cpu") for device in info.devices),
+        )
+        for info in infos
+    )
+
+
+def smaller_plans(
+    plan: RungPlan,
+    machine: Machine,
+    subject: Subject,
+    *,
+    context: int | None = None,
+    engines: tuple[EngineState, ...] = (),
+) -> Iterator[RungPlan]:
+    """What to try after ``plan`` ran out of memory, each smaller than the one before, on the same rung.
+
+    Down to the wish's least context (or ``context``), then the KV cache in 8 bits, then fewer GPU layers.
+    """
+    weights = subject.weights(plan.variant or "")
+    if weights is None or plan.context is None or plan.gpu_layers is None:
+        return
+    need = need_for(subject, "phone" if plan.phone_step is not None else "text", context)
+    setting = Setting(machine, subject, need, limits.best_gpu(machine), engines, ())
+    kv, layers, tokens = plan.kv_type or "f16", plan.gpu_layers, plan.context
+    for smaller in need.smaller_contexts(tokens):
+        tokens = smaller
+        yield plan_at(setting, plan.rung, weights, tokens, kv, plan.projector, layers)
+    if kv != "q8_0":
+        kv = "q8_0"
+        yield plan_at(setting, plan.rung, weights, tokens, kv, plan.projector, layers)
+    if plan.rung == "gguf-split":
+        step = max(layers_of(subject) // 10, 1)
+        for fewer in range(layers - step, 0, -step):
+            yield plan_at(setting, plan.rung, weights, tokens, kv, plan.projector, fewer)
+
+
+def _candidates(setting: Setting, *, forced: bool) -> dict[str, list[RungPlan]]:
+    """Every rung's best plan of every variant. A variant that lies nowhere is no candidate, unless the user
+    named it."""
+    found: dict[str, list[RungPlan]] = {rung: [] for rung in RUNGS}
+    for rung in RUNGS:
+        if rung.startswith("transformers"):
+            plan = _transformers(setting, rung)
+            found[rung] = [plan] if plan is not None else []
+            continue
+        for weights in setting.subject.gguf:
+            if weights.installed or weights.fetchable or forced:
+                plan = best_plan(setting, rung, weights)
+                if plan is not None:
+                    found[rung].append(plan)
+    return found
+
+
+def _row(setting: Setting, rung: str, candidates: dict[str, list[RungPlan]]) -> RungPlan:
+    """What the ladder shows of a rung: an installed variant that fits, else the best there is to get."""
+    plans = [_settled(setting, plan) for plan in candidates[rung]]
+    candidates[rung] = plans
+    fitting = [plan for plan in plans if plan.status != "too_big"]
+    row = choice.best([p for p in fitting if p.installed], setting.need.wish) or choice.best(
+        fitting, setting.need.wish
+    )
+    if row is None:
+        row = choice.nearest(plans)
+    if row is None:
+        reason = limits.hindrance(setting, rung) or Reason.of("no_such_weights")
+        row = RungPlan(rung, engine_installed=limits.engine_for(setting, rung) is not None, reason=reason)
+    return row
+
+
+def _settled(setting: Setting, plan: RungPlan) -> RungPlan:
+    """The status with what rules the rung out here; ``too_big`` wins."""
+    plan = replace(plan, engine_installed=limits.engine_for(setting, plan.rung) is not None)
+    if plan.status == "too_big":
+        return plan
+    hindrance = limits.hindrance(setting, plan.rung)
+    if hindrance is not None:
+        return replace(plan, status="unavailable", reason=hindrance)
+    return plan
+
+
+def _transformers(setting: Setting, rung: str) -> RungPlan | None:
+    weights, gpu = setting.subject.safetensors, setting.gpu_budget
+    if weights is None:
+        return None
+    need, subject = setting.need, setting.subject
+    base = RungPlan(
+        rung,
+        variant="safetensors",
+        dtype=TRANSFORMERS_DTYPES.get(rung) or limits.dtype_16bit(setting.gpu),
+        installed=weights.installed,
+        download_bytes=0 if weights.installed else weights.file_bytes,
+        context=need.context,
+        kv_type="f16",
+        phone_step=need.step,
+        basis=Basis(memory="table"),
+    )
+    if gpu is None or gpu.limit is None:
+        return replace(base, status="unavailable", reason=limits.hindrance(setting, rung))
+    tokens = IMAGE_TOKENS + speed.PHONE_PROMPT_TOKENS if need.step is not None else need.context
+    memory = transformers_memory(
+        rung, subject.shape, weights, need.context, tokens, gpu, setting.ram_budget
+    )
+    plan = replace(base, projector="gpu" if need.step is not None else "none", memory=memory)
+    load_s = speed.load(weights.file_bytes, setting.disk) if rung == "transformers-16bit" else None
+    return setting.with_status(replace(plan, load_s=load_s))
+
+
+def _offers(candidates: dict[str, list[RungPlan]], ladder: list[RungPlan]) -> list[RungPlan]:
+    """What may be recommended: all that fits, but nothing NEVER_AUTOMATIC where a GGUF fits on the GPU."""
+    on_gpu = any(row.rung == "gguf-gpu" and row.status == "fits" for row in ladder)
+    return [
+        plan
+        for rung, plans in candidates.items()
+        for plan in plans
+        if plan.status == "fits" and not (on_gpu and rung in NEVER_AUTOMATIC)
+    ]
+
+
+def _replaces(best: RungPlan, row: RungPlan) -> bool:
+    """Whether the recommended plan stands in the ladder for its rung: not over one that could start."""
+    return best.rung == row.rung and not (row.installed and row.status == "fits")
+
+
+def _chosen(ladder: list[RungPlan]) -> str | None:
+    """The first rung that could start now."""
+    on_gpu = any(row.rung == "gguf-gpu" and row.status == "fits" for row in ladder)
+    for row in ladder:
+        automatic = not (on_gpu and row.rung in NEVER_AUTOMATIC)
+        if row.status == "fits" and row.installed and row.engine_installed and automatic:
+            return row.rung
+    return None

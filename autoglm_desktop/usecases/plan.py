@@ -1,0 +1,63 @@
+"""From a target to its ladder on this machine as it is now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..core.errors import TargetError
+from ..core.gguf_header import GgufHeader, refusal
+from ..core.ladder import plan_model, smaller_plans
+from ..core.machine import Machine
+from ..core.rungs import CrashNote, RungPlan
+from ..core.subject import Subject, of_header
+from ..host.crashes import file_key, hardware_key
+from ..store import gguf
+from .services import Services
+from .session import Prepared, Wishes
+from .targets import Target
+
+
+async def prepare(services: Services, target: Target, wishes: Wishes) -> Prepared:
+    """The ladder of a file on this machine. Raises TargetError where the file can't be run at all."""
+    machine, subject = await asyncio.gather(
+        services.machine(), asyncio.to_thread(subject_of_file, target.file, target.name)
+    )
+    engines = services.engine_states()
+    notes = await asyncio.to_thread(crash_notes, services, machine, target.file)
+    plan = plan_model(
+        machine, subject, wishes.wish, context=wishes.context, engines=engines, crashes=notes
+    )
+
+    def smaller(current: RungPlan) -> Iterator[RungPlan]:
+        return smaller_plans(current, machine, subject, context=wishes.context, engines=engines)
+
+    return Prepared(target.file, plan, machine, smaller)
+
+
+def subject_of_file(path: Path, name: str) -> Subject:
+    """What the planner plans for a GGUF file. Raises TargetError (unreadable, damaged, no text model)."""
+    return of_header(runnable_header(path), name)
+
+
+def runnable_header(path: Path) -> GgufHeader:
+    """The header of a file that can answer text. Raises TargetError."""
+    header = gguf.read_header(path)
+    reason = refusal(header)
+    if reason is not None:
+        raise TargetError(reason.code, path=str(path), **reason.as_dict())
+    return header
+
+
+def crash_notes(services: Services, machine: Machine, file: Path | None) -> tuple[CrashNote, ...]:
+    """Rungs that died on this machine with the engines that are installed now."""
+    hardware = hardware_key(machine)
+    key = file_key(file) if file is not None else None
+    return tuple(
+        note
+        for environment in services.environments.installed()
+        for note in services.crashes.notes(
+            hardware, environment.record.version or "", environment.description.backend, key
+        )
+    )
