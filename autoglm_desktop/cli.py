@@ -49,7 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except Exception:
         logging.getLogger(__name__).exception("unexpected error")
-        print(_("An unexpected error happened; the details are in {path}.").format(path=_log_path()), file=sys.stderr)
+        print(
+            _("An unexpected error happened; the details are in {path}.").format(path=_log_path()),
+            file=sys.stderr,
+        )
         return 1
 
 
@@ -92,9 +95,15 @@ async def _call(handler: str, options: argparse.Namespace) -> int:
 
 
 def _add_check(commands: Any) -> None:
-    parser = _command(commands, "check", "cli_check:run", _("what this machine can run, how fast, and what to change"))
-    parser.add_argument("target", nargs="?", metavar="TARGET", help=_("a model or a file; default: all models"))
-    parser.add_argument("--machine", metavar="FILE", help=_("judge the machine described in a JSON file instead"))
+    parser = _command(
+        commands, "check", "cli_check:run", _("what this machine can run, how fast, and what to change")
+    )
+    parser.add_argument(
+        "target", nargs="?", metavar="TARGET", help=_("a model or a file; default: all models")
+    )
+    parser.add_argument(
+        "--machine", metavar="FILE", help=_("judge the machine described in a JSON file instead")
+    )
     parser.add_argument("--wish", choices=("phone", "text"), help=_("what the model is wanted for"))
     parser.add_argument("--context", type=_positive, metavar="N", help=_("context in tokens"))
     parser.add_argument("--variant", metavar="V", help=_("look at this GGUF variant only"))
@@ -102,14 +111,20 @@ def _add_check(commands: Any) -> None:
 
 
 def _add_models(commands: Any) -> None:
-    parser = _command(commands, "models", "cli_models:models", _("the catalogue and the model files on this machine"))
+    parser = _command(
+        commands, "models", "cli_models:models", _("the catalogue and the model files on this machine")
+    )
     parser.add_argument("--json", action="store_true", help=_("one JSON document on stdout"))
-    parser = _command(commands, "import", "cli_models:import_file", _("use a GGUF file that lies on this machine"))
+    parser = _command(
+        commands, "import", "cli_models:import_file", _("use a GGUF file that lies on this machine")
+    )
     parser.add_argument("path", metavar="PATH")
 
 
 def _add_engines(commands: Any) -> None:
-    parser = _command(commands, "engines", "cli_engines:run", _("the engines that run models: list, install, test, remove"))
+    parser = _command(
+        commands, "engines", "cli_engines:run", _("the engines that run models: list, install, test, remove")
+    )
     parser.add_argument("action", nargs="?", default="list", choices=("list", "install", "test", "remove"))
     parser.add_argument("name", nargs="?", metavar="NAME")
     parser.add_argument("--json", action="store_true", help=_("one JSON document on stdout"))
@@ -118,16 +133,22 @@ def _add_engines(commands: Any) -> None:
 def _add_chat(commands: Any) -> None:
     parser = _command(commands, "chat", "cli_chat:run", _("chat with a model in the terminal"))
     parser.add_argument("target", metavar="TARGET", help=_("a GGUF file, or a model that is installed"))
-    parser.add_argument("-p", "--prompt", metavar="PROMPT", help=_("ask once; the answer alone goes to stdout"))
+    parser.add_argument(
+        "-p", "--prompt", metavar="PROMPT", help=_("ask once; the answer alone goes to stdout")
+    )
     parser.add_argument("--image", metavar="FILE", help=_("a picture to ask about"))
     parser.add_argument("--rung", metavar="R", help=_("this rung of the ladder only"))
     parser.add_argument("--context", type=_positive, metavar="N", help=_("context in tokens"))
-    parser.add_argument("--max-tokens", type=_positive, metavar="N", help=_("the answer's length at most, in tokens"))
+    parser.add_argument(
+        "--max-tokens", type=_positive, metavar="N", help=_("the answer's length at most, in tokens")
+    )
     parser.add_argument("--json", action="store_true", help=_("one JSON document on stdout"))
 
 
 def _add_serve(commands: Any) -> None:
-    parser = _command(commands, "serve", "cli_serve:run", _("serve a model to the phone agent and other programs"))
+    parser = _command(
+        commands, "serve", "cli_serve:run", _("serve a model to the phone agent and other programs")
+    )
     parser.add_argument("target", metavar="TARGET", help=_("a GGUF file, or a model that is installed"))
     parser.add_argument("--host", default="127.0.0.1", metavar="H", help=_("address to listen on"))
     parser.add_argument("--port", type=_port, default=8000, metavar="PORT")
@@ -167,7 +188,9 @@ def run(work: Awaitable[int], *, terminated: int = INTERRUPTED) -> int:
             task.cancel()
 
         for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows' loops have no signal handlers
+            with contextlib.suppress(
+                NotImplementedError, RuntimeError
+            ):  # Windows' loops have no signal handlers
                 loop.add_signal_handler(number, stop, number)
         return await work
 

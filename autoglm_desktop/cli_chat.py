@@ -43,7 +43,7 @@ async def run(options: argparse.Namespace) -> int:
         raise TargetError("no_vision_yet", path=options.image)
     if options.prompt is not None and not options.prompt.strip():
         raise TargetError("empty_prompt")
-    target = resolve(services, options.target)
+    target = await asyncio.to_thread(resolve, services.library, options.target)
     session = Session(services, prepare)
     started = time.monotonic()
     try:

@@ -50,7 +50,9 @@ async def run(options: argparse.Namespace) -> int:
     if options.action == "list":
         return _list(services, as_json=options.json)
     if options.name is None:
-        raise EngineError("engine_name_missing", action=options.action, known=", ".join(services.environments.descriptions))
+        raise EngineError(
+            "engine_name_missing", action=options.action, known=", ".join(services.environments.descriptions)
+        )
     if options.action == "remove":
         removed = await engines.remove(services, options.name)
         text = _("{name} was removed.") if removed else _("{name} was not installed by this program.")
@@ -62,7 +64,11 @@ async def run(options: argparse.Namespace) -> int:
         environment = await action(services, options.name, line.install)
     finally:
         line.end()
-    print(json.dumps(as_json(environment), ensure_ascii=False) if options.json else texts.engine_text(environment))
+    print(
+        json.dumps(as_json(environment), ensure_ascii=False)
+        if options.json
+        else texts.engine_text(environment)
+    )
     return 1 if environment.record.self_test == "failed" else 0
 
 
@@ -92,4 +98,8 @@ def _list(services: Services, *, as_json: bool) -> int:
 
 
 def _entry(name: str, environment: Environment | None) -> dict[str, Any]:
-    return {"name": name, "installed": environment is not None, **(as_json(environment) if environment else {})}
+    return {
+        "name": name,
+        "installed": environment is not None,
+        **(as_json(environment) if environment else {}),
+    }

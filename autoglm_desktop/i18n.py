@@ -37,6 +37,6 @@ def ngettext(singular: str, plural: str, count: int) -> str:
     return _current.ngettext(singular, plural, count)
 
 
-def N_(message: str) -> str:  # noqa: N802 - gettext's name
+def N_(message: str) -> str:
     """Mark a string for extraction; translate it with ``_`` when it is shown."""
     return message

@@ -17,7 +17,15 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "resources" / "i18n"
 LANGUAGES = ("zh_CN",)
 HEADER = "# Simplified Chinese texts of AutoGLM Desktop. Written by packaging/translations.py; edit the msgstr lines."
-UNUSED = ("POT-Creation", "PO-Revision", "Report-Msgid", "Last-Translator", "Language-Team", "Generated-By", "Project-Id")
+UNUSED = (
+    "POT-Creation",
+    "PO-Revision",
+    "Report-Msgid",
+    "Last-Translator",
+    "Language-Team",
+    "Generated-By",
+    "Project-Id",
+)
 KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2)}
 
 

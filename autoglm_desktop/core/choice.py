@@ -41,8 +41,8 @@ def best_placement(plans: Sequence[RungPlan]) -> RungPlan | None:
 
 
 def best(plans: Sequence[RungPlan], wish: str) -> RungPlan | None:
-    """The plan to show or recommend: among variants of at least 4 bits the first in the order of quality
-    that runs well, else the fastest that runs, else the same below 4 bits, else the fastest.
+    """The plan to show or recommend: among variants of at least 4 bits the first in the order of
+    quality that runs well, else the fastest that runs, else the same below 4 bits, else the fastest.
 
     A plan whose speed is unknown comes after those that run, but 4 unmeasured bits before fewer, measured ones.
     """

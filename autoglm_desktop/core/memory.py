@@ -7,8 +7,8 @@ the embedding always stays in RAM. The engine computes logits for one token only
 flash attention on; the formulas hold for that.
 
 In RAM ``mapped`` are file pages that are read again and again and that the system may drop, ``private`` is
-the rest; ``total`` is both. Weights that the CPU kernels copy count once, as private: the pages they were read
-from stay in the page cache only while there is room.
+the rest; ``total`` is both. Weights that the CPU kernels copy count once, as private: the pages they were
+read from stay in the page cache only while there is room.
 """
 
 from __future__ import annotations

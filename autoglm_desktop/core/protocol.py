@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any, TypeAlias
 
 from .machine import from_json, to_json
 
@@ -186,8 +186,8 @@ class MemoryUse:
     devices: dict[str, int] = field(default_factory=dict)
 
 
-Command = Union[Load, SelfTest, Devices, Generate, Cancel, Unload, Shutdown]
-Event = Union[Progress, Ready, DeviceList, Delta, Done, Failed, MemoryUse]
+Command: TypeAlias = Load | SelfTest | Devices | Generate | Cancel | Unload | Shutdown
+Event: TypeAlias = Progress | Ready | DeviceList | Delta | Done | Failed | MemoryUse
 
 COMMANDS: dict[str, type] = {
     "load": Load, "self_test": SelfTest, "devices": Devices, "generate": Generate,
@@ -208,7 +208,7 @@ class ProtocolError(ValueError):
 def encode(value: Command | Event) -> str:
     """One line without its newline."""
     kind = type(value)
-    if kind is Delta:  # the hot path: one per token
+    if isinstance(value, Delta):  # the hot path: one per token
         return json.dumps(
             {"event": "delta", "id": value.id, "text": value.text, "tokens": value.tokens}, ensure_ascii=False
         )
@@ -224,12 +224,12 @@ def _decode(line: str | bytes, key: str, kinds: dict[str, type]) -> Any:
     name = data.get(key) if isinstance(data, dict) else None
     if not isinstance(name, str) or name not in kinds:
         raise ProtocolError(f"no known {key!r}: {str(line)[:200]}")
-    if name == "delta":
-        return Delta(str(data["id"]), str(data["text"]), int(data["tokens"]))
     try:
+        if name == "delta":  # the hot path: one per token
+            return Delta(str(data["id"]), str(data["text"]), int(data["tokens"]))
         return from_json(kinds[name], data)
-    except ValueError as error:
-        raise ProtocolError(str(error)) from error
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        raise ProtocolError(f"{name}: {error!r}") from error
 
 
 def decode_event(line: str | bytes) -> Event:

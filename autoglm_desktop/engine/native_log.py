@@ -11,7 +11,13 @@ _BUFFER = re.compile(r"(\S+)\s+(model|KV|compute|output|RS) buffer size\s*=\s*([
 _LAYERS = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
 _CAUSES = {"model": "weights", "KV": "kv_cache", "RS": "kv_cache", "compute": "compute", "output": "compute"}
 _GPU = re.compile(r"^(?:CUDA|Vulkan|ROCm|HIP|SYCL|MTL|Metal)(\d*)(?:_Mapped|_Private)?$")
-_OUT_OF_MEMORY = ("out of memory", "failed to allocate", "cudamalloc failed", "unable to allocate", "alloc_tensor_range")
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "failed to allocate",
+    "cudamalloc failed",
+    "unable to allocate",
+    "alloc_tensor_range",
+)
 
 
 def device_of(buffer: str) -> str:
@@ -50,7 +56,16 @@ class NativeLog:
 
     def failure(self, fallback: str) -> tuple[str, str]:
         """(kind, message) from the last error lines: ``out_of_memory`` where they speak of allocation."""
-        marks = ("error", "failed", "unknown", "invalid", "missing", "unable", "not supported", "out of memory")
+        marks = (
+            "error",
+            "failed",
+            "unknown",
+            "invalid",
+            "missing",
+            "unable",
+            "not supported",
+            "out of memory",
+        )
         lines = [line for line in self._lines if any(mark in line.lower() for mark in marks)]
         message = " · ".join(line.strip() for line in lines[-3:]) or fallback
         lowered = message.lower()

@@ -23,7 +23,13 @@ def engine_command(python: Path) -> list[str]:
 def engine_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
     """Environment variables of an engine: the user's without keys and tokens, hubs offline, no gdb on aborts."""
     source = os.environ if base is None else base
-    secret = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "AUTOGLM_API_KEY", "MODELSCOPE_API_TOKEN", "OPENAI_API_KEY")
+    secret = (
+        "HF_TOKEN",
+        "HUGGING_FACE_HUB_TOKEN",
+        "AUTOGLM_API_KEY",
+        "MODELSCOPE_API_TOKEN",
+        "OPENAI_API_KEY",
+    )
     found = {key: value for key, value in source.items() if key not in secret}
     found.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # NVML's order, which the probes number cards by
     found.update(GGML_NO_BACKTRACE="1", HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", PYTHONUTF8="1")

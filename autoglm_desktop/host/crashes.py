@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +90,12 @@ class CrashMemory:
         def narrow(known: list[Crash]) -> list[Crash]:
             kept = []
             for crash in known:
-                if (crash.hardware, crash.build, crash.backend, crash.rung) != (hardware, build, backend, rung):
+                if (crash.hardware, crash.build, crash.backend, crash.rung) != (
+                    hardware,
+                    build,
+                    backend,
+                    rung,
+                ):
                     kept.append(crash)
                 elif crash.seen_with != file:
                     kept.append(dataclasses.replace(crash, file=crash.seen_with))
@@ -109,8 +113,10 @@ class CrashMemory:
         with FileLock(str(self._path) + ".lock", timeout=10):
             known = change(list(self.all()))
             partial = self._path.with_suffix(".part")
-            partial.write_text(json.dumps({"schema": 1, "crashes": to_json(known)}, indent=1), encoding="utf-8")
-            os.replace(partial, self._path)
+            partial.write_text(
+                json.dumps({"schema": 1, "crashes": to_json(known)}, indent=1), encoding="utf-8"
+            )
+            partial.replace(self._path)
 
 
 def _place(crash: Crash) -> tuple[object, ...]:

@@ -84,7 +84,9 @@ class Environment:
 
     def info(self) -> EngineInfo:
         record = self.record
-        return EngineInfo(record.name, self.description.backend, record.version, record.devices, record.self_test)
+        return EngineInfo(
+            record.name, self.description.backend, record.version, record.devices, record.self_test
+        )
 
 
 def read_descriptions(path: Path) -> dict[str, Description]:
@@ -139,7 +141,7 @@ class Environments:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}.part")
         partial.write_text(json.dumps(to_json(record), indent=1, ensure_ascii=False), encoding="utf-8")
-        os.replace(partial, path)
+        partial.replace(path)
 
     def remove(self, name: str) -> bool:
         """Delete an environment's folder; False where there was none. Raises EngineError(engine_not_removed)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import logging.handlers
 import os
 import platform
 import re
@@ -26,7 +27,9 @@ log = logging.getLogger(__name__)
 
 _STEP = re.compile(r"\[\s*(\d+)/(\d+)\]")  # ninja
 _RAW = re.compile(r"^Progress (\d+) of (\d+)")  # pip --progress-bar=raw
-_SHOWN = re.compile(r"^\s*(Collecting|Downloading|Building wheel|Installing|Preparing metadata|Using cached)\b.*")
+_SHOWN = re.compile(
+    r"^\s*(Collecting|Downloading|Building wheel|Installing|Preparing metadata|Using cached)\b.*"
+)
 _ERROR = re.compile(r"^\s*(ERROR|error|CMake Error|fatal error|\*\*\*)[: ]")
 COMPILERS = ("c++", "g++", "clang++")
 
@@ -77,7 +80,9 @@ def compiler_missing(which: Callable[[str], str | None] = shutil.which) -> bool:
 class Installer:
     """Installs environments. ``pip`` is the command line that stands for ``python -m pip``."""
 
-    def __init__(self, environments: Environments, log_folder: Path, pip: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, environments: Environments, log_folder: Path, pip: Sequence[str] | None = None
+    ) -> None:
         self._environments = environments
         self._log_folder = log_folder
         self._pip = list(pip) if pip is not None else [sys.executable, "-m", "pip"]
@@ -108,7 +113,9 @@ class Installer:
             raise EngineError("folder_not_writable", path=str(folder.parent), detail=str(error)) from error
         code, lines = await self._run([sys.executable, "-m", "venv", "--without-pip", str(folder)], {}, None)
         if code:
-            raise EngineError("engine_install_failed", name=folder.name, detail=_summary(lines), log=self._log())
+            raise EngineError(
+                "engine_install_failed", name=folder.name, detail=_summary(lines), log=self._log()
+            )
 
     async def _try_attempts(self, description: Description, folder: Path, report: Report) -> str:
         failures: list[list[str]] = []
@@ -155,7 +162,7 @@ class Installer:
         self, command: Sequence[str], settings: dict[str, str], report: Report | None
     ) -> tuple[int, list[str]]:
         """Run to the end, output into the log; (exit status, last lines). Cancelling kills the process group."""
-        self._log_folder.mkdir(parents=True, exist_ok=True)
+        installs = _install_log(self._log_folder / "install.log")
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,
@@ -166,15 +173,14 @@ class Installer:
         )
         lines: list[str] = []
         try:
-            with Path(self._log()).open("a", encoding="utf-8") as file:
-                file.write(f"$ {' '.join(command)}\n")
-                async for line in _lines(process):
-                    progress = parse_line(line)
-                    if progress is None or progress.fraction is None:
-                        file.write(line + "\n")
-                        lines = [*lines[-399:], line]
-                    if progress is not None and report is not None:
-                        report(progress)
+            installs.info("$ %s", " ".join(command))
+            async for line in _lines(process):
+                progress = parse_line(line)
+                if progress is None or progress.fraction is None:
+                    installs.info("%s", line)
+                    lines = [*lines[-399:], line]
+                if progress is not None and report is not None:
+                    report(progress)
             return await process.wait(), lines
         except BaseException:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -184,6 +190,19 @@ class Installer:
                     process.kill()
             await process.wait()
             raise
+
+
+def _install_log(path: Path) -> logging.Logger:
+    """A logger that writes to install.log alone (pip's output would drown the application's log)."""
+    logger = logging.getLogger(f"{__name__}.output.{path}")
+    if not logger.handlers:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.handlers.RotatingFileHandler(path, maxBytes=4_000_000, backupCount=1, encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        logger.addHandler(handler)
+        logger.propagate = False
+        logger.setLevel(logging.INFO)
+    return logger
 
 
 async def _lines(process: asyncio.subprocess.Process) -> AsyncIterator[str]:

@@ -22,7 +22,11 @@ class Exit:
 
 def signal_name(returncode: int) -> str | None:
     """``SIGSEGV`` for -11 (POSIX); Windows status codes by name where they matter."""
-    windows = {0xC0000005: "ACCESS_VIOLATION", 0xC000001D: "ILLEGAL_INSTRUCTION", 0xC0000409: "STACK_BUFFER_OVERRUN"}
+    windows = {
+        0xC0000005: "ACCESS_VIOLATION",
+        0xC000001D: "ILLEGAL_INSTRUCTION",
+        0xC0000409: "STACK_BUFFER_OVERRUN",
+    }
     if returncode < 0:
         try:
             return signal.Signals(-returncode).name
@@ -31,7 +35,9 @@ def signal_name(returncode: int) -> str | None:
     return windows.get(returncode & 0xFFFFFFFF)
 
 
-def classify(returncode: int | None, stderr_tail: str, *, ended_by_us: bool, cgroup_kills: int, hung: bool) -> Exit:
+def classify(
+    returncode: int | None, stderr_tail: str, *, ended_by_us: bool, cgroup_kills: int, hung: bool
+) -> Exit:
     """The outcome from the exit status, the end of stderr and new ``oom_kill`` events of the cgroup.
 
     A SIGKILL that nobody here sent, and an allocation message before an abort, are ``out_of_memory``.
@@ -55,6 +61,8 @@ def classify(returncode: int | None, stderr_tail: str, *, ended_by_us: bool, cgr
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    marked = [line for line in lines if any(mark in line.lower() for mark in (*ALLOCATION_MARKS, "abort", "assert"))]
+    marked = [
+        line for line in lines if any(mark in line.lower() for mark in (*ALLOCATION_MARKS, "abort", "assert"))
+    ]
     chosen = marked or lines
     return chosen[-1][:300] if chosen else ""

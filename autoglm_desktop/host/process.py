@@ -94,7 +94,9 @@ class EngineProcess:
         finally:
             self._jobs -= 1
 
-    async def generate(self, request: protocol.Generate) -> AsyncIterator[protocol.Delta | protocol.Done | protocol.Failed]:
+    async def generate(
+        self, request: protocol.Generate
+    ) -> AsyncIterator[protocol.Delta | protocol.Done | protocol.Failed]:
         """Deltas, then exactly one ``done`` or ``failed``. Closing the iterator early cancels the request."""
         self._queues[request.id] = asyncio.Queue()
         finished = False
@@ -153,7 +155,9 @@ class EngineProcess:
     async def _next(self, request: str | None) -> protocol.Event:
         queue = self._queues[request]
         if self.exit is not None and queue.empty():
-            return protocol.Failed(self.exit.kind or "crashed", self.exit.message or "the engine ended", request)
+            return protocol.Failed(
+                self.exit.kind or "crashed", self.exit.message or "the engine ended", request
+            )
         return await queue.get()
 
     async def _read_events(self) -> None:
@@ -206,7 +210,9 @@ class EngineProcess:
         win_job.release(self._job_object)
         self.ended.set()
         for request, queue in self._queues.items():
-            queue.put_nowait(protocol.Failed(self.exit.kind or "crashed", self.exit.message or "ended", request))
+            queue.put_nowait(
+                protocol.Failed(self.exit.kind or "crashed", self.exit.message or "ended", request)
+            )
         if self.on_end is not None:
             self.on_end(self.exit)
 

@@ -91,7 +91,9 @@ class Supervisor:
                 raise LadderFailed("file_refused", tuple(tries), path=str(file), detail=result.message)
             queue = self._next(result, plan, queue, smaller, tries)
         last = tries[-1] if tries else None
-        raise LadderFailed("no_rung_worked", tuple(tries), path=str(file), detail=last.message if last else "")
+        raise LadderFailed(
+            "no_rung_worked", tuple(tries), path=str(file), detail=last.message if last else ""
+        )
 
     def _next(
         self,

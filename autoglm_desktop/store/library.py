@@ -1,14 +1,13 @@
 """Models that lie on this machine: GGUF files below ``AUTOGLM_HOME/models`` and files added by path.
 
-The added paths are remembered in ``AUTOGLM_HOME/state/library.json``, replaced atomically under a lock; several
-instances may run. A header is read once per file and change (path, size, time of change).
+The added paths are remembered in ``AUTOGLM_HOME/state/library.json``, replaced atomically under a lock;
+several instances may run. A header is read once per file and change (path, size, time of change).
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,8 +30,8 @@ _Change = Callable[[list[str]], list[str]]
 
 @dataclass(frozen=True)
 class LocalModel:
-    """A GGUF file. ``model`` and ``variant`` are set where the catalogue recognises it; ``refusal`` says why it
-    can answer no text; ``projector`` is the vision part beside it, where there is one that belongs to it."""
+    """A GGUF file. ``model`` and ``variant`` are set where the catalogue recognises it; ``refusal`` says why
+    it can answer no text; ``projector`` is the vision part beside it, where one belongs to it."""
 
     path: Path
     name: str
@@ -55,7 +54,7 @@ class Library:
     catalog: Catalog
     _seen: dict[tuple[str, int, int], LocalModel] = field(default_factory=dict, repr=False)
 
-    def list(self) -> tuple[LocalModel, ...]:
+    def files(self) -> tuple[LocalModel, ...]:
         """Every model file, also those that are refused (with the reason); projectors stand with their model.
 
         Files of the library's folder first, each part by name. A remembered file that is gone is left out.
@@ -68,7 +67,7 @@ class Library:
 
     def find(self, model: str, variant: str | None = None) -> LocalModel | None:
         """The file of a catalogue model's variant (None: any) that can be run."""
-        for local in self.list():
+        for local in self.files():
             if local.model == model and local.refusal is None and variant in (None, local.variant):
                 return local
         return None
@@ -78,19 +77,20 @@ class Library:
         path = path.absolute()
         local = self._describe(path, gguf.read_header(path))
         siblings = [self._look(other) for other in _ggufs(path.parent, deep=False) if other != path]
-        return _with_projector(local, [other for other in siblings if other is not None and _is_projector(other)])
+        projectors = [other for other in siblings if other is not None and _is_projector(other)]
+        return _with_projector(local, projectors)
 
     def installed(self, model: Model) -> Installed:
         """What of a catalogue model is here and can be run."""
-        files = [local for local in self.list() if local.model == model.id and local.refusal is None]
+        files = [local for local in self.files() if local.model == model.id and local.refusal is None]
         return Installed(
             variants=frozenset(local.variant for local in files if local.variant is not None),
             projector=any(local.projector is not None for local in files),
         )
 
     def add(self, path: Path) -> LocalModel:
-        """Remember a file outside the library's folder. Raises TargetError where it is no GGUF that can be read,
-        and AppError(state_unwritable)."""
+        """Remember a file outside the library's folder. Raises TargetError where it is no GGUF that can be
+        read, and AppError(state_unwritable)."""
         local = self.at(path)
         text = str(local.path)
         self._remember(lambda known: known if text in known else [*known, text])
@@ -166,7 +166,7 @@ class Library:
                 partial.write_text(
                     json.dumps({"schema": 1, "paths": paths}, ensure_ascii=False, indent=1), encoding="utf-8"
                 )
-                os.replace(partial, self._file)
+                partial.replace(self._file)
         except OSError as error:  # filelock's Timeout is one too
             raise AppError("state_unwritable", path=str(self._file), detail=str(error)) from error
 
@@ -195,7 +195,7 @@ def _is_projector(local: LocalModel) -> bool:
 
 
 def _with_projector(local: LocalModel, projectors: list[LocalModel]) -> LocalModel:
-    """The model with a glm4v projector from its own folder, if positions have the sections that images need."""
+    """The model with a glm4v projector from its own folder, if it has the sections that images need."""
     if local.header is None or local.refusal is not None or not local.header.has_mrope:
         return local
     for other in projectors:

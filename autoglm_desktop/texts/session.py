@@ -66,7 +66,9 @@ def engine_text(environment: Environment) -> str:
     record = environment.record
     results = {
         "passed": N_("self-test passed"),
-        "safe_mode": N_("the fast kernels of llama.cpp crash on this processor, so safe options are used from now on"),
+        "safe_mode": N_(
+            "the fast kernels of llama.cpp crash on this processor, so safe options are used from now on"
+        ),
         "failed": N_("self-test failed: {message}"),
         "not_run": N_("not tested yet"),
     }

@@ -32,7 +32,9 @@ async def install(services: Services, name: str, report: Report = _ignore) -> En
         await installer.install(name, report)
         found = services.environments.find(name)
         if found is None:
-            raise EngineError("engine_install_failed", name=name, detail="", log=str(services.logs / "install.log"))
+            raise EngineError(
+                "engine_install_failed", name=name, detail="", log=str(services.logs / "install.log")
+            )
     hardware = crashes.hardware_key(await services.machine())
     if found.record.self_test == "not_run" or found.record.hardware != hardware:
         found = await test(services, name, report)

@@ -26,9 +26,7 @@ async def prepare(services: Services, target: Target, wishes: Wishes) -> Prepare
     )
     engines = services.engine_states()
     notes = await asyncio.to_thread(crash_notes, services, machine, target.file)
-    plan = plan_model(
-        machine, subject, wishes.wish, context=wishes.context, engines=engines, crashes=notes
-    )
+    plan = plan_model(machine, subject, wishes.wish, context=wishes.context, engines=engines, crashes=notes)
 
     def smaller(current: RungPlan) -> Iterator[RungPlan]:
         return smaller_plans(current, machine, subject, context=wishes.context, engines=engines)

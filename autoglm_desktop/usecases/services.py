@@ -14,7 +14,8 @@ from ..host import crashes, environments
 from ..host.command import engine_command
 from ..host.self_test import Command
 from ..probe import all as probes
-from ..store import paths
+from ..store import catalog, paths
+from ..store.library import Library
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class Services:
     home: Path
     environments: environments.Environments
     crashes: crashes.CrashMemory
+    library: Library
     command: Command = engine_command
     pip: tuple[str, ...] | None = None
 
@@ -68,4 +70,5 @@ def create_services(home: Path | None = None) -> Services:
         home=home,
         environments=environments.Environments(home / "engines", descriptions, own),
         crashes=crashes.CrashMemory(home / "state" / "crashes.json"),
+        library=Library(home / "models", home / "state", catalog.load()),
     )

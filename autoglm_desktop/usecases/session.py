@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +86,7 @@ class Session:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    async def load(self, target: Target, wishes: Wishes = Wishes()) -> SessionState:  # noqa: B008 - frozen
+    async def load(self, target: Target, wishes: Wishes = Wishes()) -> SessionState:
         """Load a target by its ladder, ending what was loaded. Cancelling ends the engine being started.
 
         Raises AppError: LadderFailed with every try, or why nothing could be tried.
@@ -107,7 +107,7 @@ class Session:
 
     async def generate(
         self, messages: Sequence[protocol.Message], sampling: protocol.Sampling
-    ) -> AsyncIterator[protocol.Delta | protocol.Done]:
+    ) -> AsyncGenerator[protocol.Delta | protocol.Done, None]:
         """Stream an answer: deltas, then ``done``. A model that was unloaded or died is loaded again first.
 
         Closing the iterator stops the generation. Raises EngineError; what was streamed until then stays valid.
@@ -161,9 +161,15 @@ class Session:
         running.process.on_end = self._ended
         self._set(
             SessionState(
-                "ready", target, engine=self._engine_name(), plan=running.plan, proof=running.proof, tries=running.tries,
-                memory=running.process.memory, tokens_per_s=running.proof.warm_up_tokens_per_s,
-            )  # fmt: skip
+                "ready",
+                target,
+                engine=self._engine_name(),
+                plan=running.plan,
+                proof=running.proof,
+                tries=running.tries,
+                memory=running.process.memory,
+                tokens_per_s=running.proof.warm_up_tokens_per_s,
+            )
         )
 
     async def _walk(self, target: Target, wishes: Wishes) -> Running:
@@ -189,10 +195,15 @@ class Session:
             return EngineError(code if known else "request_refused", detail=detail or event.message)
         if running.process.exit is not None and self._environment is not None and self._target is not None:
             crash = Crash(
-                hardware=self._hardware, build=self._environment.record.version or "",
-                backend=self._environment.description.backend, rung=running.plan.rung, phase="generate",
-                kind=event.kind, message=event.message, seen_with=file_key(self._target.file),
-            )  # fmt: skip
+                hardware=self._hardware,
+                build=self._environment.record.version or "",
+                backend=self._environment.description.backend,
+                rung=running.plan.rung,
+                phase="generate",
+                kind=event.kind,
+                message=event.message,
+                seen_with=file_key(self._target.file),
+            )
             await asyncio.to_thread(self._services.crashes.add, crash)
         return EngineError("engine_died", kind=event.kind, detail=event.message, rung=running.plan.rung)
 
@@ -238,7 +249,9 @@ def choose_plans(plan: ModelPlan, rung: str | None) -> tuple[RungPlan, ...]:
         try:
             wanted = plan.rung(rung)
         except KeyError:
-            raise EngineError("rung_unknown", rung=rung, known=", ".join(p.rung for p in plan.ladder)) from None
+            raise EngineError(
+                "rung_unknown", rung=rung, known=", ".join(p.rung for p in plan.ladder)
+            ) from None
         if wanted.status == "too_big" or not wanted.installed:
             raise EngineError("rung_cannot", rung=rung, reason=wanted.reason)
         return (wanted,)

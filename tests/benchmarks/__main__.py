@@ -39,7 +39,9 @@ def write(name: str, lines: list[str]) -> None:
     )
     text = MEASURED.read_text(encoding="utf-8") if MEASURED.is_file() else "# Measured\n"
     pattern = re.compile(rf"^{re.escape(head)}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
-    text = pattern.sub(lambda _match: section + "\n", text) if pattern.search(text) else f"{text}\n{section}\n"
+    text = (
+        pattern.sub(lambda _match: section + "\n", text) if pattern.search(text) else f"{text}\n{section}\n"
+    )
     MEASURED.write_text(re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n", encoding="utf-8")
 
 

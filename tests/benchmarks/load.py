@@ -39,8 +39,14 @@ def _measure(path: Path) -> list[str]:
     with path.open("rb") as file:
         while file.read(1 << 24):
             pass
-    lines = [f"File: {path.stat().st_size / 2**30:.3f} GiB, read once before (page cache), context 4096, KV f16.", ""]
-    for name, extra in (("fast kernels (weights repacked into RAM)", True), ("safe options (mapped, no repack)", False)):
+    lines = [
+        f"File: {path.stat().st_size / 2**30:.3f} GiB, read once before (page cache), context 4096, KV f16.",
+        "",
+    ]
+    for name, extra in (
+        ("fast kernels (weights repacked into RAM)", True),
+        ("safe options (mapped, no repack)", False),
+    ):
         found = [asyncio.run(_load(path, extra)) for _ in range(ROUNDS)]
         ready = [total for total, _warm, _rss, _speed, _prompt in found]
         before = [total - warm for total, warm, *_rest in found]
@@ -75,6 +81,12 @@ async def _load(path: Path, extra: bool):
         async for event in process.generate(request):
             last = event
         rss = process.memory.resident_bytes
-        return done - begun, done - warm_up_began, rss, last.timings.tokens_per_s, last.timings.prompt_tokens_per_s
+        return (
+            done - begun,
+            done - warm_up_began,
+            rss,
+            last.timings.tokens_per_s,
+            last.timings.prompt_tokens_per_s,
+        )
     finally:
         await process.close()

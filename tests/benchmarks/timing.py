@@ -24,7 +24,9 @@ def interleaved(rounds: int, **functions) -> dict[str, list[float]]:
 
 def median_range(values, unit="s", digits=3) -> str:
     low, high = min(values), max(values)
-    return f"{statistics.median(values):.{digits}f} {unit} ({low:.{digits}f}–{high:.{digits}f}, n={len(values)})"
+    return (
+        f"{statistics.median(values):.{digits}f} {unit} ({low:.{digits}f}–{high:.{digits}f}, n={len(values)})"
+    )
 
 
 PYTHON = sys.executable

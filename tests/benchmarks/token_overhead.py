@@ -40,7 +40,10 @@ async def _measure(model: Path):
     process = await EngineProcess.start(engine_command(Path(sys.executable)), engine_environment())
     direct, ours, inside = [], [], []
     loop_process = subprocess.Popen(
-        [PYTHON, str(DIRECT), str(model), str(TOKENS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [PYTHON, str(DIRECT), str(model), str(TOKENS)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         ready = await process.job(protocol.Load("llama.cpp", str(model), 4096))

@@ -1,6 +1,5 @@
 """The llama.cpp backend as a real child process on a tiny generated model."""
 
-import asyncio
 
 import pytest
 
@@ -150,7 +149,9 @@ def test_control_tokens_in_the_users_text_stay_text(engine):
 
 
 def test_image_parts_are_refused(engine):
-    message = protocol.Message("user", [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}])
+    message = protocol.Message(
+        "user", [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
+    )
     _, failed, _ = engine.send([message])
     assert failed.kind == "unsupported" and failed.message.startswith("no_vision")
 

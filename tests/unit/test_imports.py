@@ -95,7 +95,9 @@ def test_layers_import_only_what_lies_below():
                 f"{path.name}:{line}: {here} imports {target}. Move the code down, or pass the value in as an argument."
             )
         if here == "engine" and there == "store" and not target.split(".")[2].startswith(ENGINE_STORE):
-            broken.append(f"{path.name}:{line}: engine imports {target}. Engines may use store.gguf* and safetensors only.")
+            broken.append(
+                f"{path.name}:{line}: engine imports {target}. Engines may use store.gguf* and safetensors only."
+            )
     assert seen > 60, "the test saw too few imports to mean anything"
     assert not broken, "\n".join(broken)
 
@@ -114,13 +116,17 @@ def test_what_engines_import_needs_only_numpy():
     broken = []
     for path, source, target, line in edges():
         layer, parts = layer_of(source), source.split(".")
-        light = layer in ("core", "engine") or (layer == "store" and len(parts) > 2 and parts[2].startswith(ENGINE_STORE))
+        light = layer in ("core", "engine") or (
+            layer == "store" and len(parts) > 2 and parts[2].startswith(ENGINE_STORE)
+        )
         top = target.split(".")[0]
         if not light or top in sys.stdlib_module_names or top == "autoglm_desktop":
             continue
         backend = layer == "engine" and top in ("llama_cpp", "jinja2", "torch", "transformers")
         if top not in LIGHT_THIRD_PARTY and not backend:
-            broken.append(f"{path.name}:{line}: {source} imports {top}; an engine's environment may not have it")
+            broken.append(
+                f"{path.name}:{line}: {source} imports {top}; an engine's environment may not have it"
+            )
     assert not broken, "\n".join(broken)
 
 
@@ -140,7 +146,12 @@ def test_the_child_starts_with_nothing_else_installed(tmp_path):
     command = [tmp_path / "bare/bin/python", "-I", "-u", str(ROOT / "engine/__main__.py")]
     job = '{"command": "load", "backend": "llama.cpp", "model": "/nowhere.gguf", "context": 128}\n'
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
     ) as child:
         child.stdin.write(job)
         child.stdin.flush()

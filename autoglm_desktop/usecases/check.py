@@ -1,0 +1,195 @@
+"""The check: what this machine (or a described one) can run, how fast, and what to change."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoglm_desktop.core.catalog import Catalog
+from autoglm_desktop.core.checks import Check, checks, deciding_plan
+from autoglm_desktop.core.errors import AppError, TargetError
+from autoglm_desktop.core.ladder import engines_of, plan_model
+from autoglm_desktop.core.machine import Machine, machine_from_json
+from autoglm_desktop.core.rungs import CrashNote, EngineState, ModelPlan
+from autoglm_desktop.core.subject import Subject, of_header, of_model
+from autoglm_desktop.probe.all import probe_machine
+from autoglm_desktop.probe.gpu_table import GpuTable, complete, load_table
+from autoglm_desktop.store import catalog as catalogs
+from autoglm_desktop.store import paths
+from autoglm_desktop.store.library import Library, LocalModel, projector_weights
+
+from .plan import crash_notes
+from .services import Services
+from .targets import resolve_path
+
+OnPart = Callable[[str, object], None]
+MAX_MACHINE_FILE_BYTES = 10_000_000
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """What to check: ``target`` a file or ``MODEL[:VARIANT]`` (None: the catalogue); ``machine_file`` a
+    machine to judge instead of this one; ``context`` tokens."""
+
+    target: str | None = None
+    machine_file: Path | None = None
+    wish: str | None = None
+    context: int | None = None
+    variant: str | None = None
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The machine, its checks held against the first model, and a ladder per model. ``titles``: names of models
+    as people read them."""
+
+    machine: Machine
+    checks: tuple[Check, ...]
+    models: tuple[ModelPlan, ...]
+    titles: dict[str, str]
+    described: bool = False
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A subject with the variant that the target named and the file it came from."""
+
+    subject: Subject
+    title: str
+    variant: str | None = None
+    file: Path | None = None
+
+
+async def run_check(
+    services: Services, options: CheckOptions, on_part: OnPart | None = None
+) -> CheckResult:
+    """Probe (or read) the machine and plan. ``on_part(name, value)`` as in ``probe_machine``, while it answers.
+
+    Never uses the network. Raises AppError (machine_file_*), TargetError.
+    """
+    catalog = catalogs.load()
+    described = options.machine_file is not None
+    library = None if described else library_of(services, catalog)
+    planning = asyncio.to_thread(planned, options.target, catalog, library)
+    if options.machine_file is not None:
+        subjects = await planning
+        machine = await asyncio.to_thread(_described, options.machine_file)
+        engines: tuple[EngineState, ...] = engines_of(machine.runtime.engines)
+        return result(machine, subjects, options, engines, (), described=True)
+    subjects, report = await asyncio.gather(
+        planning, probe_machine(services.models, on_part, table=gpu_table())
+    )
+    machine, engines, crashes = await asyncio.to_thread(_here, services, report.machine, subjects)
+    return result(machine, subjects, options, engines, crashes)
+
+
+def result(
+    machine: Machine,
+    subjects: tuple[Planned, ...],
+    options: CheckOptions,
+    engines: tuple[EngineState, ...],
+    crashes: tuple[CrashNote, ...],
+    *,
+    described: bool = False,
+) -> CheckResult:
+    """The check's conclusions from what was found. Pure."""
+    models = tuple(
+        plan_model(
+            machine,
+            found.subject,
+            options.wish,
+            context=options.context,
+            variant=options.variant or found.variant,
+            engines=engines,
+            crashes=crashes,
+        )
+        for found in subjects
+    )
+    plan = deciding_plan(models[0]) if models else None
+    titles = {found.subject.id: found.title for found in subjects}
+    return CheckResult(machine, checks(machine, plan), models, titles, described)
+
+
+def library_of(services: Services, catalog: Catalog) -> Library:
+    """The model files of this user."""
+    return Library(services.models, services.home / "state", catalog)
+
+
+def gpu_table() -> GpuTable:
+    """Published bandwidths, for cards that won't tell theirs."""
+    return load_table(paths.resources() / "gpus.toml")
+
+
+def planned(target: str | None, catalog: Catalog, library: Library | None) -> tuple[Planned, ...]:
+    """What a target (None: every model of the catalogue) means. ``library`` None: nothing lies here.
+
+    Raises TargetError.
+    """
+    if target is None:
+        return tuple(_of_catalogue(model.id, None, catalog, library) for model in catalog.models)
+    found = resolve_path(target)
+    if found is not None:
+        where = library or Library(found.file.parent, found.file.parent, catalog)
+        return (of_file(where.at(found.file), catalog),)
+    name, _, variant = target.partition(":")
+    if catalog.model(name) is None:
+        known = ", ".join(model.id for model in catalog.models)
+        raise TargetError("model_unknown", model=name, known=known)
+    return (_of_catalogue(name, variant or None, catalog, library),)
+
+
+def of_file(local: LocalModel, catalog: Catalog) -> Planned:
+    """A file on disk as a subject of planning. Raises TargetError where it can answer no text."""
+    if local.refusal is not None or local.header is None:
+        reason = local.refusal
+        code = reason.code if reason is not None else "file_unreadable"
+        values = reason.as_dict() if reason is not None else {}
+        raise TargetError(code, **{"path": str(local.path), **values})
+    model = catalog.model(local.model) if local.model is not None else None
+    projector = projector_weights(local.projector) if local.projector is not None else None
+    phone = model.phone if model is not None else False
+    subject = of_header(local.header, local.name, phone=phone, projector=projector)
+    return Planned(subject, local.name, file=local.path)
+
+
+def read_machine(path: Path) -> Machine:
+    """A Machine from a JSON file: the ``machine`` object or a whole ``check --json``, whole or in part.
+
+    Raises AppError: machine_file_unreadable, machine_file_not_json, machine_file_wrong.
+    """
+    try:
+        if path.is_file() and path.stat().st_size > MAX_MACHINE_FILE_BYTES:
+            raise AppError("machine_file_wrong", path=str(path), detail="too large")
+        data = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        detail = error.strerror or str(error)
+        raise AppError("machine_file_unreadable", path=str(path), detail=detail) from error
+    except (ValueError, RecursionError) as error:
+        raise AppError("machine_file_not_json", path=str(path), detail=str(error)) from error
+    try:
+        return machine_from_json(data)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise AppError("machine_file_wrong", path=str(path), detail=str(error)) from error
+
+
+def _described(path: Path) -> Machine:
+    return complete(read_machine(path), gpu_table())
+
+
+def _of_catalogue(name: str, variant: str | None, catalog: Catalog, library: Library | None) -> Planned:
+    model = catalog.model(name)
+    assert model is not None
+    subject = of_model(model, library.installed(model)) if library is not None else of_model(model)
+    return Planned(subject, model.title, variant)
+
+
+def _here(
+    services: Services, machine: Machine, subjects: tuple[Planned, ...]
+) -> tuple[Machine, tuple[EngineState, ...], tuple[CrashNote, ...]]:
+    """This machine with its engines and what crashed on it."""
+    machine = services.with_engines(machine)
+    file = subjects[0].file if len(subjects) == 1 else None
+    return machine, services.engine_states(), crash_notes(services, machine, file)
