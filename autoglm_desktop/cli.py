@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of the contract in docs (DESIGN section 5)."""
+    """The parser of the contract in docs (docs/json.md)."""
     parser = argparse.ArgumentParser(
         prog="autoglm-desktop",
         description=_("Can my PC run AutoGLM-Phone-9B? Check, chat, serve. Without a command: the window."),

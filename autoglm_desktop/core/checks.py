@@ -121,7 +121,7 @@ def _gpu_driver(machine: Machine, plan: RungPlan | None) -> Check:
     if gpu is None or gpu.driver_version is None:
         check = _gpu_unknown("gpu.driver", gpu)
         missing = gpu is not None and gpu.vendor == "nvidia"
-        return _as(check, UNKNOWN, check.code, "install_driver") if missing else check
+        return _as(check, UNKNOWN, check.code, "install_nvidia_driver") if missing else check
     found = version(gpu.driver_version) or (0,)
     values: dict[str, object] = {"driver": gpu.driver_version}
     if gpu.vendor != "nvidia":
@@ -131,7 +131,7 @@ def _gpu_driver(machine: Machine, plan: RungPlan | None) -> Check:
     required = _driver(least) if _gpu_required(plan, gpu) is not None else None
     values["required"] = ".".join(map(str, least))
     if found < least:
-        return Check("gpu.driver", FAIL, "driver_old", _driver(found), required, "update_driver", values)
+        return Check("gpu.driver", FAIL, "driver_old", _driver(found), required, "update_nvidia_driver", values)
     return Check("gpu.driver", OK, "driver_fine", _driver(found), required, values=values)
 
 

@@ -41,7 +41,12 @@ def of_model(
     if best is None:
         return CANNOT, _why_not(nearest)
     verdict = judge(best, wish)
-    values: dict[str, object] = {"variant": best.variant, "place": Reason.of(f"place_{best.rung}")}
+    measured = best.basis.speed == "measured"
+    values: dict[str, object] = {
+        "variant": best.variant,
+        "place": Reason.of(f"place_{best.rung}"),
+        "measured": measured,
+    }
     if verdict is None:
         if best.tokens_per_s is not None:
             return SLOW, Reason.of("fits_step_unmeasured", **values, tokens_per_s=best.tokens_per_s)

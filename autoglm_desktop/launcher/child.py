@@ -53,10 +53,11 @@ def run_quietly(
         )
         assert process.stdout is not None
         try:
-            for line in process.stdout:
-                file.write(line)
-                file.flush()
-                on_line(line)
+            with process.stdout:
+                for line in process.stdout:
+                    file.write(line)
+                    file.flush()
+                    on_line(line)
             return process.wait()
         finally:
             _end_tree(process)

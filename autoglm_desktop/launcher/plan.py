@@ -12,7 +12,7 @@ from .pythons import INSTALL as PYTHON_INSTALL
 MINIMUM_PYTHON = (3, 10)
 # Measured on Linux x86-64 with Python 3.11 (docs/install.md).
 RUN_MEGABYTES = 110
-TEST_MEGABYTES = 450
+TEST_MEGABYTES = 420
 TEST_MEGABYTES_CUDA = 3500
 
 

@@ -49,7 +49,9 @@ def kinds(made):
 FRESH = ["CreateEnvironment", "Install", "Start"]
 
 
-@pytest.mark.parametrize("os_info", [WINDOWS_10, WINDOWS_11, MACOS_13, MACOS_14, DEBIAN_12, FEDORA, ARCH, WSL])
+@pytest.mark.parametrize(
+    "os_info", [WINDOWS_10, WINDOWS_11, MACOS_13, MACOS_14, DEBIAN_12, FEDORA, ARCH, WSL]
+)
 @pytest.mark.parametrize("request_", [WINDOW, CHECK])
 def test_a_fresh_machine_that_has_everything(os_info, request_):
     made = steps(os_info, request_)
@@ -210,7 +212,9 @@ def test_tests_go_on_without_what_they_may_not_install():
     assert "sudo dnf install -y gcc-c++" in texts.describe(made[1], sudo=True)
 
 
-@pytest.mark.parametrize(("os_info", "words"), [(WINDOWS_11, "BuildTools"), (MACOS_14, "xcode-select --install")])
+@pytest.mark.parametrize(
+    ("os_info", "words"), [(WINDOWS_11, "BuildTools"), (MACOS_14, "xcode-select --install")]
+)
 def test_a_compiler_elsewhere_is_told(os_info, words):
     made = steps(os_info, TEST, compiler=False)
     assert kinds(made) == ["SystemPackages", *FRESH]
@@ -239,7 +243,9 @@ def test_every_library_has_a_package_in_each_column():
 
 
 def test_the_commands_can_be_pasted_into_a_shell():
-    step = SystemPackages("window", (), packages.install_commands("zypper", ("libX.so.1()(64bit)",)), True, True)
+    step = SystemPackages(
+        "window", (), packages.install_commands("zypper", ("libX.so.1()(64bit)",)), True, True
+    )
     assert texts.command_line(step.commands) == "sudo zypper --non-interactive install 'libX.so.1()(64bit)'"
 
 

@@ -1,0 +1,95 @@
+"""Expected failures as one sentence each. A new code needs one line in TABLE (a test finds those that lack it)."""
+
+from __future__ import annotations
+
+from autoglm_desktop.core.errors import AppError, Reason
+from autoglm_desktop.i18n import N_, _
+
+from . import reasons
+from .values import fill, shown
+
+TABLE: dict[str, str] = {
+    # files
+    "file_not_found": N_("There is no file {path}."),
+    "file_unreadable": N_("{path} cannot be read: {detail}."),
+    "file_unwritable": N_("{path} cannot be written: {detail}."),
+    "file_refused": N_("{path} cannot be used: {detail}."),
+    "folder_not_writable": N_("The folder {path} cannot be written to: {detail}."),
+    "folder_without_config": N_("The folder {path} holds no config.json, so it is no model."),
+    "folder_not_runnable": N_("{path} is a folder; this version runs GGUF files only."),
+    "gguf_not_a_gguf": N_("{path} is no GGUF file."),
+    "gguf_truncated": N_("{path} is not complete; get it again."),
+    "gguf_damaged": N_("{path} is damaged ({detail}); get it again."),
+    "gguf_version": N_("{path} uses a version of GGUF that is not supported ({detail})."),
+    "gguf_big_endian": N_("{path} was written for big-endian processors and cannot be used here."),
+    "gguf_split": N_(
+        "{path} is one of {count} parts; join them first: llama-gguf-split --merge FIRST-PART OUTPUT."
+    ),
+    "gguf_incomplete": N_("{path} does not say what a plan needs ({key} is missing)."),
+    "disk_full": N_("There is not enough room for {path}: {needed_bytes} needed, {free_bytes} free."),
+    "state_unwritable": N_("{path} cannot be written: {detail}."),
+    # the machine file
+    "machine_file_unreadable": N_("The machine file {path} cannot be read: {detail}."),
+    "machine_file_not_json": N_("The machine file {path} is not JSON: {detail}."),
+    "machine_file_wrong": N_("The machine file {path} does not describe a machine: {detail}."),
+    # models
+    "model_unknown": N_("“{model}” is neither a file nor a known model. Known are: {known}."),
+    "variant_unknown": N_("{model} has no variant {variant}. There are: {known}."),
+    "model_not_installed": N_("{model} is not on this machine yet."),
+    "empty_prompt": N_("There is nothing to answer: the prompt is empty."),
+    "no_vision_yet": N_("This version answers text only; it cannot look at {path} yet."),
+    "no_model_loaded": N_("No model is loaded."),
+    # engines
+    "engine_unknown": N_("There is no engine {name}. There are: {known}."),
+    "engine_name_missing": N_("Which engine? Say engines {action} NAME; there are: {known}."),
+    "engine_not_installed": N_("The engine {name} is not installed: autoglm-desktop engines install {name}"),
+    "engine_install_failed": N_("The engine {name} could not be installed: {detail} (details: {log})"),
+    "engine_no_compiler": N_(
+        "The engine {name} has to be built here, and there is no C++ compiler; install one (Debian, Ubuntu: "
+        "sudo apt install build-essential; Fedora: sudo dnf install gcc-c++; Arch: sudo pacman -S base-devel; "
+        "macOS: xcode-select --install; Windows: Visual Studio Build Tools) and try again."
+    ),
+    "engine_no_network": N_("The engine {name} could not be fetched: there is no connection to the package index."),
+    "disk_full_install": N_("There is not enough room to install {name}: about {needed} MB are needed."),
+    "engine_not_removed": N_("The engine {name} could not be removed: {detail}."),
+    "engine_broken": N_(
+        "The engine {name} does not work on this machine: {detail}. Try it again with autoglm-desktop engines "
+        "test {name}."
+    ),
+    "engine_start_failed": N_("The engine could not be started ({command}): {detail}."),
+    "engine_died": N_("The engine ended unexpectedly ({detail}); the next message starts it again."),
+    # the ladder
+    "rung_unknown": N_("There is no rung {rung}. There are: {known}."),
+    "rung_cannot": N_("{rung} cannot be used here: {reason}."),
+    "nothing_fits": N_("The model does not fit on this machine: {reason}."),
+    "no_rung_worked": N_("{path} could not be started in any way; the last try said: {detail}"),
+    # requests
+    "context_full": N_("The conversation no longer fits the context: {detail}."),
+    "no_vision": N_("The loaded model cannot look at pictures: {detail}."),
+    "request_refused": N_("The engine refused the request: {detail}."),
+}
+
+_FALLBACK = N_("It did not work ({code}).")
+_FILE_REFUSED = N_("{path} cannot be used: {why}.")
+_BYTES = {"needed": "needed_bytes", "free": "free_bytes"}
+
+
+def text(error: AppError) -> str:
+    """One sentence for people. A code that only reasons know names its file; an unknown one shows itself."""
+    template = TABLE.get(error.code)
+    if template is None and error.code in reasons.TABLE:
+        why = reasons.text(Reason.of(error.code, **error.values))
+        if "path" not in error.values:
+            return why[:1].upper() + why[1:] + "."
+        return fill(_(_FILE_REFUSED), {"path": str(error.values["path"]), "why": why})
+    if template is None:
+        return fill(_(_FALLBACK), {"code": error.code})
+    parts = {key: _shown(key, value) for key, value in error.values.items()}
+    parts.update({_BYTES[key]: shown(_BYTES[key], error.values[key]) for key in _BYTES if key in error.values})
+    return fill(_(template), parts).replace("..", ".")
+
+
+def _shown(key: str, value: object) -> str:
+    if isinstance(value, Reason):
+        return reasons.text(value)
+    return shown(key, value)

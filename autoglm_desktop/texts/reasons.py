@@ -1,0 +1,108 @@
+"""Reasons as sentences: why a rung is as it is, why a file is refused, why a probe has no answer."""
+
+from __future__ import annotations
+
+from autoglm_desktop.core.errors import Reason
+from autoglm_desktop.i18n import N_, _
+
+from .values import fill, shown
+
+LADDER: dict[str, str] = {
+    "gpu_memory_short": N_("needs {needed_bytes} of GPU memory, {free_bytes} are free: {short_bytes} too little"),
+    "ram_short": N_("needs {needed_bytes} of RAM, {free_bytes} are free: {short_bytes} too little"),
+    "unified_memory_short": N_(
+        "GPU and CPU share the memory: needs {needed_bytes}, {free_bytes} are free: {short_bytes} too little"
+    ),
+    "small_context": N_("only {tokens} tokens of context fit: replies are limited to {reply_tokens} tokens"),
+    "no_gpu": N_("no GPU was found"),
+    "needs_nvidia": N_("needs an NVIDIA card; here is {gpu}"),
+    "no_driver_for_system": N_("this system has no driver for {gpu}"),
+    "gpu_memory_unknown": N_("{gpu} does not tell how much memory it has"),
+    "ram_unknown": N_("it is not known how much RAM there is"),
+    "driver_too_old": N_("the driver {driver} is too old; {required} or newer is needed"),
+    "card_too_old": N_("the card's compute capability is {capability}; {required} or newer is needed"),
+    "crashes_here": N_("the engine crashes with it on this machine"),
+    "self_test_failed": N_("the engine {engine} did not pass its self-test"),
+    "no_such_weights": N_("there are no weights of this kind"),
+}
+
+HEADLINES: dict[str, str] = {
+    "no_vision": N_("This model has no vision part here, so it cannot read a phone's screen."),
+    "nothing_fits_here": N_("Nothing of it can run on this machine."),
+    "cannot_because": N_("It does not fit: even {variant} {why}."),
+    "fits_speed_unmeasured": N_("It fits as {variant} {place}. Its speed here has not been measured yet."),
+    "fits_step_unmeasured": N_(
+        "It fits as {variant} {place} and writes {tokens_per_s}. How long a screenshot takes here has not been "
+        "measured yet."
+    ),
+    "phone_runs_well": N_("It runs well as {variant} {place}: {step_s} for one step on the phone."),
+    "phone_runs": N_("It runs as {variant} {place}: {step_s} for one step on the phone."),
+    "phone_slow": N_("It fits as {variant} {place}, but is slow: {step_s} for one step on the phone."),
+    "text_runs_well": N_("It runs well as {variant} {place}: {tokens_per_s}."),
+    "text_runs": N_("It runs as {variant} {place}: {tokens_per_s}."),
+    "text_slow": N_("It fits as {variant} {place}, but is slow: {tokens_per_s}."),
+}
+
+PLACES: dict[str, str] = {
+    "place_transformers-16bit": N_("on the GPU"),
+    "place_transformers-int8": N_("on the GPU in 8 bits"),
+    "place_transformers-nf4": N_("on the GPU in 4 bits"),
+    "place_transformers-nf4-lean": N_("on the GPU in 4 bits"),
+    "place_gguf-gpu": N_("on the GPU"),
+    "place_gguf-split": N_("on GPU and CPU together"),
+    "place_gguf-cpu": N_("on the CPU"),
+    "place_gguf-cpu-safe": N_("on the CPU with safe options"),
+}
+
+FILES: dict[str, str] = {
+    "projector_alone": N_("it is a vision part (mmproj) and no model of its own"),
+    "adapter_alone": N_("it is an adapter and no model of its own"),
+    "unknown_architecture": N_("its architecture “{architecture}” is unknown"),
+    "not_a_text_model": N_("its architecture “{architecture}” writes no text"),
+    "no_weights": N_("it holds no weights"),
+    "no_tokenizer": N_("it holds no tokenizer"),
+    "gguf_split": N_("it is one of {count} parts; join them with llama-gguf-split --merge first"),
+    "file_not_found": N_("it is no longer there"),
+    "file_unreadable": N_("it cannot be read ({detail})"),
+    "gguf_not_a_gguf": N_("it is no GGUF file"),
+    "gguf_truncated": N_("it is not complete"),
+    "gguf_damaged": N_("it is damaged ({detail})"),
+    "gguf_version": N_("its version of GGUF is not supported ({detail})"),
+    "gguf_big_endian": N_("it was written for big-endian processors"),
+}
+
+PROBES: dict[str, str] = {
+    "probe_timed_out": N_("no answer within {seconds} s"),
+    "probe_failed": N_("failed: {error}"),
+    "nvml_python_missing": N_("the Python package nvidia-ml-py is missing"),
+    "nvml_error": N_("NVIDIA's library says: {text} ({number})"),
+    "nvidia_no_permission": N_("no permission to ask NVIDIA's driver"),
+    "nvidia_no_devices": N_("NVIDIA's driver sees no card"),
+    "nvidia_driver_not_loaded": N_("NVIDIA's driver is installed but not loaded"),
+    "nvidia_driver_missing": N_("NVIDIA's driver is not installed"),
+    "nvidia_driver_too_old": N_("NVIDIA's driver is too old to be asked"),
+    "nvidia_driver_mismatch": N_("NVIDIA's driver was updated and waits for a restart"),
+    "nvidia_smi_missing": N_("nvidia-smi is not there"),
+    "nvidia_smi_failed": N_("nvidia-smi has no answer"),
+    "gpu_not_responding": N_("a card does not respond"),
+    "no_other_adapters": N_("no other graphics card was found"),
+    "not_needed": N_("not needed"),
+}
+
+TABLE: dict[str, str] = {**LADDER, **HEADLINES, **PLACES, **FILES, **PROBES}
+
+
+def text(reason: Reason | None) -> str:
+    """The sentence (or part of one) of a reason; empty for None. A code without a text shows itself."""
+    if reason is None:
+        return ""
+    values = reason.as_dict()
+    template = TABLE.get(reason.code)
+    if template is None:
+        return reason.code
+    measured = bool(values.get("measured"))
+    parts = {
+        key: text(value) if isinstance(value, Reason) else shown(key, value, measured=measured)
+        for key, value in values.items()
+    }
+    return fill(_(template), parts)
