@@ -163,7 +163,7 @@ class EngineProcess:
     async def _read_events(self) -> None:
         assert self._process.stdout is not None
         loop = asyncio.get_running_loop()
-        async for line in self._process.stdout:
+        async for line in _lines(self._process.stdout):
             self._last_message = loop.time()
             try:
                 event = protocol.decode_event(line)
@@ -180,7 +180,7 @@ class EngineProcess:
 
     async def _read_stderr(self) -> None:
         assert self._process.stderr is not None
-        async for raw in self._process.stderr:
+        async for raw in _lines(self._process.stderr):
             line = raw.decode("utf-8", "replace").rstrip()
             self._stderr.append(line)
             log.debug("engine %d: %s", self._process.pid, line)
@@ -218,6 +218,19 @@ class EngineProcess:
 
     def _busy(self) -> bool:
         return self._jobs > 0 or len(self._queues) > 1
+
+
+async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """Lines until the end; what exceeds LINE_LIMIT without a line break is dropped, the rest still read."""
+    while True:
+        try:
+            line = await stream.readline()
+        except ValueError:
+            log.warning("an engine wrote more than %d bytes without a line break", LINE_LIMIT)
+            continue
+        if not line:
+            return
+        yield line
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -41,7 +41,7 @@ def bad_machine(path: str, why: str) -> str:
 
 
 def interrupted() -> str:
-    return _("Interrupted. The next start goes on from here.")
+    return _("Interrupted. What was left unfinished is repaired at the next start.")
 
 
 def waiting() -> str:

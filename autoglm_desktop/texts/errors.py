@@ -86,10 +86,10 @@ def text(error: AppError) -> str:
         return fill(_(_FALLBACK), {"code": error.code})
     parts = {key: _shown(key, value) for key, value in error.values.items()}
     parts.update({_BYTES[key]: shown(_BYTES[key], error.values[key]) for key in _BYTES if key in error.values})
-    return fill(_(template), parts).replace("..", ".")
+    return fill(_(template), parts)
 
 
 def _shown(key: str, value: object) -> str:
     if isinstance(value, Reason):
         return reasons.text(value)
-    return shown(key, value)
+    return shown(key, value).rstrip(". ") if key == "detail" else shown(key, value)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoglm_desktop.core.catalog import Catalog
+from autoglm_desktop.core.catalog import Model, Source
 from autoglm_desktop.core.checks import Check, checks, deciding_plan
 from autoglm_desktop.core.errors import AppError, TargetError
 from autoglm_desktop.core.ladder import engines_of, plan_model
@@ -17,13 +17,12 @@ from autoglm_desktop.core.rungs import CrashNote, EngineState, ModelPlan
 from autoglm_desktop.core.subject import Subject, of_header, of_model
 from autoglm_desktop.probe.all import probe_machine
 from autoglm_desktop.probe.gpu_table import GpuTable, complete, load_table
-from autoglm_desktop.store import catalog as catalogs
 from autoglm_desktop.store import paths
 from autoglm_desktop.store.library import Library, LocalModel, projector_weights
 
 from .plan import crash_notes
 from .services import Services
-from .targets import resolve_path
+from .targets import Named, find
 
 OnPart = Callable[[str, object], None]
 MAX_MACHINE_FILE_BYTES = 10_000_000
@@ -42,25 +41,31 @@ class CheckOptions:
 
 
 @dataclass(frozen=True)
+class Planned:
+    """A subject of planning: ``model`` of the catalogue with the ``variant`` the target named, or a ``file``."""
+
+    subject: Subject
+    title: str
+    model: Model | None = None
+    variant: str | None = None
+    file: Path | None = None
+
+    def source(self, variant: str) -> Source | None:
+        """Where a variant is said to be found."""
+        found = self.model.variant(variant) if self.model is not None else None
+        return found.sources[0] if found is not None and found.sources else None
+
+
+@dataclass(frozen=True)
 class CheckResult:
-    """The machine, its checks held against the first model, and a ladder per model. ``titles``: names of models
-    as people read them."""
+    """The machine, its checks held against the first model, and a ladder per subject (same order).
+    ``described``: the machine came from a file."""
 
     machine: Machine
     checks: tuple[Check, ...]
     models: tuple[ModelPlan, ...]
-    titles: dict[str, str]
+    subjects: tuple[Planned, ...]
     described: bool = False
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A subject with the variant that the target named and the file it came from."""
-
-    subject: Subject
-    title: str
-    variant: str | None = None
-    file: Path | None = None
 
 
 async def run_check(
@@ -70,10 +75,8 @@ async def run_check(
 
     Never uses the network. Raises AppError (machine_file_*), TargetError.
     """
-    catalog = catalogs.load()
-    described = options.machine_file is not None
-    library = None if described else library_of(services, catalog)
-    planning = asyncio.to_thread(planned, options.target, catalog, library)
+    here = options.machine_file is None
+    planning = asyncio.to_thread(planned, options.target, services.library, here=here)
     if options.machine_file is not None:
         subjects = await planning
         machine = await asyncio.to_thread(_described, options.machine_file)
@@ -109,13 +112,7 @@ def result(
         for found in subjects
     )
     plan = deciding_plan(models[0]) if models else None
-    titles = {found.subject.id: found.title for found in subjects}
-    return CheckResult(machine, checks(machine, plan), models, titles, described)
-
-
-def library_of(services: Services, catalog: Catalog) -> Library:
-    """The model files of this user."""
-    return Library(services.models, services.home / "state", catalog)
+    return CheckResult(machine, checks(machine, plan), models, subjects, described)
 
 
 def gpu_table() -> GpuTable:
@@ -123,32 +120,26 @@ def gpu_table() -> GpuTable:
     return load_table(paths.resources() / "gpus.toml")
 
 
-def planned(target: str | None, catalog: Catalog, library: Library | None) -> tuple[Planned, ...]:
-    """What a target (None: every model of the catalogue) means. ``library`` None: nothing lies here.
-
-    Raises TargetError.
+def planned(target: str | None, library: Library, *, here: bool = True) -> tuple[Planned, ...]:
+    """What a target (None: every model of the catalogue) means. Not ``here``: on a machine where nothing is
+    installed but the file that was named. Raises TargetError.
     """
     if target is None:
-        return tuple(_of_catalogue(model.id, None, catalog, library) for model in catalog.models)
-    found = resolve_path(target)
-    if found is not None:
-        where = library or Library(found.file.parent, found.file.parent, catalog)
-        return (of_file(where.at(found.file), catalog),)
-    name, _, variant = target.partition(":")
-    if catalog.model(name) is None:
-        known = ", ".join(model.id for model in catalog.models)
-        raise TargetError("model_unknown", model=name, known=known)
-    return (_of_catalogue(name, variant or None, catalog, library),)
+        return tuple(_of_catalogue(model, None, library, here) for model in library.catalog.models)
+    found = find(library, target)
+    if isinstance(found, Named):
+        return (_of_catalogue(found.model, found.variant, library, here),)
+    return (of_file(library.at(found.file), library),)
 
 
-def of_file(local: LocalModel, catalog: Catalog) -> Planned:
+def of_file(local: LocalModel, library: Library) -> Planned:
     """A file on disk as a subject of planning. Raises TargetError where it can answer no text."""
     if local.refusal is not None or local.header is None:
         reason = local.refusal
         code = reason.code if reason is not None else "file_unreadable"
         values = reason.as_dict() if reason is not None else {}
         raise TargetError(code, **{"path": str(local.path), **values})
-    model = catalog.model(local.model) if local.model is not None else None
+    model = library.catalog.model(local.model) if local.model is not None else None
     projector = projector_weights(local.projector) if local.projector is not None else None
     phone = model.phone if model is not None else False
     subject = of_header(local.header, local.name, phone=phone, projector=projector)
@@ -179,11 +170,9 @@ def _described(path: Path) -> Machine:
     return complete(read_machine(path), gpu_table())
 
 
-def _of_catalogue(name: str, variant: str | None, catalog: Catalog, library: Library | None) -> Planned:
-    model = catalog.model(name)
-    assert model is not None
-    subject = of_model(model, library.installed(model)) if library is not None else of_model(model)
-    return Planned(subject, model.title, variant)
+def _of_catalogue(model: Model, variant: str | None, library: Library, here: bool) -> Planned:
+    subject = of_model(model, library.installed(model)) if here else of_model(model)
+    return Planned(subject, model.title, model, variant)
 
 
 def _here(
