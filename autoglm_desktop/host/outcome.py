@@ -27,12 +27,14 @@ def signal_name(returncode: int) -> str | None:
         0xC000001D: "ILLEGAL_INSTRUCTION",
         0xC0000409: "STACK_BUFFER_OVERRUN",
     }
+    if returncode & 0xFFFFFFFF in windows:
+        return windows[returncode & 0xFFFFFFFF]
     if returncode < 0:
         try:
             return signal.Signals(-returncode).name
         except ValueError:
             return f"signal {-returncode}"
-    return windows.get(returncode & 0xFFFFFFFF)
+    return None
 
 
 def classify(

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -96,7 +96,7 @@ class EngineProcess:
 
     async def generate(
         self, request: protocol.Generate
-    ) -> AsyncIterator[protocol.Delta | protocol.Done | protocol.Failed]:
+    ) -> AsyncGenerator[protocol.Delta | protocol.Done | protocol.Failed, None]:
         """Deltas, then exactly one ``done`` or ``failed``. Closing the iterator early cancels the request."""
         self._queues[request.id] = asyncio.Queue()
         finished = False

@@ -36,6 +36,9 @@ def run(checkout: Path, arguments: list[str]) -> int:
     except KeyboardInterrupt:
         say(texts.interrupted())
         return INTERRUPTED
+    except OSError as error:
+        say(texts.system_error(error.filename or str(checkout), error.strerror or str(error)))
+        return FAILED
 
 
 def parse(arguments: list[str]) -> Options:

@@ -103,20 +103,16 @@ def packages_run(step: SystemPackages, sudo: bool) -> str:
 def packages_told(step: SystemPackages) -> str:
     """What the user can do where the launcher may not: the exact command, or the names of what is missing."""
     command = command_line(step.commands) or step.hint
-    if step.purpose == "window" and command:
-        text = _("The window needs system libraries that are missing here. Run: {command}").format(
-            command=command
+    if step.purpose == "window" and step.required:
+        text = _(
+            "The window needs system libraries that are missing here; python3 launch.py check works without."
         )
-    elif step.purpose == "window":
-        text = _("The window needs system libraries that are missing here; please install: {names}").format(
-            names=" ".join(step.missing)
-        )
-    elif command:
-        text = _("{purpose} is missing here. Run: {command}").format(purpose=_purpose(step), command=command)
     else:
-        text = _("{purpose} is missing here.").format(purpose=_purpose(step))
-    if step.required:
-        text += " " + _("Without a window: python3 launch.py check")
+        text = _("{purpose}: missing here.").format(purpose=_purpose(step))
+    if command:
+        return text + " " + _("Run: {command}").format(command=command)
+    if step.missing:
+        return text + " " + _("Please install: {names}").format(names=" ".join(step.missing))
     return text
 
 

@@ -88,6 +88,14 @@ def write_stamp(folder: Path, stamp: Stamp) -> None:
 
 def state(folder: Path, checkout: Path, wanted: str) -> str:
     """One of ``facts.VENV_STATES`` for an environment that should have the fingerprint ``wanted``."""
+    try:
+        return _state(folder, checkout, wanted)
+    except OSError:
+        # Another user's, or on a disk that fails: of no use to this one.
+        return "broken"
+
+
+def _state(folder: Path, checkout: Path, wanted: str) -> str:
     if not os.path.lexists(folder):
         return "missing"
     if not folder.is_dir():

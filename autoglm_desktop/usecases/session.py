@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import uuid
@@ -118,13 +119,14 @@ class Session:
             self._request = request.id
             self._change(phase="generating", error=None)
             try:
-                async for event in running.process.generate(request):
-                    if isinstance(event, protocol.Failed):
-                        raise await self._died(running, event)
-                    if isinstance(event, protocol.Done):
-                        speed = event.timings.tokens_per_s
-                        self._change(tokens_per_s=speed or self.state.tokens_per_s)
-                    yield event
+                async with contextlib.aclosing(running.process.generate(request)) as events:
+                    async for event in events:
+                        if isinstance(event, protocol.Failed):
+                            raise await self._died(running, event)
+                        if isinstance(event, protocol.Done):
+                            speed = event.timings.tokens_per_s
+                            self._change(tokens_per_s=speed or self.state.tokens_per_s)
+                        yield event
             finally:
                 self._request = None
                 if running.process.exit is None:
@@ -193,7 +195,9 @@ class Session:
             code, _, detail = event.message.partition(": ")
             known = code in ("context_full", "no_vision")
             return EngineError(code if known else "request_refused", detail=detail or event.message)
-        if running.process.exit is not None and self._environment is not None and self._target is not None:
+        end = running.process.exit
+        crashed = end is not None and end.kind is not None  # None: it was closed in the middle of the answer
+        if crashed and self._environment is not None and self._target is not None:
             crash = Crash(
                 hardware=self._hardware,
                 build=self._environment.record.version or "",

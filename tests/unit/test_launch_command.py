@@ -92,6 +92,19 @@ def test_what_cannot_be_done_is_one_sentence(arguments, status, word):
     assert word in made.stderr
 
 
+def test_a_checkout_without_its_project_file_is_one_sentence(tmp_path):
+    for source in (*FOR_OLD_PYTHONS, *(ROOT / "autoglm_desktop" / "launcher").glob("*.py")):
+        target = tmp_path / source.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(source.read_bytes())
+    made = subprocess.run(
+        [sys.executable, str(tmp_path / "launch.py"), "check"], capture_output=True, encoding="utf-8"
+    )
+    assert (made.returncode, made.stdout) == (1, "")
+    assert "pyproject.toml" in made.stderr
+    assert len(made.stderr.splitlines()) == 1
+
+
 def test_help_needs_nothing():
     made = launch("--help")
     assert made.returncode == 0

@@ -193,6 +193,14 @@ def test_what_somebody_else_made(tmp_path: Path):
     assert venvs.state(folder / "notes.txt", tmp_path, "x") == "foreign"
 
 
+def test_an_environment_that_may_not_be_read_is_of_no_use(ready: Place, monkeypatch):
+    def refuse(_self: Path) -> bool:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert ready.state() == "broken"
+
+
 def test_a_copied_project_is_stale_when_a_file_changes(tmp_path: Path):
     (tmp_path / "pyproject.toml").write_text(PYPROJECT)
     (tmp_path / "autoglm_desktop" / "__pycache__").mkdir(parents=True)

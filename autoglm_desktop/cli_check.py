@@ -1,0 +1,195 @@
+"""``autoglm-desktop check``: the conclusion first, then the machine, the ladder, and what to do next."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from .cli_layout import Style, cut, pad, paragraph, table
+from .core.checks import FAIL, WARN, Check
+from .core.limits import best_gpu
+from .core.machine import Disk, Machine
+from .core.rungs import ModelPlan, RungPlan
+from .core.units import format_bytes
+from .i18n import _
+from .texts import check as check_texts
+from .texts import ladder as ladder_texts
+from .texts import next_steps, reasons
+from .usecases.check import CheckOptions, CheckResult, Planned, run_check
+from .usecases.check_json import to_json
+from .usecases.services import create_services
+
+VERDICT_MARKS = {"runs_well": ("✔", "green"), "runs": ("✔", "green"), "slow": ("~", "yellow"), "cannot": ("✘", "red")}
+MAX_WIDTH = 100
+
+
+async def run(options: argparse.Namespace) -> int:
+    """The command: the check as text, or as one JSON document."""
+    wanted = CheckOptions(
+        target=options.target,
+        machine_file=Path(options.machine) if options.machine else None,
+        wish=options.wish,
+        context=options.context,
+        variant=options.variant,
+    )
+    result = await run_check(create_services(), wanted)
+    if options.json:
+        print(json.dumps(to_json(result), ensure_ascii=False, indent=1, allow_nan=False))
+        return 0
+    width = min(shutil.get_terminal_size((MAX_WIDTH, 24)).columns, MAX_WIDTH)
+    print(render(result, width, has_colour()))
+    return 0
+
+
+def has_colour() -> bool:
+    """Whether stdout is a terminal that wants colours (``NO_COLOR`` turns them off)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def render(result: CheckResult, width: int = MAX_WIDTH, colour: bool = False) -> str:
+    """The check for people, at most ``width`` columns wide."""
+    style = Style(colour)
+    pairs = list(zip(result.models, result.subjects, strict=True))
+    parts: list[list[str]] = [_headline(*pairs[0], width, style)] if pairs else []
+    parts += [_machine(result, width, style), _problems(result, width, style)]
+    for model, _subject in pairs[:1]:
+        parts.append(_ladder(model, width, style))
+    parts += [_headline(model, subject, width, style) for model, subject in pairs[1:]]
+    parts.append(_next(result, width, style))
+    return "\n\n".join("\n".join(part) for part in parts if part)
+
+
+def _headline(model: ModelPlan, subject: Planned, width: int, style: Style) -> list[str]:
+    mark, hue = VERDICT_MARKS[model.verdict]
+    title = f"{subject.title}, {ladder_texts.wish_text(model.wish)}: {ladder_texts.verdict_text(model)}"
+    lines = [style.paint(f"{mark} {cut(title, width - 2)}", hue, "bold")]
+    return lines + paragraph(reasons.text(model.headline), width, indent="  ")
+
+
+def _machine(result: CheckResult, width: int, style: Style) -> list[str]:
+    """The machine in four lines."""
+    machine = result.machine
+    title = _("The machine in the file") if result.described else _("This machine")
+    rows = [("GPU", _gpu(machine)), ("CPU", _cpu(machine)), ("RAM", _ram(machine)), (_("Disk"), _disk(machine))]
+    label = max(len(name) for name, _text in rows) + 2
+    lines = [style.paint(_with_system(title, machine), "bold")]
+    return lines + [f"  {pad(name, label)}{cut(text, width - label - 2)}" for name, text in rows]
+
+
+def _with_system(title: str, machine: Machine) -> str:
+    system = " ".join(filter(None, (machine.os.name, machine.os.version)))
+    return f"{title} ({system})" if system else title
+
+
+def _gpu(machine: Machine) -> str:
+    gpu = best_gpu(machine)
+    if gpu is None:
+        return _("none found")
+    parts = [gpu.name or gpu.vendor]
+    if gpu.memory_free_bytes is not None and gpu.memory_total_bytes is not None:
+        parts.append(_free_of(gpu.memory_free_bytes, gpu.memory_total_bytes))
+    elif gpu.memory_total_bytes is not None:
+        parts.append(format_bytes(gpu.memory_total_bytes))
+    if gpu.driver_version:
+        parts.append(_("driver {version}").format(version=gpu.driver_version))
+    if len(machine.gpus) > 1:
+        parts.append(_("and {count} more").format(count=len(machine.gpus) - 1))
+    return " · ".join(parts)
+
+
+def _free_of(free: int, total: int) -> str:
+    return _("{free} of {total} free").format(free=format_bytes(free), total=format_bytes(total))
+
+
+def _cpu(machine: Machine) -> str:
+    cpu = machine.cpu
+    parts = [cpu.name or _("not known")]
+    if cpu.physical_cores is not None:
+        parts.append(_("{count} cores").format(count=cpu.physical_cores))
+    notable = [name.upper() for name in ("amx_int8", "avx512f", "avx2", "neon") if name in cpu.features]
+    return " · ".join(parts + notable[:1])
+
+
+def _ram(machine: Machine) -> str:
+    memory = machine.memory
+    if memory.total_bytes is None:
+        return _("not known")
+    if memory.available_bytes is None:
+        return format_bytes(memory.total_bytes)
+    return _free_of(memory.available_bytes, memory.total_bytes)
+
+
+def _disk(machine: Machine) -> str:
+    if not machine.disks:
+        return _("not known")
+    disk: Disk = machine.disks[0]
+    kinds = {"nvme": "NVMe", "sata_ssd": "SATA SSD", "hdd": _("hard disk")}
+    parts = []
+    if disk.free_bytes is not None:
+        parts.append(_("{free} free").format(free=format_bytes(disk.free_bytes)))
+    parts += [kinds[disk.kind]] if disk.kind in kinds else []
+    return " · ".join([*parts, disk.path])
+
+
+def _problems(result: CheckResult, width: int, style: Style) -> list[str]:
+    """What is not as it should be, with what to do about it."""
+    found = [check for check in result.checks if check.status in (FAIL, WARN)]
+    lines: list[str] = []
+    for check in found:
+        lines += _problem(check, result.machine.os.name, width, style)
+    return [style.paint(_("To look at"), "bold"), *lines] if lines else []
+
+
+def _problem(check: Check, system: str | None, width: int, style: Style) -> list[str]:
+    text = f"{check_texts.name_text(check)}: {check_texts.sentence(check)}"
+    first, *rest = paragraph(text, width, indent="    ")
+    mark = style.paint("✘", "red") if check.status == FAIL else style.paint("!", "yellow")
+    lines = [f"  {mark} {first[4:]}", *rest]
+    advice = check_texts.advice(check.advice, system)
+    return lines + (paragraph(advice, width, indent="      ") if advice else [])
+
+
+def _ladder(model: ModelPlan, width: int, style: Style) -> list[str]:
+    """The ladder as a table: a mark, the way, variant, memory, tokens/s, and why or how."""
+    heads = ["", _("way"), _("variant"), _("memory"), _("tokens/s"), ""]
+    rows = [_row(plan, model) for plan in model.ladder]
+    paints = [_paint(plan, model, style) for plan in model.ladder]
+    estimated = any(plan.tokens_per_s is not None and plan.basis.speed == "estimated" for plan in model.ladder)
+    lines = [style.paint(_("Ways to run it"), "bold"), *table(heads, rows, width, paints)]
+    if estimated:
+        note = _("Speeds are estimates from memory bandwidths; – is not known yet.")
+        lines += [style.paint(line, "dim") for line in paragraph(note, width, indent="  ")]
+    return lines
+
+
+def _row(plan: RungPlan, model: ModelPlan) -> list[str]:
+    mark = "·" if plan.status == "fits" else "✘"
+    if model.recommended is not None and plan.rung == model.recommended.rung:
+        mark = "★"
+    if plan.rung == model.chosen:
+        mark = "▶"
+    why = ladder_texts.why_text(plan)
+    if plan.status == "unavailable":
+        return [mark, ladder_texts.rung_name(plan), "–", "–", "–", why]
+    speed = ladder_texts.speed_text(plan) if plan.status == "fits" else "–"
+    memory = ladder_texts.memory_text(plan) if plan.status == "fits" else "–"
+    return [mark, ladder_texts.rung_name(plan), ladder_texts.variant_text(plan), memory, speed, why]
+
+
+def _paint(plan: RungPlan, model: ModelPlan, style: Style) -> Style:
+    """Rows that cannot be used step back."""
+    return style if plan.status == "fits" else style.dimmed()
+
+
+def _next(result: CheckResult, width: int, style: Style) -> list[str]:
+    """What to do now, as numbered commands."""
+    steps = next_steps.steps(result)
+    lines: list[str] = []
+    for number, step in enumerate(steps, 1):
+        first, *rest = paragraph(step, width, indent="     ")
+        lines += [f"  {number}. {first[5:]}", *rest]
+    return [style.paint(_("Next"), "bold"), *lines] if lines else []

@@ -1,0 +1,70 @@
+"""What to do after the check: the next commands, most useful first."""
+
+from __future__ import annotations
+
+from autoglm_desktop.core.rungs import ModelPlan
+from autoglm_desktop.core.units import format_bytes
+from autoglm_desktop.i18n import _
+from autoglm_desktop.usecases.check import CheckResult, Planned
+
+HUBS = {"huggingface": "https://huggingface.co/{repo}", "modelscope": "https://modelscope.cn/models/{repo}"}
+
+
+def steps(result: CheckResult) -> list[str]:
+    """Sentences with commands, for the first model of the check."""
+    if not result.models:
+        return []
+    model, subject = result.models[0], result.subjects[0]
+    found = [] if result.described else _engine(result)
+    found += _model(model, subject, described=result.described)
+    if model.wish == "phone" and model.verdict in ("slow", "cannot"):
+        found.append(
+            _("For chatting in text, which needs less: {command}").format(
+                command=f"autoglm-desktop check {_target(subject)} --wish text"
+            )
+        )
+    return found
+
+
+def _engine(result: CheckResult) -> list[str]:
+    if any((engine.backend or "llama.cpp") == "llama.cpp" for engine in result.machine.runtime.engines):
+        return []
+    return [_("Install the engine: {command}").format(command="autoglm-desktop engines install llama-cpu")]
+
+
+def _model(model: ModelPlan, subject: Planned, *, described: bool) -> list[str]:
+    """How to get the weights, and how to start."""
+    if model.recommended is None:
+        return []
+    missing = model.recommended.download_bytes
+    lines = []
+    if missing:
+        lines.append(_get(subject, model.recommended.variant, missing))
+        if not described:
+            lines.append(_("Then: {command}").format(command="autoglm-desktop chat FILE.gguf"))
+    elif not described:
+        lines.append(_("Chat: {command}").format(command=f"autoglm-desktop chat {_target(subject)}"))
+        serve = f"autoglm-desktop serve {_target(subject)}"
+        lines.append(_("For the phone agent and other programs: {command}").format(command=serve))
+    return lines
+
+
+def _get(subject: Planned, variant: str, missing: int) -> str:
+    """Where the recommended weights are said to be; this version does not download itself."""
+    size = format_bytes(missing)
+    source = subject.source(variant)
+    if source is None:
+        return _("Get {model} {variant} ({size}).").format(model=subject.title, variant=variant, size=size)
+    place = HUBS[source.hub].format(repo=source.repo)
+    text = _("Get {model} {variant} ({size}), for example from {place}").format(
+        model=subject.title, variant=variant, size=size, place=place
+    )
+    return text if source.verified else text + " " + _("(second-hand: not seen by this project)")
+
+
+def _target(subject: Planned) -> str:
+    """The target as one types it."""
+    if subject.file is None:
+        return subject.subject.id
+    text = str(subject.file)
+    return f'"{text}"' if " " in text else text

@@ -1,0 +1,60 @@
+"""Stands in for ``python -m pip``: ``fake_pip.py MODE --python PYTHON install …``.
+
+Modes: ``ok`` (writes a llama_cpp distribution into the environment), ``no-wheel`` (fails with --only-binary, else ok),
+``fail``, ``offline``, ``full``, ``hang`` (starts a child of its own, says where, and waits).
+"""
+
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+
+OFFLINE = "WARNING: Retrying … NewConnectionError('<…>: Failed to establish a new connection: [Errno 111] Connection refused')"
+
+
+def site_packages(python: Path) -> Path:
+    prefix = str(python.parent.parent)
+    return Path(sysconfig.get_path("purelib", vars={"base": prefix, "platbase": prefix}))
+
+
+def install(python: Path) -> None:
+    print("Collecting llama-cpp-python")
+    for done in (0, 50, 100):
+        print(f"Progress {done} of 100")
+    print("Building wheel for llama-cpp-python (pyproject.toml): started")
+    for step in range(1, 4):
+        print(f"  [{step}/3] Building CXX object ggml.cpp.o", flush=True)
+    folder = site_packages(python) / "llama_cpp_python-0.3.99.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: llama-cpp-python\nVersion: 0.3.99\n")
+    print("Successfully installed llama-cpp-python-0.3.99")
+
+
+def main() -> int:
+    mode, arguments = sys.argv[1], sys.argv[2:]
+    python = Path(arguments[arguments.index("--python") + 1])
+    if mode == "fail":
+        print("  gcc -c something")
+        print("ERROR: Failed building wheel for llama-cpp-python")
+        return 1
+    if mode == "offline":
+        print(OFFLINE)
+        print("ERROR: No matching distribution found for llama-cpp-python")
+        return 1
+    if mode == "full":
+        print("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device")
+        return 1
+    if mode == "no-wheel" and "--only-binary" in arguments:
+        print("ERROR: No matching distribution found for llama-cpp-python")
+        return 1
+    if mode == "hang":
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        print(f"Collecting child={child.pid}", flush=True)
+        time.sleep(600)
+    install(python)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""Installing engine environments, with a pip that only plays one. Real venvs, no network."""
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from autoglm_desktop.core.errors import EngineError
+from autoglm_desktop.host import install
+from autoglm_desktop.host.environments import Attempt, Description, Environments, read_descriptions
+from autoglm_desktop.host.install import Installer, InstallProgress
+from autoglm_desktop.store import paths
+
+FAKE_PIP = Path(__file__).parents[1] / "fakes" / "fake_pip.py"
+DESCRIPTION = Description(
+    "llama-cpu", "llama.cpp", "llama-cpp-python", "module_that_is_nowhere", packages=("llama-cpp-python",),
+    attempts=(Attempt("wheel", extra_index="https://example.invalid/whl"), Attempt("source")),
+)  # fmt: skip
+
+
+@pytest.fixture
+def environments(tmp_path):
+    return Environments(tmp_path / "引擎 engines", {"llama-cpu": DESCRIPTION}, own_python=None)
+
+
+def installer(environments, tmp_path, mode):
+    return Installer(environments, tmp_path / "logs", [sys.executable, str(FAKE_PIP), mode])
+
+
+def run(environments, tmp_path, mode):
+    reports = []
+    asyncio.run(installer(environments, tmp_path, mode).install("llama-cpu", reports.append))
+    return reports
+
+
+def test_an_environment_is_made_and_found(environments, tmp_path):
+    assert environments.find("llama-cpu") is None
+    reports = run(environments, tmp_path, "ok")
+    found = environments.find("llama-cpu")
+    assert found.record.version == "0.3.99" and found.record.self_test == "not_run"
+    assert found.python.is_file() and not found.own
+    assert reports[0].stage == "venv"
+    assert InstallProgress("fetch", 0.5, "") in reports
+    assert InstallProgress("build", 1.0, "") in reports
+    assert "Successfully installed" in (tmp_path / "logs/install.log").read_text(encoding="utf-8")
+    assert environments.remove("llama-cpu") and environments.find("llama-cpu") is None
+    assert not environments.remove("llama-cpu")
+
+
+def test_without_a_wheel_it_is_built_from_source(environments, tmp_path, monkeypatch):
+    monkeypatch.setattr(install, "compiler_missing", lambda: False)
+    run(environments, tmp_path, "no-wheel")
+    assert environments.find("llama-cpu").record.version == "0.3.99"
+
+
+def test_without_a_compiler_it_says_so(environments, tmp_path, monkeypatch):
+    monkeypatch.setattr(install, "compiler_missing", lambda: True)
+    with pytest.raises(EngineError) as caught:
+        run(environments, tmp_path, "no-wheel")
+    assert caught.value.code == "engine_no_compiler"
+    assert not environments.path("llama-cpu").exists()
+
+
+@pytest.mark.parametrize(
+    ("mode", "code"),
+    [("fail", "engine_install_failed"), ("offline", "engine_no_network"), ("full", "disk_full_install")],
+)
+def test_failures_are_told_apart_and_leave_nothing(environments, tmp_path, monkeypatch, mode, code):
+    monkeypatch.setattr(install, "compiler_missing", lambda: False)
+    with pytest.raises(EngineError) as caught:
+        run(environments, tmp_path, mode)
+    assert caught.value.code == code
+    assert not environments.path("llama-cpu").exists()
+    if mode == "fail":
+        assert "Failed building wheel" in str(caught.value.values["detail"])
+
+
+def test_cancelling_ends_pip_and_its_children_and_leaves_nothing(environments, tmp_path):
+    async def cancelled():
+        seen = asyncio.get_running_loop().create_future()
+
+        def report(progress):
+            child = re.search(r"child=(\d+)", progress.detail)
+            if child and not seen.done():
+                seen.set_result(int(child[1]))
+
+        task = asyncio.ensure_future(installer(environments, tmp_path, "hang").install("llama-cpu", report))
+        child = psutil.Process(await asyncio.wait_for(seen, 60))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return child
+
+    child = asyncio.run(cancelled())
+    psutil.wait_procs([child], timeout=20)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    assert not environments.path("llama-cpu").exists()
+
+
+def test_an_interrupted_installation_is_replaced(environments, tmp_path):
+    folder = environments.path("llama-cpu")
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin/python").write_text("")
+    assert environments.find("llama-cpu") is None, "no engine.json: it was interrupted"
+    run(environments, tmp_path, "ok")
+    assert environments.find("llama-cpu") is not None
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    environments = Environments(tmp_path / "file" / "engines", {"llama-cpu": DESCRIPTION}, None)
+    with pytest.raises(EngineError) as caught:
+        run(environments, tmp_path, "ok")
+    assert caught.value.code == "folder_not_writable"
+
+
+def test_unknown_engines_are_refused(environments):
+    with pytest.raises(EngineError) as caught:
+        environments.describe("llama-gpu")
+    assert caught.value.code == "engine_unknown"
+
+
+def test_the_shipped_descriptions_are_complete():
+    found = read_descriptions(paths.resources() / "environments.toml")
+    llama = found["llama-cpu"]
+    assert llama.packages and llama.module == "llama_cpp" and not llama.gpu
+    for tag in ("linux-x86_64", "linux-aarch64", "windows-amd64", "macos-arm64", "freebsd-amd64"):
+        attempts = install.attempts_for(llama, tag)
+        assert attempts[-1].kind == "source", "every platform can at least build"
+    assert install.attempts_for(llama, "linux-x86_64")[0].kind == "wheel"
+    assert [a.kind for a in install.attempts_for(llama, "linux-aarch64")] == ["source"]
+
+
+def test_an_index_can_be_overridden(tmp_path):
+    wheel = DESCRIPTION.attempts[0]
+    assert "https://example.invalid/whl" in install.pip_arguments(DESCRIPTION, wheel, None)
+    mirror = install.pip_arguments(DESCRIPTION, wheel, "https://mirror.invalid/simple")
+    assert "https://mirror.invalid/simple" in mirror and "https://example.invalid/whl" not in mirror
+    folder = install.pip_arguments(DESCRIPTION, wheel, str(tmp_path))
+    assert folder[folder.index("--find-links") + 1] == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("Progress 25 of 100", InstallProgress("fetch", 0.25, "")),
+        ("Progress 5 of 0", None),
+        ("  [ 23/210] Building CXX object x.o", InstallProgress("build", 23 / 210, "")),
+        ("Collecting numpy", InstallProgress("fetch", None, "Collecting numpy")),
+        ("Building wheel for x: started", InstallProgress("build", None, "Building wheel for x: started")),
+        ("  changing mode of f2py to 755", None),
+        ("", None),
+    ],
+)
+def test_reads_pips_output(line, expected):
+    assert install.parse_line(line) == expected
