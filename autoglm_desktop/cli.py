@@ -213,7 +213,7 @@ def _window_or_terminal(options: argparse.Namespace) -> int:
     if has_display():
         from . import app
 
-        return app.run(language=i18n.language())
+        return app.run()
     return run(_call("cli_welcome:run", options))
 
 

@@ -56,9 +56,8 @@ def render(result: CheckResult, width: int = MAX_WIDTH, colour: bool = False) ->
     pairs = list(zip(result.models, result.subjects, strict=True))
     parts: list[list[str]] = [_headline(*pairs[0], width, style)] if pairs else []
     parts += [_machine(result, width, style), _problems(result, width, style)]
-    for model, _subject in pairs[:1]:
-        parts.append(_ladder(model, width, style))
-    parts += [_headline(model, subject, width, style) for model, subject in pairs[1:]]
+    parts += [_ladder(model, width, style) for model, _subject in pairs[:1]]
+    parts += [_further(model, subject, result.models[0], width, style) for model, subject in pairs[1:]]
     parts.append(_next(result, width, style))
     return "\n\n".join("\n".join(part) for part in parts if part)
 
@@ -68,6 +67,15 @@ def _headline(model: ModelPlan, subject: Planned, width: int, style: Style) -> l
     title = f"{subject.title}, {ladder_texts.wish_text(model.wish)}: {ladder_texts.verdict_text(model)}"
     lines = [style.paint(f"{mark} {cut(title, width - 2)}", hue, "bold")]
     return lines + paragraph(reasons.text(model.headline), width, indent="  ")
+
+
+def _further(
+    model: ModelPlan, subject: Planned, first: ModelPlan, width: int, style: Style
+) -> list[str]:
+    """A model after the first: its conclusion, in a line where it is the same."""
+    if (model.wish, model.verdict, model.headline) == (first.wish, first.verdict, first.headline):
+        return paragraph(_("The same holds for {model}.").format(model=subject.title), width)
+    return _headline(model, subject, width, style)
 
 
 def _machine(result: CheckResult, width: int, style: Style) -> list[str]:
@@ -81,7 +89,8 @@ def _machine(result: CheckResult, width: int, style: Style) -> list[str]:
 
 
 def _with_system(title: str, machine: Machine) -> str:
-    system = " ".join(filter(None, (machine.os.name, machine.os.version)))
+    name, version = machine.os.name or "", machine.os.version or ""
+    system = version if name and name in version else f"{name} {version}".strip()
     return f"{title} ({system})" if system else title
 
 
@@ -155,15 +164,36 @@ def _problem(check: Check, system: str | None, width: int, style: Style) -> list
 
 def _ladder(model: ModelPlan, width: int, style: Style) -> list[str]:
     """The ladder as a table: a mark, the way, variant, memory, tokens/s, and why or how."""
-    heads = ["", _("way"), _("variant"), _("memory"), _("tokens/s"), ""]
-    rows = [_row(plan, model) for plan in model.ladder]
-    paints = [_paint(plan, model, style) for plan in model.ladder]
-    estimated = any(plan.tokens_per_s is not None and plan.basis.speed == "estimated" for plan in model.ladder)
-    lines = [style.paint(_("Ways to run it"), "bold"), *table(heads, rows, width, paints)]
-    if estimated:
-        note = _("Speeds are estimates from memory bandwidths; – is not known yet.")
-        lines += [style.paint(line, "dim") for line in paragraph(note, width, indent="  ")]
-    return lines
+    heads = ["", _("way"), _("variant"), _("GPU"), _("RAM"), _("tokens/s"), ""]
+    possible = [plan for plan in model.ladder if plan.status != "unavailable"]
+    rows = [_row(plan, model) for plan in possible]
+    paints = [style if plan.status == "fits" else style.dimmed() for plan in possible]
+    lines = [style.paint(_("Ways to run it"), "bold")]
+    lines += table(heads, rows, width, paints) if rows else []
+    lines += _impossible(model, width, style)
+    legend = [_("▶ would start now")] if model.chosen else []
+    if model.recommended is not None and model.recommended.rung != model.chosen:
+        legend.insert(0, _("★ recommended"))
+    fitting = [plan for plan in possible if plan.status == "fits"]
+    if any(plan.tokens_per_s is not None and plan.basis.speed == "estimated" for plan in fitting):
+        legend.append(_("speeds are estimates from memory bandwidths"))
+    if any(plan.tokens_per_s is None for plan in fitting):
+        legend.append(_("– is not known yet"))
+    note = paragraph(" · ".join(legend), width, indent="  ") if legend else []
+    return lines + [style.paint(line, "dim") for line in note]
+
+
+def _impossible(model: ModelPlan, width: int, style: Style) -> list[str]:
+    """What cannot be used here whatever the memory, grouped by why."""
+    groups: dict[str, list[str]] = {}
+    for plan in model.ladder:
+        if plan.status == "unavailable":
+            groups.setdefault(ladder_texts.why_text(plan), []).append(ladder_texts.rung_name(plan))
+    lines: list[str] = []
+    for why, names in groups.items():
+        first, *rest = paragraph(f"{' · '.join(names)}: {why}", width, indent="     ")
+        lines += [f"  ✘  {first[5:]}", *rest]
+    return [style.dimmed().row(line) for line in lines]
 
 
 def _row(plan: RungPlan, model: ModelPlan) -> list[str]:
@@ -172,17 +202,16 @@ def _row(plan: RungPlan, model: ModelPlan) -> list[str]:
         mark = "★"
     if plan.rung == model.chosen:
         mark = "▶"
-    why = ladder_texts.why_text(plan)
-    if plan.status == "unavailable":
-        return [mark, ladder_texts.rung_name(plan), "–", "–", "–", why]
-    speed = ladder_texts.speed_text(plan) if plan.status == "fits" else "–"
-    memory = ladder_texts.memory_text(plan) if plan.status == "fits" else "–"
-    return [mark, ladder_texts.rung_name(plan), ladder_texts.variant_text(plan), memory, speed, why]
-
-
-def _paint(plan: RungPlan, model: ModelPlan, style: Style) -> Style:
-    """Rows that cannot be used step back."""
-    return style if plan.status == "fits" else style.dimmed()
+    speed = ladder_texts.speed_text(plan) if plan.status == "fits" else ""
+    return [
+        mark,
+        ladder_texts.rung_name(plan),
+        ladder_texts.variant_text(plan),
+        ladder_texts.memory_text(plan, ram=False),
+        ladder_texts.memory_text(plan, ram=True),
+        speed,
+        ladder_texts.why_text(plan),
+    ]
 
 
 def _next(result: CheckResult, width: int, style: Style) -> list[str]:

@@ -18,6 +18,7 @@ SHAPES: Mapping[str, Glm4Shapes] = {"autoglm-phone-9b": AUTOGLM_PHONE_9B}
 """Text shapes by the name that ``catalog.toml`` uses."""
 
 SAFETENSORS = "safetensors"
+MADE = "made:"
 FORMATS = ("gguf", SAFETENSORS)
 
 
@@ -94,16 +95,19 @@ class Catalog:
         """A model by its id, upper or lower case."""
         return next((m for m in self.models if m.id == name.lower()), None)
 
-    def recognise(self, architecture: str, names: tuple[str, ...]) -> Model | None:
-        """The model that a file is, by its architecture and what it or its file is called.
+    def recognise(self, architecture: str, layers: int | None, names: tuple[str, ...]) -> Model | None:
+        """The model that a file is, by its architecture, its layers and what it or its file is called.
 
-        The longest matching name wins, so that ``…-multilingual`` is not taken for the plain model.
+        The longest matching name wins, so that ``…-multilingual`` is not taken for the plain model. A file
+        with random weights for measurements says ``made:`` in its name and is never taken for the model.
         """
+        if any(name.startswith(MADE) for name in names):
+            return None
         texts = [plain_name(name) for name in names if name]
         found = [
             (len(alias), model)
             for model in self.models
-            if model.architecture == architecture
+            if model.architecture == architecture and model.text_shapes.layers == layers
             for alias in map(plain_name, model.names)
             if any(alias in text for text in texts)
         ]

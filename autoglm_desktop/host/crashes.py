@@ -63,7 +63,7 @@ class CrashMemory:
         try:
             data = json.loads(self._path.read_text(encoding="utf-8"))
             return tuple(from_json(Crash, item) for item in data["crashes"])
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return ()
         except (OSError, ValueError, KeyError, TypeError):
             log.exception("crash memory unreadable: %s", self._path)

@@ -162,7 +162,7 @@ class Environments:
     def _read(self, path: Path) -> Record | None:
         try:
             return from_json(Record, json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError):
             log.exception("engine record unreadable: %s", path)

@@ -1,0 +1,1 @@
+"""The public HTTP API (FastAPI). Imported only when the service is switched on."""

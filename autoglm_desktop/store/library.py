@@ -129,7 +129,9 @@ class Library:
         refusal = gguf.refusal(header)
         if refusal is None and header.split_count > 1:
             refusal = Reason.of("gguf_split", path=str(path), count=header.split_count)
-        known = self.catalog.recognise(header.architecture, (header.name or "", path.stem))
+        known = self.catalog.recognise(
+            header.architecture, header.block_count, (header.name or "", path.stem)
+        )
         return LocalModel(
             path=path,
             name=header.name or path.stem,
@@ -151,7 +153,7 @@ class Library:
         try:
             data = json.loads(self._file.read_text(encoding="utf-8"))
             return [str(path) for path in data["paths"]]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         except (OSError, ValueError, KeyError, TypeError):
             log.exception("library unreadable: %s", self._file)

@@ -67,6 +67,22 @@ TABLE: dict[str, str] = {
     "context_full": N_("The conversation no longer fits the context: {detail}."),
     "no_vision": N_("The loaded model cannot look at pictures: {detail}."),
     "request_refused": N_("The engine refused the request: {detail}."),
+    "image_needs_projector": N_(
+        "This model cannot look at images here: its vision projector (mmproj) is not loaded. Send text only."
+    ),
+    # the service
+    "key_needed": N_(
+        "Other machines can reach {host}, so a key is needed: put one into a file and name it with --api-key-file, "
+        "or set AUTOGLM_API_KEY."
+    ),
+    "key_file_unreadable": N_("The key file {path} cannot be read: {detail}."),
+    "key_unusable": N_("The key in {where} cannot be used: one word of ASCII characters is expected."),
+    "port_in_use": N_("Port {port} is in use by another program; choose another one with --port."),
+    "port_not_allowed": N_("This user may not listen on port {port}; choose one above 1023 with --port."),
+    "address_unusable": N_("It is not possible to listen on {host}: {detail}."),
+    "model_loading": N_("The model is still being loaded; try again in a moment."),
+    "service_busy": N_("Too many requests are waiting; try again in {wait} s."),
+    "service_ending": N_("The service is ending."),
 }
 
 _FALLBACK = N_("It did not work ({code}).")

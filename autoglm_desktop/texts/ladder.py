@@ -7,7 +7,6 @@ from autoglm_desktop.core.units import format_bytes
 from autoglm_desktop.i18n import N_, _
 
 from . import reasons
-from .session import rung_text
 from .values import range_text
 
 VERDICTS: dict[str, str] = {
@@ -22,6 +21,26 @@ STATUSES: dict[str, str] = {
     "too_big": N_("too big"),
     "unavailable": N_("not possible here"),
 }
+
+RUNGS: dict[str, str] = {
+    "transformers-16bit": N_("GPU, 16 bit"),
+    "transformers-int8": N_("GPU, 8 bit"),
+    "transformers-nf4": N_("GPU, 4 bit (nf4)"),
+    "transformers-nf4-lean": N_("GPU, 4 bit, lean"),
+    "gguf-gpu": N_("GGUF, GPU"),
+    "gguf-split": N_("GGUF, GPU + CPU"),
+    "gguf-cpu": N_("GGUF, CPU"),
+    "gguf-cpu-safe": N_("GGUF, CPU, safe"),
+}
+"""Short names, for tables."""
+
+SHORT_REASONS: dict[str, str] = {
+    "gpu_memory_short": N_("lacks {short_bytes} of GPU memory"),
+    "ram_short": N_("lacks {short_bytes} of RAM"),
+    "unified_memory_short": N_("lacks {short_bytes} of memory"),
+}
+
+DTYPES = {"bfloat16": "bf16", "float16": "fp16"}
 
 WISHES: dict[str, str] = {
     "phone": N_("to drive a phone (screenshots)"),
@@ -38,13 +57,13 @@ def wish_text(wish: str) -> str:
 
 
 def rung_name(plan: RungPlan) -> str:
-    return rung_text(plan.rung)
+    return _(RUNGS[plan.rung])
 
 
 def variant_text(plan: RungPlan) -> str:
     """``Q4_K_M``; of safetensors the precision they are loaded in."""
     if plan.rung.startswith("transformers"):
-        return plan.dtype or plan.variant or "–"
+        return DTYPES.get(plan.dtype or "", plan.dtype or "–")
     return plan.variant or "–"
 
 
@@ -52,14 +71,10 @@ def status_text(plan: RungPlan) -> str:
     return _(STATUSES[plan.status])
 
 
-def memory_text(plan: RungPlan) -> str:
-    """``GPU 6.0 GiB + RAM 453 MiB``: what the plan takes, without margins."""
-    parts = []
-    for key, device in plan.memory.items():
-        name = "RAM" if key == "ram" else "GPU" if key == "gpu:0" else key.upper().replace(":", " ")
-        if device.total:
-            parts.append(f"{name} {format_bytes(device.total)}")
-    return " + ".join(parts) or "–"
+def memory_text(plan: RungPlan, *, ram: bool) -> str:
+    """What a plan takes of RAM, or of GPU memory, without margins: ``6.0 GiB``; nothing as ``–``."""
+    total = sum(device.total for key, device in plan.memory.items() if (key == "ram") == ram)
+    return format_bytes(total) if total else "–"
 
 
 def speed_text(plan: RungPlan) -> str:
@@ -70,7 +85,8 @@ def speed_text(plan: RungPlan) -> str:
 def why_text(plan: RungPlan) -> str:
     """What stands behind a row: its reason, else how it would be laid out."""
     if plan.reason is not None:
-        return reasons.text(plan.reason)
+        short = SHORT_REASONS.get(plan.reason.code)
+        return reasons.text(plan.reason) if short is None else reasons.filled(short, plan.reason)
     parts = []
     if plan.rung == "gguf-split" and plan.gpu_layers is not None:
         parts.append(_("{count} layers on the GPU").format(count=plan.gpu_layers))

@@ -96,10 +96,13 @@ def text(reason: Reason | None) -> str:
     """The sentence (or part of one) of a reason; empty for None. A code without a text shows itself."""
     if reason is None:
         return ""
-    values = reason.as_dict()
     template = TABLE.get(reason.code)
-    if template is None:
-        return reason.code
+    return reason.code if template is None else filled(template, reason)
+
+
+def filled(template: str, reason: Reason) -> str:
+    """A reason's values in another sentence than its own (translated here)."""
+    values = reason.as_dict()
     measured = bool(values.get("measured"))
     parts = {
         key: text(value) if isinstance(value, Reason) else shown(key, value, measured=measured)

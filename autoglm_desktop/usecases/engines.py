@@ -26,6 +26,7 @@ async def install(services: Services, name: str, report: Report = _ignore) -> En
 
     Nothing to do: returns at once. Cancelling leaves nothing half done. Raises EngineError.
     """
+    services.require_home()
     found = services.environments.find(name)
     if found is None:
         installer = Installer(services.environments, services.logs, services.pip)

@@ -129,7 +129,7 @@ class Busy(ServiceError):
     """The waiting list is full, or the service is ending. ``retry_s``: when to try again."""
 
     def __init__(self, code: str, retry_s: int) -> None:
-        super().__init__(code, retry_s=retry_s)
+        super().__init__(code, wait=str(retry_s))
         self.retry_s = retry_s
 
 

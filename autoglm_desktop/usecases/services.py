@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..core.errors import AppError
 from ..core.machine import Machine
 from ..core.rungs import EngineState
 from ..host import crashes, environments
@@ -42,6 +45,15 @@ class Services:
     @property
     def logs(self) -> Path:
         return self.home / "logs"
+
+    def require_home(self) -> None:
+        """Make the data folder. Raises AppError(folder_not_writable)."""
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise AppError("folder_not_writable", path=str(self.home), detail=error.strerror or "") from error
+        if not os.access(self.home, os.W_OK):
+            raise AppError("folder_not_writable", path=str(self.home), detail=os.strerror(errno.EACCES))
 
     def engine_states(self) -> tuple[EngineState, ...]:
         """Every described environment, installed or not."""

@@ -67,7 +67,10 @@ def test_the_same_crash_is_kept_once_with_its_time(memory):
     memory.add(crash())
     memory.add(crash(kind="hung"))
     memory.add(crash(phase="generate"))
-    assert [(found.phase, found.kind) for found in memory.all()] == [("warm_up", "hung"), ("generate", "crashed")]
+    assert [(found.phase, found.kind) for found in memory.all()] == [
+        ("warm_up", "hung"),
+        ("generate", "crashed"),
+    ]
     assert all(found.at > 1e9 for found in memory.all())
 
 
@@ -84,7 +87,10 @@ def test_two_instances_see_each_other(memory, tmp_path):
     assert sorted(rungs(memory)) == ["gguf-cpu", "gguf-gpu"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"crashes": 3}', '{"crashes": [{}]}', '{"crashes": [1]}', "\x00", "{}"])
+DAMAGED = ["", "{", "[]", "{}", '{"crashes": 3}', '{"crashes": [{}]}', '{"crashes": [1]}', "\x00"]
+
+
+@pytest.mark.parametrize("text", DAMAGED)
 def test_a_damaged_file_counts_as_empty_and_is_replaced(memory, tmp_path, text):
     memory.clear()
     path = next(tmp_path.rglob("crashes.json"))
@@ -106,6 +112,8 @@ def test_a_file_is_known_by_its_size_and_header(tmp_path):
 
 
 def test_hardware_names_cpu_cards_and_drivers():
-    machine = Machine(cpu=Cpu(name="CPU"), gpus=(Gpu(0, "nvidia", "RTX 4060", driver_version="560.1"), Gpu(1, "amd")))
+    machine = Machine(
+        cpu=Cpu(name="CPU"), gpus=(Gpu(0, "nvidia", "RTX 4060", driver_version="560.1"), Gpu(1, "amd"))
+    )
     assert hardware_key(machine) == "CPU + RTX 4060 560.1"
     assert hardware_key(Machine()) == "unknown CPU"

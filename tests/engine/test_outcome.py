@@ -17,7 +17,7 @@ CASES = [
     (-6, "ggml_backend_cpu_buffer_type_alloc_buffer: failed to allocate buffer of size 7", False, 0, False,
      "out_of_memory", "SIGABRT: ggml_backend"),
     (-6, "CUDA error: out of memory\n  current device: 0\n", False, 0, False, "out_of_memory", "CUDA error"),
-    (-6, "terminate called after throwing an instance of 'std::bad_alloc'", False, 0, False, "out_of_memory", "bad_alloc"),
+    (-6, "terminate called: instance of 'std::bad_alloc'", False, 0, False, "out_of_memory", "bad_alloc"),
     (1, "Traceback …\nMemoryError", False, 0, False, "out_of_memory", "MemoryError"),
     (1, "vk::Device::allocateMemory: ErrorOutOfDeviceMemory", False, 0, False, "out_of_memory", "allocateMemory"),
     (-11, "", False, 0, False, "crashed", "SIGSEGV"),

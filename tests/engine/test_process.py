@@ -303,7 +303,9 @@ asyncio.run(main())
 @pytest.mark.parametrize("mode", ["hang", "hang-generate"])
 def test_an_engine_dies_with_its_killed_parent(mode):
     root = Path(__file__).resolve().parents[2]
-    with subprocess.Popen([sys.executable, "-c", PARENT, mode], stdout=subprocess.PIPE, cwd=root, text=True) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, mode], stdout=subprocess.PIPE, cwd=root, text=True
+    ) as parent:
         child = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -318,6 +320,8 @@ def test_a_missing_program_is_an_expected_error(tmp_path):
 
 
 def test_engines_get_no_secrets():
-    found = engine_environment({"HF_TOKEN": "a", "AUTOGLM_API_KEY": "b", "OPENAI_API_KEY": "c", "LANG": "zh_CN.UTF-8"})
+    found = engine_environment(
+        {"HF_TOKEN": "a", "AUTOGLM_API_KEY": "b", "OPENAI_API_KEY": "c", "LANG": "zh_CN.UTF-8"}
+    )
     assert found["LANG"] == "zh_CN.UTF-8" and found["HF_HUB_OFFLINE"] == "1"
     assert not {"a", "b", "c"} & set(found.values())

@@ -74,7 +74,11 @@ def test_the_first_plan_that_works_runs(crashes, model):
 
 def test_after_out_of_memory_the_next_smaller_plan_of_the_same_rung(crashes, model):
     running, steps = load(crashes, model, [CPU, SAFE], "oom-above", 1024)
-    assert tried(running) == [("gguf-cpu", "out_of_memory"), ("gguf-cpu", "out_of_memory"), ("gguf-cpu", None)]
+    assert tried(running) == [
+        ("gguf-cpu", "out_of_memory"),
+        ("gguf-cpu", "out_of_memory"),
+        ("gguf-cpu", None),
+    ]
     assert running.proof.context == 1024
     assert [step.failed.kind for step in steps if step.failed] == ["out_of_memory"] * 2
     assert crashes.all() == (), "out of memory is no crash"

@@ -127,7 +127,9 @@ class FakeEngine:
         for fraction in (0.0, 0.5, 1.0):
             self.emit(protocol.Progress("load", fraction))
         if self.mode == "oom":
-            print("ggml_backend_cpu_buffer_type_alloc_buffer: failed to allocate buffer of size 6160000000", file=sys.stderr)
+            sys.stderr.write(
+                "ggml_backend_cpu_buffer_type_alloc_buffer: failed to allocate buffer of size 6160000000\n"
+            )
             sys.stderr.flush()
             os.abort()
         self.emit(protocol.Progress("warm_up", 0.0))
@@ -136,8 +138,8 @@ class FakeEngine:
         self.context, self.loaded, self.testing = context, True, isinstance(job, protocol.SelfTest)
         layers = job.gpu_layers
         proof = protocol.Proof(
-            backend=job.backend, build="fake engine", devices=("CPU (fake engine)",), gpu_layers=0 if layers < 0 else layers,
-            total_layers=41, kv_type=kv_type, context=context, threads=2, load_s=0.25, warm_up_tokens_per_s=12.5,
+            backend=job.backend, build="fake engine", devices=("CPU (fake engine)",),
+            gpu_layers=0 if layers < 0 else layers, total_layers=41, kv_type=kv_type, context=context, threads=2, load_s=0.25, warm_up_tokens_per_s=12.5,
             memory={"ram": {"weights": WEIGHTS, "kv_cache": KV_BYTES_PER_TOKEN * context, "compute": 160_000_000}},
             options=job.options,
         )  # fmt: skip
@@ -148,7 +150,8 @@ class FakeEngine:
         """What native code and broken programs print: every line must go to the log and nowhere else."""
         for line in (
             b"llama_model_loader: loaded meta data\n", b"\xff\xfe not UTF-8\n", b"[1, 2, 3]\n", b"{}\n", b"\n",
-            b'{"event": "no such event"}\n', b'{"event": "delta"}\n', b'{"event": "delta", "id": "x", "text": "y", "tokens": null}\n',
+            b'{"event": "no such event"}\n', b'{"event": "delta"}\n',
+            b'{"event": "delta", "id": "x", "text": "y", "tokens": null}\n',
             b'{"event": "ready", "proof": 7}\n', b'{"event": "progress", "phase": "load", "fraction": "half"}\n',
             b"[" * 100_000 + b"\n", b"\x00\x00\x00\n",
         ):  # fmt: skip

@@ -21,7 +21,9 @@ def decoder(line):
 @pytest.mark.parametrize("line", EXAMPLES, ids=lambda line: line[:40])
 def test_documented_lines_decode_and_encode_back_equal(line):
     value = decoder(line)(line)
-    assert json.loads(protocol.encode(value)) == json.loads(line), "the example is not complete, or not of the protocol"
+    assert json.loads(protocol.encode(value)) == json.loads(line), (
+        "the example is not complete, or not of the protocol"
+    )
     assert decoder(line)(line.encode()) == value
     assert "\n" not in protocol.encode(value)
 
@@ -55,9 +57,12 @@ def test_defaults_fill_what_a_line_leaves_out():
 BAD = [
     "", "   ", "null", "3", "[]", "{}", "true", '"load"', "{", '{"command":', '{"command": null}', '{"command": []}',
     '{"command": {"load": 1}}', '{"command": "explode"}', '{"command": "load"}', '{"event": "delta"}',
-    '{"event": "delta", "id": 1, "text": "a", "tokens": "many"}', '{"event": "delta", "id": 1, "text": "a", "tokens": null}',
-    '{"event": "delta", "id": 1, "text": "a", "tokens": [1]}', '{"event": "delta", "id": 1, "text": "a", "tokens": 1e999}',
-    '{"event": "ready", "proof": 7}', '{"event": "ready", "proof": {}}', '{"event": "progress", "phase": 1, "fraction": 0}',
+    '{"event": "delta", "id": 1, "text": "a", "tokens": "many"}',
+    '{"event": "delta", "id": 1, "text": "a", "tokens": null}',
+    '{"event": "delta", "id": 1, "text": "a", "tokens": [1]}',
+    '{"event": "delta", "id": 1, "text": "a", "tokens": 1e999}',
+    '{"event": "ready", "proof": 7}', '{"event": "ready", "proof": {}}',
+    '{"event": "progress", "phase": 1, "fraction": 0}',
     '{"event": "progress", "phase": "load", "fraction": ' + "9" * 400 + "}",
     '{"command": "load", "backend": "llama.cpp", "model": "m", "context": "wide"}',
     '{"command": "load", "backend": "llama.cpp", "model": "m", "context": true}',

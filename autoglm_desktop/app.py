@@ -1,0 +1,139 @@
+"""The window's process: wiring only."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import psutil
+from PySide6.QtCore import QSocketNotifier, Qt
+from PySide6.QtWidgets import QApplication
+
+from .gui import theme
+from .gui.bridge import Bridge
+from .gui.crash_dialog import CrashDialog
+from .gui.main_window import MainWindow
+from .gui.session_model import SessionModel
+from .gui.single_instance import InstanceServer, raise_other
+from .store import settings
+from .store.conversations import Conversations
+from .usecases.plan import prepare
+from .usecases.services import Services, create_services
+from .usecases.session import Session
+
+log = logging.getLogger(__name__)
+INTERRUPTED = 130
+
+
+class Application:
+    """One window with its loop, session and stores. ``show`` it, run Qt's loop, ``close`` it."""
+
+    def __init__(self, services: Services, app: QApplication) -> None:
+        self.services = services
+        self._app = app
+        self._settings = settings.load(services.home)
+        theme.apply(app, theme.Scheme(self._settings.scheme))
+        self.bridge = Bridge()
+        self.session = Session(services, prepare)
+        self.model = SessionModel(self.bridge, self.session)
+        self.conversations = Conversations(services.home / "conversations.sqlite3")
+        self.window = MainWindow(self.bridge, services, self.model, self.conversations)
+        self.window.restore(self._settings.geometry)
+        self.window.painted.connect(_log_painted)
+        self.window.painted.connect(self.window.start, Qt.ConnectionType.QueuedConnection)
+        self.window.closed.connect(self.close)
+        self.bridge.crashed.connect(self.crashed)
+        app.styleHints().colorSchemeChanged.connect(self._scheme_changed)
+        self._closed = False
+
+    def show(self) -> None:
+        self.window.show()
+
+    def close(self) -> None:
+        """End the engine and all background work; safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self.bridge.close(self.session.close)
+        self.conversations.close()
+        changed = settings.replace(self._settings, geometry=self.window.geometry_text())
+        settings.save(self.services.home, changed)
+
+    def crashed(self, error: BaseException) -> None:
+        """Show an unexpected error; the user goes on or quits."""
+        dialog = CrashDialog(error, self.services.logs / "autoglm-desktop.log", self.window)
+        if not dialog.exec():
+            self.window.close()
+
+    def _scheme_changed(self) -> None:
+        theme.apply(self._app, theme.Scheme(self._settings.scheme))
+
+
+def _log_painted() -> None:
+    seconds = time.time() - psutil.Process().create_time()
+    log.info("window painted %.3f s after the process started", seconds)
+
+
+def run(services: Services | None = None) -> int:
+    """Show the window until it is closed; returns the exit status."""
+    app = QApplication(sys.argv[:1])
+    app.setApplicationName("autoglm-desktop")
+    app.setApplicationDisplayName("AutoGLM Desktop")
+    app.setDesktopFileName("autoglm-desktop")
+    services = services or create_services()
+    if raise_other(services.home):
+        return 0
+    application = Application(services, app)
+    server = InstanceServer(services.home)
+    server.asked.connect(application.window.come_forward)
+    interrupted = _on_signals(application.window.close)
+    _on_surprises(application.crashed)
+    application.show()
+    status = app.exec()
+    server.close()
+    application.close()
+    return INTERRUPTED if interrupted else status
+
+
+def _on_signals(close: Callable[[], object]) -> list[int]:
+    """Ctrl-C and SIGTERM close the window. Python's handlers need to be woken while Qt's loop runs."""
+    seen: list[int] = []
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _frame: seen.append(received))
+    notifier = QSocketNotifier(reader.fileno(), QSocketNotifier.Type.Read, QApplication.instance())
+
+    def woken() -> None:
+        reader.recv(64)
+        if seen:
+            close()
+
+    notifier.activated.connect(woken)
+    _KEPT.extend((reader, writer, notifier))
+    return seen
+
+
+_KEPT: list[Any] = []  # the wake-up sockets live as long as the process
+
+
+def _on_surprises(show: Callable[[BaseException], None]) -> None:
+    """Unexpected exceptions, in slots and in threads, go to the log and the crash dialog."""
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        log.critical("unexpected error", exc_info=(kind, error, trace))
+        show(error)
+
+    def thread_hook(found: threading.ExceptHookArgs) -> None:
+        log.critical("unexpected error in thread %s", found.thread, exc_info=found.exc_value)
+
+    sys.excepthook = hook
+    threading.excepthook = thread_hook

@@ -1,0 +1,74 @@
+"""The session (loaded model) as Qt sees it: a state that changes, and requests to it over the bridge."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from ..core.errors import AppError
+from ..core.protocol import Message, Sampling
+from ..usecases.session import Session, SessionState, Wishes
+from ..usecases.targets import Target
+from .bridge import Bridge, Job
+
+
+class SessionModel(QObject):
+    """``changed(SessionState)`` on every change; ``failed(AppError)`` when a load could not be done."""
+
+    changed = Signal(object)
+    failed = Signal(object)
+
+    def __init__(self, bridge: Bridge, session: Session, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._bridge = bridge
+        self._session = session
+        self._load: Job | None = None
+        self.state = SessionState()
+        bridge.call(lambda: session.listen(self._from_loop))
+
+    def load(self, target: Target, wishes: Wishes | None = None) -> Job:
+        """Load a model; a load that still runs is cancelled first."""
+        self.cancel_load()
+        self._load = self._bridge.submit(
+            lambda _report: self._session.load(target, wishes or Wishes()), on_error=self.failed.emit
+        )
+        self._load.ended.connect(self._load_ended)
+        return self._load
+
+    def cancel_load(self) -> None:
+        if self._load is not None:
+            self._load.cancel()
+
+    def unload(self) -> Job:
+        """Free the memory; the next message loads again."""
+        return self._bridge.submit(lambda _report: self._session.unload(), on_error=self.failed.emit)
+
+    def stop(self) -> None:
+        """Stop the answer being generated; its ``done`` follows."""
+        self._bridge.call(self._session.stop)
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        on_item: Callable[[Any], None],
+        on_end: Callable[[Any], None] | None = None,
+        on_error: Callable[[AppError], None] | None = None,
+    ) -> Job:
+        """Ask: deltas and ``done`` arrive as items."""
+        return self._bridge.stream(
+            lambda: self._session.generate(list(messages), sampling), on_item, on_end, on_error
+        )
+
+    def _load_ended(self) -> None:
+        self._load = None
+
+    def _from_loop(self, state: SessionState) -> None:
+        self._bridge.deliver(functools.partial(self._show, state))
+
+    def _show(self, state: SessionState) -> None:
+        self.state = state
+        self.changed.emit(state)

@@ -1,0 +1,177 @@
+"""The terminal as a person uses it: a process of its own, a data folder of its own, real engine, tiny model."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from autoglm_desktop.store import gguf_tiny
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """One data folder for all tests here: the self-test then runs once."""
+    return tmp_path_factory.mktemp("数据 home")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    if importlib.util.find_spec("llama_cpp") is None:
+        pytest.skip("llama-cpp-python is not installed in this environment (extra: llama)")
+    path = tmp_path_factory.mktemp("models") / "小 tiny.gguf"
+    gguf_tiny.write_tiny_glm4(path)
+    return path
+
+
+def environment(home, **more):
+    kept = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
+    return {**kept, "AUTOGLM_HOME": str(home), "AUTOGLM_LANG": "en", "PYTHONPATH": str(ROOT), **more}
+
+
+def start(home, *words, stdin=subprocess.DEVNULL, **more):
+    return subprocess.Popen(
+        [sys.executable, "-m", "autoglm_desktop", *map(str, words)],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env=environment(home, **more),
+    )
+
+
+def run(home, *words, text=None, **more):
+    stdin = subprocess.PIPE if text is not None else subprocess.DEVNULL
+    with start(home, *words, stdin=stdin, **more) as process:
+        out, err = process.communicate(text, timeout=120)
+    assert "Traceback" not in err, err
+    return process.returncode, out, err
+
+
+def test_one_question_writes_the_answer_alone(home, model):
+    status, out, err = run(home, "chat", model, "-p", "hello", "--max-tokens", 8)
+    assert status == 0
+    assert out.strip() and "GGUF" not in out
+    assert "GGUF on the CPU" in err
+
+
+def test_json_of_chat_is_one_document_of_the_contract(home, model):
+    status, out, _ = run(home, "chat", model, "-p", "hello", "--max-tokens", 8, "--json")
+    document = json.loads(out)
+    assert status == 0
+    assert set(document) == {
+        "schema", "target", "variant", "rung", "text", "finish_reason", "usage", "timings", "proof", "tries"
+    }  # fmt: skip
+    assert document["rung"] in ("gguf-cpu", "gguf-cpu-safe")
+    assert document["usage"]["completion_tokens"] == 8 and document["finish_reason"] == "length"
+    assert set(document["timings"]) == {"load_s", "first_token_s", "prompt_tokens_per_s", "tokens_per_s"}
+    assert document["tries"][-1]["kind"] is None
+
+
+def test_a_conversation_by_pipe(home, model):
+    status, out, _ = run(home, "chat", model, "--max-tokens", 4, text="hello\n\nand then?\n")
+    assert status == 0
+    assert out.count("\n") >= 2
+
+
+def test_chinese_texts(home, model):
+    status, _, err = run(home, "chat", "/不存在.gguf", "-p", "x", AUTOGLM_LANG="zh_CN")
+    assert status == 1
+    assert any("一" <= character <= "鿿" for character in err.replace("/不存在.gguf", ""))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["chat", "/nowhere/file.gguf", "-p", "hi"],
+        ["chat", "pyproject.toml", "-p", "hi"],
+        ["chat", "tests", "-p", "hi"],
+        ["chat", "no-such-model", "-p", "hi"],
+        ["chat", "autoglm-phone-9b", "-p", "hi"],
+        ["chat", "autoglm-phone-9b:Q99", "-p", "hi"],
+        ["chat", "demo", "-p", "hi"],
+        ["chat", "MODEL", "-p", "  "],
+        ["chat", "MODEL", "-p", "hi", "--rung", "gguf-gpu"],
+        ["chat", "MODEL", "-p", "hi", "--rung", "nonsense"],
+        ["chat", "MODEL", "-p", "hi", "--image", "picture.png"],
+        ["import", "/nowhere/file.gguf"],
+        ["import", "tests"],
+        ["import", "pyproject.toml"],
+        ["engines", "install"],
+        ["engines", "install", "nonsense"],
+        ["engines", "test", "nonsense"],
+        ["check", "--machine", "/nowhere.json"],
+        ["check", "--machine", "README.md"],
+        ["serve", "/nowhere.gguf"],
+        ["serve", "MODEL", "--host", "0.0.0.0"],
+        ["serve", "MODEL", "--api-key-file", "/nowhere"],
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(home, model, words):
+    status, out, err = run(home, *[model if word == "MODEL" else word for word in words])
+    assert status == 1, (out, err)
+    assert out == ""
+    last = err.strip().splitlines()[-1]
+    assert len(last) > 20 and "It did not work" not in last, err
+
+
+@pytest.mark.parametrize("words", [["nonsense"], ["chat"], ["serve", "x", "--port", "99999"], ["chat", "x", "--context", "0"]])
+def test_usage_errors_are_2(home, words):
+    assert run(home, *words)[0] == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
+def test_ctrl_c_while_answering_ends_everything(home, model, number, expected):
+    with start(home, "chat", model, "-p", "hello", "--max-tokens", 4000) as process:
+        assert process.stdout.read(5)
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert children, "the engine is a process of its own"
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == expected, err
+    assert "Traceback" not in err
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_sigkill_of_the_program_leaves_no_engine(home, model):
+    with start(home, "chat", model, "-p", "hello", "--max-tokens", 4000) as process:
+        assert process.stdout.read(5)
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
+
+
+def test_an_engine_that_is_killed_is_an_error_sentence(home, model):
+    with start(home, "chat", model, "-p", "hello", "--max-tokens", 4000) as process:
+        assert process.stdout.read(5)
+        for child in psutil.Process(process.pid).children(recursive=True):
+            child.kill()
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "Traceback" not in err and err.strip()
+
+
+def test_without_display_and_terminal_it_checks_and_says_how_to_go_on(tmp_path, model):
+    status, out, err = run(tmp_path / "empty")
+    assert status == 0, err
+    assert "AutoGLM-Phone-9B" in out
+    assert "autoglm-desktop chat" in out
+
+
+def test_a_data_folder_that_cannot_be_written(tmp_path, model):
+    (tmp_path / "file").write_text("")
+    status, _, err = run(tmp_path / "file" / "home", "chat", model, "-p", "hi")
+    assert status == 1
+    assert "file" in err

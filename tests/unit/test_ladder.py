@@ -1,0 +1,333 @@
+"""The ladder by tables of made machines."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from autoglm_desktop.core.ladder import engines_of, plan_model, smaller_plans
+from autoglm_desktop.core.machine import EngineInfo, Machine
+from autoglm_desktop.core.rungs import RUNGS, CrashNote, EngineState, ModelPlan
+from autoglm_desktop.core.subject import Installed, Subject, of_model
+from autoglm_desktop.core.units import GB, GIB, MIB
+from autoglm_desktop.store import catalog
+from tests.fakes import made_machines as made
+
+CPU_ENGINE = EngineState("llama-cpu", "llama.cpp", True, "passed")
+SAFE_ENGINE = replace(CPU_ENGINE, self_test="safe_mode")
+CUDA_ENGINE = EngineState("llama-cuda", "llama.cpp", True, "passed", gpu=True)
+TORCH_ENGINE = EngineState("torch-cuda", "transformers", True, "passed", gpu=True)
+
+MACHINES = {
+    "rtx 4060": made.made_rtx_4060(),
+    "rtx 4060, known ram": made.made_rtx_4060(bandwidth=made.DDR4_DUAL),
+    "rtx 3060": made.made_rtx_3060(),
+    "rtx 4090": made.made_rtx_4090(),
+    "gtx 1060": made.made_gtx_1060(),
+    "laptop": made.made_laptop(),
+    "laptop, known ram": made.made_laptop(made.DDR4_DUAL),
+    "8 GB": made.made_small(),
+    "mac": made.made_mac(),
+    "nothing known": Machine(),
+}
+
+
+def autoglm(*variants: str, projector: bool = False) -> Subject:
+    return of_model(catalog.load().models[0], Installed(frozenset(variants), projector))
+
+
+def plan(machine: Machine, wish: str | None = None, **more: object) -> ModelPlan:
+    subject = more.pop("subject", autoglm())
+    return plan_model(machine, subject, wish, **more)  # type: ignore[arg-type]
+
+
+def codes(found: ModelPlan) -> dict[str, str | None]:
+    return {row.rung: row.reason.code if row.reason else None for row in found.ladder}
+
+
+@pytest.mark.parametrize("wish", ["phone", "text"])
+@pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
+def test_promises_hold_everywhere(machine: Machine, wish: str) -> None:
+    found = plan(machine, wish)
+    assert [row.rung for row in found.ladder] == list(RUNGS)
+    for row in found.ladder:
+        assert row.status in ("fits", "too_big", "unavailable")
+        assert row.reason is not None or row.status == "fits"
+        if row.status == "fits":
+            assert row.context is not None and row.context >= (8_192 if wish == "phone" else 4_096)
+            for device in row.memory.values():
+                assert device.available is None or device.total + device.margin <= device.available
+        ram = row.memory.get("ram")
+        if ram is not None:
+            assert ram.mapped is not None and ram.private is not None
+            assert ram.mapped + ram.private == ram.total
+        assert row.tokens_per_s is None or row.tokens_per_s > 0
+    fits = any(row.status == "fits" for row in found.ladder)
+    assert (found.verdict == "cannot") == (not fits) == (found.recommended is None)
+    if found.recommended is not None:
+        row = found.rung(found.recommended.rung)
+        assert (row.status, row.variant) == ("fits", found.recommended.variant)
+
+
+def test_8_gb_card_runs_q4_k_m_on_the_gpu_in_text() -> None:
+    found = plan(made.made_rtx_4060(), "text")
+    row = found.rung("gguf-gpu")
+    assert (row.status, row.variant, row.context, row.kv_type) == ("fits", "Q4_K_M", 4096, "f16")
+    assert row.gpu_layers == 41
+    assert found.verdict == "runs_well"
+    assert row.tokens_per_s == pytest.approx(37 * 5539 / 5872, rel=0.05)
+
+
+def test_8_gb_card_splits_for_a_phone() -> None:
+    found = plan(made.made_rtx_4060(), "phone")
+    row = found.rung("gguf-split")
+    assert (row.status, row.variant, row.projector) == ("fits", "Q4_K_M", "gpu")
+    assert row.gpu_layers is not None and 20 <= row.gpu_layers <= 27
+    assert found.rung("gguf-gpu").status == "too_big"
+    assert found.verdict == "slow" and found.headline.code == "fits_speed_unmeasured"
+
+
+def test_the_split_takes_as_many_layers_as_fit() -> None:
+    machine = made.made_rtx_4060()
+    row = plan(machine, "text", variant="Q6_K").rung("gguf-split")
+    assert row.gpu_layers is not None
+    free = machine.gpus[0].memory_free_bytes
+    device = row.memory["gpu:0"]
+    assert free is not None
+    one_layer = 173 * MIB
+    assert 0 <= free - device.total - device.margin < one_layer
+
+
+@pytest.mark.parametrize("free", [6000, 7000, 7600, 8188])
+def test_nf4_never_fits_an_8_gb_card(free: int) -> None:
+    machine = made.with_gpu(made.made_rtx_4060(), memory_free_bytes=free * MIB, display_attached=False)
+    for wish in ("phone", "text"):
+        assert plan(machine, wish).rung("transformers-nf4").status == "too_big"
+
+
+def test_16_bit_on_a_24_gb_card_depends_on_what_is_free() -> None:
+    assert plan(made.made_rtx_4090(23_000), "phone").rung("transformers-16bit").status == "fits"
+    assert plan(made.made_rtx_4090(22_000), "phone").rung("transformers-16bit").status == "too_big"
+
+
+def test_memory_in_the_hands_of_others_counts() -> None:
+    assert plan(made.made_rtx_3060(), "phone").rung("gguf-gpu").status == "fits"
+    busy = plan(made.with_game(made.made_rtx_3060()), "phone", variant="Q4_K_M").rung("gguf-gpu")
+    assert busy.status == "too_big"
+    assert busy.memory["gpu:0"].available == 11000 * MIB - 3 * GIB
+
+
+def test_full_context_is_never_assumed() -> None:
+    for row in plan(made.made_rtx_4060(), "text").ladder:
+        assert row.context is None or row.context == 4_096
+
+
+def test_phone_takes_the_recommended_context_where_there_is_room() -> None:
+    assert plan(made.made_rtx_3060(), "phone").rung("gguf-gpu").context == 16_384
+    assert plan(made.made_rtx_4060(), "phone").rung("gguf-split").context == 10_240
+
+
+def test_the_least_phone_context_is_said() -> None:
+    need = next(
+        free
+        for free in range(9_000, 10_000, 10)
+        if plan(_laptop_with(free), "phone", variant="Q4_K_M").rung("gguf-cpu").status == "fits"
+    )
+    row = plan(_laptop_with(need), "phone", variant="Q4_K_M").rung("gguf-cpu")
+    assert row.context == 8_192 and row.kv_type == "q8_0"
+    assert row.reason is not None and row.reason.code == "small_context"
+    assert row.reason.as_dict()["reply_tokens"] == 2_500
+
+
+def _laptop_with(free_mib: int) -> Machine:
+    return made.made_machine(free_gib=free_mib / 1024)
+
+
+def test_contexts_that_the_user_or_the_model_set() -> None:
+    assert plan(made.made_rtx_3060(), "text", context=20_000).rung("gguf-gpu").context == 20_000
+    tiny = autoglm()
+    tiny = replace(tiny, shape=replace(tiny.shape, context=2_048))
+    assert plan(made.made_rtx_3060(), "text", subject=tiny).rung("gguf-gpu").context == 2_048
+
+
+def test_variant_restricts_gguf_rungs_only() -> None:
+    found = plan(made.made_rtx_4090(), "text", variant="q5_k_m")
+    assert {row.variant for row in found.ladder} == {"Q5_K_M", "safetensors"}
+
+
+def test_a_variant_that_is_nowhere_is_planned_only_when_named() -> None:
+    """No public Q4_0 copy is evidenced, so it is not what somebody is told to get."""
+    machine = made.made_laptop(made.DDR4_DUAL)
+    assert plan(machine, "text").rung("gguf-cpu").variant == "IQ4_XS"
+    assert plan(machine, "text", variant="Q4_0").rung("gguf-cpu").variant == "Q4_0"
+    assert plan(machine, "text", subject=autoglm("Q4_0")).rung("gguf-cpu").variant == "Q4_0"
+
+
+@pytest.mark.parametrize(
+    ("machine", "wish", "rung", "variant"),
+    [
+        (made.made_rtx_4090(), "phone", "gguf-gpu", "Q8_0"),
+        (made.made_rtx_3060(), "phone", "gguf-gpu", "Q5_K_M"),
+        (made.made_rtx_3060(), "text", "gguf-gpu", "Q8_0"),
+        (made.made_rtx_4060(), "text", "gguf-gpu", "Q4_K_M"),
+        (made.made_rtx_4060(), "phone", "gguf-split", "Q4_K_M"),
+        (made.made_rtx_4060(bandwidth=made.DDR4_DUAL), "text", "gguf-split", "Q5_K_M"),
+        (made.made_gtx_1060(), "text", "gguf-split", "Q4_K_M"),
+        (made.made_laptop(), "text", "gguf-cpu", "Q4_K_M"),
+        (made.made_small(), "text", "gguf-cpu", "Q2_K"),
+    ],
+)
+def test_recommended(machine: Machine, wish: str, rung: str, variant: str) -> None:
+    found = plan(machine, wish).recommended
+    assert found is not None
+    assert (found.rung, found.variant) == (rung, variant)
+
+
+def test_downloads_count_the_projector_for_a_phone_and_what_is_there() -> None:
+    projector = 1_786_959_136
+    text = plan(made.made_rtx_3060(), "text", variant="Q4_K_M").rung("gguf-gpu").download_bytes
+    assert text is not None and text / GB == pytest.approx(6.17, abs=0.01)
+    assert plan(made.made_rtx_3060(), "phone", variant="Q4_K_M").rung("gguf-gpu").download_bytes == text + projector
+    half = plan(made.made_rtx_3060(), "phone", variant="Q4_K_M", subject=autoglm("Q4_K_M"))
+    assert half.rung("gguf-gpu").download_bytes == projector
+    assert not half.rung("gguf-gpu").installed
+    whole = plan(made.made_rtx_3060(), "phone", subject=autoglm("Q4_K_M", projector=True))
+    assert whole.rung("gguf-gpu").installed and whole.rung("gguf-gpu").download_bytes == 0
+
+
+def test_chosen_needs_weights_and_engine() -> None:
+    machine = made.made_laptop()
+    assert plan(machine, "text", engines=(CPU_ENGINE,)).chosen is None
+    assert plan(machine, "text", subject=autoglm("Q4_K_M")).chosen is None
+    found = plan(machine, "text", subject=autoglm("Q4_K_M"), engines=(CPU_ENGINE,))
+    assert found.chosen == "gguf-cpu"
+
+
+def test_an_engine_that_is_missing_changes_nothing_else() -> None:
+    without = plan(made.made_rtx_4060(), "text", subject=autoglm("Q4_K_M"))
+    both = plan(made.made_rtx_4060(), "text", subject=autoglm("Q4_K_M"), engines=(CPU_ENGINE, CUDA_ENGINE))
+    assert [replace(row, engine_installed=False) for row in both.ladder] == list(without.ladder)
+    assert (without.chosen, both.chosen) == (None, "gguf-gpu")
+    cpu_only = plan(made.made_rtx_4060(), "text", subject=autoglm("Q4_K_M"), engines=(CPU_ENGINE,))
+    assert cpu_only.chosen == "gguf-cpu"
+
+
+def test_installed_variants_stand_in_the_ladder() -> None:
+    found = plan(made.made_rtx_3060(), "text", subject=autoglm("Q4_K_M"), engines=(CUDA_ENGINE,))
+    assert found.rung("gguf-gpu").variant == "Q4_K_M" and found.chosen == "gguf-gpu"
+    assert found.recommended is not None and found.recommended.variant == "Q8_0"
+
+
+def test_safe_mode_rules_out_the_plain_cpu_rung() -> None:
+    found = plan(made.made_laptop(), "text", subject=autoglm("Q4_K_M"), engines=(SAFE_ENGINE,))
+    assert found.rung("gguf-cpu").status == "unavailable"
+    assert codes(found)["gguf-cpu"] == "crashes_here"
+    assert found.chosen == "gguf-cpu-safe"
+    assert found.recommended is not None and found.recommended.rung == "gguf-cpu-safe"
+
+
+def test_too_big_wins_over_crashes() -> None:
+    found = plan(made.made_small(), "phone", engines=(SAFE_ENGINE,))
+    assert found.rung("gguf-cpu").status == "too_big"
+
+
+def test_a_remembered_crash_does_the_same() -> None:
+    note = CrashNote("gguf-gpu", "crashed", "SIGSEGV")
+    subject = autoglm("Q4_K_M")
+    found = plan(made.made_rtx_4060(), "text", subject=subject, engines=(CPU_ENGINE, CUDA_ENGINE), crashes=(note,))
+    assert codes(found)["gguf-gpu"] == "crashes_here"
+    assert found.chosen == "gguf-split"
+
+
+def test_an_engine_that_failed_its_self_test_is_none() -> None:
+    broken = replace(CPU_ENGINE, self_test="failed")
+    found = plan(made.made_laptop(), "text", subject=autoglm("Q4_K_M"), engines=(broken,))
+    assert codes(found)["gguf-cpu"] == "self_test_failed"
+    assert found.chosen is None and not found.rung("gguf-cpu-safe").engine_installed
+
+
+@pytest.mark.parametrize(
+    ("changes", "rung", "code"),
+    [
+        ({"driver_version": "470.10"}, "gguf-gpu", "driver_too_old"),
+        ({"driver_version": "528.32"}, "gguf-gpu", "driver_too_old"),
+        ({"driver_version": "528.33"}, "gguf-gpu", None),
+        ({"compute_capability": (7, 0)}, "transformers-int8", "card_too_old"),
+        ({"compute_capability": (7, 5)}, "transformers-int8", None),
+        ({"compute_capability": (5, 2)}, "transformers-nf4", "card_too_old"),
+        ({"compute_capability": (12, 0)}, "transformers-nf4", "driver_too_old"),
+        ({"compute_capability": (12, 0)}, "gguf-gpu", None),
+        ({"memory_free_bytes": None, "memory_total_bytes": None}, "gguf-split", "gpu_memory_unknown"),
+        ({"vendor": "amd"}, "transformers-16bit", "needs_nvidia"),
+        ({"vendor": "amd"}, "gguf-gpu", None),
+    ],
+)
+def test_what_driver_and_card_rule_out(changes: dict, rung: str, code: str | None) -> None:
+    found = plan(made.with_gpu(made.made_rtx_4090(), **changes), "text").rung(rung)
+    assert (found.reason.code if found.reason else None) == code
+    assert found.status == ("fits" if code is None else "unavailable")
+
+
+def test_without_a_gpu_its_rungs_say_so() -> None:
+    found = codes(plan(made.made_laptop(), "phone"))
+    assert {found[rung] for rung in RUNGS[:6]} == {"no_gpu"}
+
+
+def test_unified_memory_is_counted_once() -> None:
+    machine = made.made_mac()
+    assert plan(machine, "text").rung("gguf-gpu").status == "fits"
+    full = replace(machine, memory=replace(machine.memory, available_bytes=5 * GIB))
+    assert codes(plan(full, "text", variant="Q4_K_M"))["gguf-gpu"] == "unified_memory_short"
+
+
+def test_16_bit_type_by_card() -> None:
+    assert plan(made.made_rtx_4090(), "text").rung("transformers-16bit").dtype == "bfloat16"
+    assert plan(made.made_gtx_1060(), "text").rung("transformers-16bit").dtype == "float16"
+
+
+def test_int8_and_lean_are_not_automatic_where_a_gguf_fits_on_the_gpu() -> None:
+    subject = autoglm("safetensors")
+    found = plan(made.made_rtx_3060(), "text", subject=subject, engines=(TORCH_ENGINE,))
+    assert found.chosen == "transformers-nf4"
+    crashed = (CrashNote("transformers-nf4", "crashed", ""),)
+    found = plan(made.made_rtx_3060(), "text", subject=subject, engines=(TORCH_ENGINE,), crashes=crashed)
+    assert found.rung("transformers-nf4-lean").status == "fits"
+    assert found.chosen is None
+
+
+def test_a_model_without_vision_cannot_drive_a_phone() -> None:
+    blind = replace(autoglm("Q4_K_M"), projector=None)
+    assert blind.default_wish == "text"
+    found = plan(made.made_rtx_3060(), "phone", subject=blind)
+    assert (found.verdict, found.headline.code) == ("cannot", "no_vision")
+    assert {row.projector for row in found.ladder} == {"none"}
+
+
+def test_smaller_plans_shrink_every_time() -> None:
+    machine, subject = made.made_rtx_3060(), autoglm("Q4_K_M", projector=True)
+    start = plan(machine, "phone", subject=subject).rung("gguf-split")
+    found = [start, *smaller_plans(start, machine, subject)]
+    assert [row.context for row in found[:4]] == [16_384, 10_240, 8_192, 8_192]
+    assert found[3].kv_type == "q8_0" and (found[4].gpu_layers or 0) < (start.gpu_layers or 0)
+    totals = [row.memory["gpu:0"].total for row in found]
+    assert all(before > after for before, after in pairwise(totals))
+    assert found[-1].gpu_layers is not None and found[-1].gpu_layers >= 1
+    assert {row.rung for row in found} == {"gguf-split"}
+
+
+@pytest.mark.parametrize("rung", ["gguf-gpu", "gguf-cpu"])
+def test_smaller_plans_of_other_rungs_keep_their_layers(rung: str) -> None:
+    machine, subject = made.made_rtx_3060(), autoglm("Q4_K_M")
+    start = plan(machine, "text", subject=subject).rung(rung)
+    found = list(smaller_plans(start, machine, subject))
+    assert [(row.context, row.kv_type, row.gpu_layers) for row in found] == [(4096, "q8_0", start.gpu_layers)]
+    assert list(smaller_plans(found[0], machine, subject)) == []
+
+
+def test_engines_of_a_described_machine() -> None:
+    infos = (EngineInfo("llama-cuda", None, devices=("CUDA0",)), EngineInfo("torch-cuda"),
+             EngineInfo("llama-cpu", "llama.cpp", devices=("CPU",), self_test="safe_mode"))  # fmt: skip
+    found = engines_of(infos)
+    assert [(e.backend, e.gpu, e.self_test) for e in found] == [
+        ("llama.cpp", True, "not_run"), ("transformers", False, "not_run"), ("llama.cpp", False, "safe_mode"),
+    ]  # fmt: skip

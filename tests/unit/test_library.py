@@ -1,0 +1,169 @@
+"""Model files on disk: found, recognised, refused with the reason, remembered."""
+
+import json
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+from autoglm_desktop.core.errors import AppError, TargetError
+from autoglm_desktop.core.gguf_types import TYPES
+from autoglm_desktop.store import catalog
+from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
+from autoglm_desktop.store.gguf_write import GgufWriter
+from autoglm_desktop.store.library import Library, projector_weights
+
+PHONE = "autoglm-phone-9b"
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Library:
+    (tmp_path / "模型 models").mkdir()
+    return Library(tmp_path / "模型 models", tmp_path / "state", catalog.load())
+
+
+def made_phone_model(path: Path, *, name: str = "AutoGLM Phone 9B", mrope: bool = True) -> Path:
+    """A tiny file with AutoGLM's layer count and name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_tiny_glm4(path, layers=40, hidden=64, head_dim=32, weight_type="Q4_K_M", name=name, mrope=mrope)
+    return path
+
+
+def made_projector(path: Path, kind: str = "glm4v") -> Path:
+    writer = GgufWriter(path)
+    writer.add("general.architecture", "clip")
+    writer.add("clip.projector_type", kind)
+    writer.add_tensor("v.patch_embd.weight", TYPES["F32"], (64,), lambda: [bytes(256)])
+    writer.write()
+    return path
+
+
+def test_an_empty_library_is_empty(library: Library) -> None:
+    assert library.files() == ()
+    missing = Library(library.models / "not there", library.state, library.catalog)
+    assert missing.files() == ()
+
+
+def test_files_are_found_in_folders_and_recognised(library: Library) -> None:
+    path = made_phone_model(library.models / "a b" / "AutoGLM-Phone-9B-Q4_K_M.gguf")
+    (library.models / "notes.txt").write_text("no model")
+    (found,) = library.files()
+    assert (found.path, found.model, found.variant) == (path, PHONE, "Q4_K_M")
+    assert (found.architecture, found.file_type, found.refusal) == ("glm4", "Q4_K_M", None)
+    assert found.size_bytes == path.stat().st_size
+    assert library.find(PHONE) == found == library.find(PHONE, "Q4_K_M")
+    assert library.find(PHONE, "Q8_0") is None and library.find("else") is None
+
+
+def test_other_models_are_listed_without_a_catalogue_name(library: Library) -> None:
+    write_tiny_glm4(library.models / "x.gguf", name="Something else")
+    (found,) = library.files()
+    assert (found.name, found.model, found.variant) == ("Something else", None, None)
+
+
+def test_random_weights_are_never_taken_for_the_model(library: Library) -> None:
+    made_phone_model(library.models / "AutoGLM-Phone-9B-Q4_K_M.gguf", name="made: AutoGLM-Phone-9B shapes")
+    (found,) = library.files()
+    assert found.model is None
+
+
+def test_damaged_files_are_listed_with_the_reason(library: Library) -> None:
+    (library.models / "text.gguf").write_bytes(b"this is no model")
+    whole = made_phone_model(library.models / "whole.gguf").read_bytes()
+    (library.models / "half.gguf").write_bytes(whole[: len(whole) // 2])
+    (library.models / "empty.gguf").write_bytes(b"")
+    codes = {found.path.name: found.refusal.code if found.refusal else None for found in library.files()}
+    assert codes == {
+        "text.gguf": "gguf_not_a_gguf", "half.gguf": "gguf_truncated", "empty.gguf": "gguf_not_a_gguf",
+        "whole.gguf": None,
+    }  # fmt: skip
+
+
+def test_a_projector_stands_with_its_model(library: Library) -> None:
+    made_phone_model(library.models / "one" / "AutoGLM-Phone-9B.gguf")
+    projector = made_projector(library.models / "one" / "mmproj.gguf")
+    made_phone_model(library.models / "two" / "AutoGLM-Phone-9B.gguf")
+    found = {local.path.parent.name: local.projector for local in library.files()}
+    assert found == {"one": projector, "two": None}
+    weights = projector_weights(projector)
+    assert (weights.memory_bytes, weights.file_bytes) == (256, projector.stat().st_size)
+
+
+@pytest.mark.parametrize(("kind", "mrope"), [("internvl", True), ("glm4v", False)])
+def test_early_conversions_get_no_projector(library: Library, kind: str, mrope: bool) -> None:
+    made_phone_model(library.models / "AutoGLM-Phone-9B.gguf", mrope=mrope)
+    made_projector(library.models / "mmproj.gguf", kind)
+    (found,) = library.files()
+    assert found.projector is None
+    model = library.catalog.model(PHONE)
+    assert model is not None and not library.installed(model).projector
+
+
+def test_installed_variants(library: Library) -> None:
+    model = library.catalog.model(PHONE)
+    assert model is not None
+    assert library.installed(model).variants == frozenset()
+    made_phone_model(library.models / "AutoGLM-Phone-9B.gguf")
+    made_projector(library.models / "mmproj.gguf")
+    found = library.installed(model)
+    assert (found.variants, found.projector) == (frozenset(("Q4_K_M",)), True)
+
+
+def test_files_elsewhere_are_remembered_once(library: Library, tmp_path: Path) -> None:
+    path = made_phone_model(tmp_path / "elsewhere" / "AutoGLM-Phone-9B.gguf")
+    assert library.add(path).model == PHONE
+    library.add(path)
+    again = Library(library.models, library.state, library.catalog)
+    assert [found.path for found in again.files()] == [path]
+    saved = json.loads((library.state / "library.json").read_text("utf-8"))
+    assert saved == {"schema": 1, "paths": [str(path)]}
+    assert again.forget(path) and not again.forget(path)
+    assert again.files() == () and path.exists()
+
+
+def test_a_remembered_file_that_is_gone_is_left_out(library: Library, tmp_path: Path) -> None:
+    path = made_phone_model(tmp_path / "x.gguf")
+    library.add(path)
+    path.unlink()
+    assert library.files() == ()
+
+
+def test_what_is_no_model_is_not_remembered(library: Library, tmp_path: Path) -> None:
+    path = tmp_path / "x.gguf"
+    path.write_bytes(struct.pack("<4sI", b"NOPE", 3))
+    with pytest.raises(TargetError, match="gguf_not_a_gguf"):
+        library.add(path)
+    with pytest.raises(TargetError, match="file_not_found"):
+        library.add(tmp_path / "missing.gguf")
+    assert not (library.state / "library.json").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"paths": 3}', "\x00"])
+def test_a_broken_list_counts_as_empty(library: Library, tmp_path: Path, content: str) -> None:
+    library.state.mkdir()
+    (library.state / "library.json").write_text(content)
+    assert library.files() == ()
+    library.add(made_phone_model(tmp_path / "x.gguf"))
+    assert len(library.files()) == 1
+
+
+def test_a_state_folder_that_cannot_be_written_is_said(library: Library, tmp_path: Path) -> None:
+    library.state.write_text("a file where the folder should be")
+    with pytest.raises(AppError, match="state_unwritable"):
+        library.add(made_phone_model(tmp_path / "x.gguf"))
+
+
+def test_a_file_is_read_again_only_when_it_changed(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    from autoglm_desktop.store import gguf
+
+    path = made_phone_model(library.models / "AutoGLM-Phone-9B.gguf")
+    read: list[str] = []
+    original = gguf.read_header
+    monkeypatch.setattr(gguf, "read_header", lambda path: (read.append(str(path)), original(path))[1])
+    library.files()
+    library.files()
+    assert len(read) == 1
+    os.utime(path, ns=(1, 1))
+    library.files()
+    assert len(read) == 2
