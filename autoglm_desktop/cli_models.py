@@ -58,13 +58,19 @@ def as_json(library: Library, files: tuple[LocalModel, ...]) -> dict[str, Any]:
                 "file_type": local.file_type,
                 "model": local.model,
                 "variant": local.variant,
-                "refusal": None if local.refusal is None else {"code": local.refusal.code, "text": reasons.text(local.refusal)},
+                "refusal": _refusal(local),
                 "projector": None if local.projector is None else str(local.projector),
             }
             for local in files
         ],
         "folder": to_json(str(library.models)),
     }
+
+
+def _refusal(local: LocalModel) -> dict[str, str] | None:
+    if local.refusal is None:
+        return None
+    return {"code": local.refusal.code, "text": reasons.text(local.refusal)}
 
 
 async def import_file(options: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
 """How much of its memory bandwidth a GPU turns into tokens, and how fast it reads a prompt.
 
-From the docs/numbers.md section 6: Llama-2-7B Q4_0 ``tg128`` and ``pp512`` of llama.cpp's public
+From docs/numbers.md, section 6: Llama-2-7B Q4_0 ``tg128`` and ``pp512`` of llama.cpp's public
 benchmark threads (discussions 15013, 10879, 4167), read second-hand. What is not in the tables falls back to
 a default per architecture. None of it was measured by this project.
 """

@@ -1,6 +1,6 @@
 """What a machine's system, driver and card rule out, whatever the memory; which engine runs a rung. Pure.
 
-Minimums: docs/numbers.md section 7.
+Minimums: docs/numbers.md, section 7.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How many bytes a rung takes, by device and cause. Pure; integer bytes.
 
-Section numbers are those of the project's notes on the model (sizes measured with llama.cpp 0c1e57098's own
+Section numbers are those of docs/numbers.md (sizes measured with llama.cpp 0c1e57098's own
 dry run, no GPU at hand: on a real card its context and pools come on top, which is ``overhead`` and margin).
 GGUF placements count llama.cpp's way: ``gpu_layers`` k puts the output and the last k - 1 layers on the GPU;
 the embedding always stays in RAM. The engine computes logits for one token only (``n_outputs_max=1``) and has

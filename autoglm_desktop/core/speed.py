@@ -1,8 +1,8 @@
 """How fast a plan will be: estimates from bandwidths. Pure; tokens/s, seconds, bytes/s; unknown is None.
 
 Decoding reads every weight once per token, and the KV cache of what is in the context: bytes on the GPU over
-the GPU's bandwidth plus bytes in RAM over the RAM's, each times the share that is reached in practice (notes
-on the model, section 6; ``core.cards``). A prefill and an image are estimated only where a prefill figure of the
+the GPU's bandwidth plus bytes in RAM over the RAM's, each times the share that is reached in practice
+(docs/numbers.md, section 6; ``core.cards``). A prefill and an image are estimated only where a prefill figure of the
 very card is public. Nothing here is measured on this machine.
 """
 

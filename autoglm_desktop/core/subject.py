@@ -21,16 +21,16 @@ QUALITY_ORDER = ("Q8_0", "16-bit", "Q6_K", "Q5_K_M", "Q4_K_M", "nf4", "Q4_0", "I
 """Variants of at least 4 bits, best first (docs/architecture.md, planner)."""
 
 GGUF_METADATA_BYTES = 10_000_000
-"""Header and vocabulary of a GGUF of this model, about (docs/numbers.md section 1)."""
+"""Header and vocabulary of a GGUF of this model, about (docs/numbers.md, section 1)."""
 
 FEED_FORWARD_WHERE_UNKNOWN = 4  # times the embedding
 
 VISION_PARAMETERS = 892_498_432
 VISION_LINEAR_PARAMETERS = 864_600_000
-"""The vision part of AutoGLM-Phone-9B (docs/numbers.md section 1)."""
+"""The vision part of AutoGLM-Phone-9B (docs/numbers.md, section 1)."""
 
 PROJECTOR_WEIGHTS_BYTES = 1704 * 1024 * 1024
-"""What llama.cpp allocates for the F16 glm4v projector (docs/numbers.md section 5, measured)."""
+"""What llama.cpp allocates for the F16 glm4v projector (docs/numbers.md, section 5, measured)."""
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,9 @@ class Bridge(QObject):
         if not self._closing:
             self._deliver.emit(function)
 
-    def close(self, last: Callable[[], Coroutine[Any, Any, None]] | None = None, timeout: float = 10.0) -> None:
+    def close(
+        self, last: Callable[[], Coroutine[Any, Any, None]] | None = None, timeout: float = 10.0
+    ) -> None:
         """Cancel all work, run ``last`` (ending the engine), stop the loop and join its thread."""
         if self._closing:
             return

@@ -54,8 +54,8 @@ class CrashDialog(QDialog):
         self.resize(720, 440)
         intro = QLabel(
             _(
-                "An error happened that nobody expected. Your conversations are saved. You can go on, or quit and start "
-                "again; the report below helps to mend it."
+                "An error happened that nobody expected. Your conversations are saved. You can go on, or quit and "
+                "start again; the report below helps to mend it."
             )
         )
         intro.setWordWrap(True)

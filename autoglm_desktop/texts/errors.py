@@ -33,9 +33,11 @@ TABLE: dict[str, str] = {
     "machine_file_not_json": N_("The machine file {path} is not JSON: {detail}."),
     "machine_file_wrong": N_("The machine file {path} does not describe a machine: {detail}."),
     # models
-    "model_unknown": N_("“{model}” is neither a file nor a known model. Known are: {known}."),
+    "target_unknown": N_("“{target}” is neither a file nor a known model. Known are: {known}."),
+    "no_demo_yet": N_("This version has no demo model yet; name a GGUF file or a model."),
+    "import_needs_a_file": N_("{path} is a folder; name the GGUF file in it."),
     "variant_unknown": N_("{model} has no variant {variant}. There are: {known}."),
-    "model_not_installed": N_("{model} is not on this machine yet."),
+    "model_not_installed": N_("{model} is not on this machine yet; put its GGUF file into {folder}."),
     "empty_prompt": N_("There is nothing to answer: the prompt is empty."),
     "no_vision_yet": N_("This version answers text only; it cannot look at {path} yet."),
     "no_model_loaded": N_("No model is loaded."),

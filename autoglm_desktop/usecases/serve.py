@@ -75,8 +75,8 @@ def read_api_key(file: str | None, environment: Mapping[str, str] | None = None)
     """
     source = os.environ if environment is None else environment
     if file is None:
-        text = source.get("AUTOGLM_API_KEY")
-        if text is None:
+        text = source.get("AUTOGLM_API_KEY", "")
+        if not text:
             return None
     else:
         try:

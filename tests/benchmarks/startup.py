@@ -56,7 +56,9 @@ def measure() -> list[str]:
 
 
 def _bare(home: str) -> float:
-    done = subprocess.run([PYTHON, "-c", BARE], capture_output=True, text=True, check=True, env=environment(home))
+    done = subprocess.run(
+        [PYTHON, "-c", BARE], capture_output=True, text=True, check=True, env=environment(home)
+    )
     return float(done.stdout)
 
 

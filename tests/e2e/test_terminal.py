@@ -123,7 +123,9 @@ def test_what_cannot_be_done_is_one_sentence(home, model, words):
     assert len(last) > 20 and "It did not work" not in last, err
 
 
-@pytest.mark.parametrize("words", [["nonsense"], ["chat"], ["serve", "x", "--port", "99999"], ["chat", "x", "--context", "0"]])
+@pytest.mark.parametrize(
+    "words", [["nonsense"], ["chat"], ["serve", "x", "--port", "99999"], ["chat", "x", "--context", "0"]]
+)
 def test_usage_errors_are_2(home, words):
     assert run(home, *words)[0] == 2
 

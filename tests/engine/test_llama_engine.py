@@ -1,6 +1,5 @@
 """The llama.cpp backend as a real child process on a tiny generated model."""
 
-
 import pytest
 
 from autoglm_desktop.core import protocol

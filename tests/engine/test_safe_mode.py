@@ -91,7 +91,9 @@ def test_a_crash_while_loading_falls_to_the_safe_twin_and_is_remembered(services
         pytest.skip("llama.cpp uses other kernels for Q4_K on this processor")
     found = services.environments.find("llama-cpu")
     # As if the self-test had passed: the crash then comes with the model.
-    services.environments.write(dataclasses.replace(found.record, self_test="passed", message=None), own=found.own)
+    services.environments.write(
+        dataclasses.replace(found.record, self_test="passed", message=None), own=found.own
+    )
     state, text = asyncio.run(load_and_ask(services, model))
     assert text
     assert [(t.rung, t.kind) for t in state.tries] == [("gguf-cpu", "crashed"), ("gguf-cpu-safe", None)]

@@ -139,7 +139,8 @@ class FakeEngine:
         layers = job.gpu_layers
         proof = protocol.Proof(
             backend=job.backend, build="fake engine", devices=("CPU (fake engine)",),
-            gpu_layers=0 if layers < 0 else layers, total_layers=41, kv_type=kv_type, context=context, threads=2, load_s=0.25, warm_up_tokens_per_s=12.5,
+            gpu_layers=0 if layers < 0 else layers, total_layers=41, kv_type=kv_type,
+            context=context, threads=2, load_s=0.25, warm_up_tokens_per_s=12.5,
             memory={"ram": {"weights": WEIGHTS, "kv_cache": KV_BYTES_PER_TOKEN * context, "compute": 160_000_000}},
             options=job.options,
         )  # fmt: skip

@@ -10,7 +10,7 @@ import sysconfig
 import time
 from pathlib import Path
 
-OFFLINE = "WARNING: Retrying … NewConnectionError('<…>: Failed to establish a new connection: [Errno 111] Connection refused')"
+OFFLINE = "WARNING: Retrying … NewConnectionError: Failed to establish a new connection: Connection refused"
 
 
 def site_packages(python: Path) -> Path:

@@ -57,7 +57,7 @@ def test_the_file_has_no_key_that_is_ignored() -> None:
 
 @pytest.mark.parametrize(("variant", "gigabytes"), GGUF_SIZES_GB.items())
 def test_sizes_from_shapes_agree_with_the_quantiser(variant: str, gigabytes: float) -> None:
-    """The notes on the model, section 1: sizes of llama.cpp's own dry run."""
+    """docs/numbers.md, section 1: sizes of llama.cpp's own dry run."""
     model = store.load().model(PHONE)
     assert model is not None
     weights = of_model(model).weights(variant)

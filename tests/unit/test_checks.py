@@ -13,7 +13,11 @@ from autoglm_desktop.store import catalog
 from autoglm_desktop.texts import check as texts
 from tests.fakes import made_machines as made
 
-IDS = ["gpu.present", "gpu.memory", "gpu.driver", "gpu.compute_capability", "gpu.bar1", "gpu.temperature", "cpu.cores", "cpu.features", "ram.total", "ram.available", "ram.swap", "disk.free", "disk.speed", "os.version", "os.tuning", "runtime.python", "runtime.torch", "runtime.llama_cpp", "runtime.bitsandbytes"]
+IDS = [
+    "gpu.present", "gpu.memory", "gpu.driver", "gpu.compute_capability", "gpu.bar1", "gpu.temperature",
+    "cpu.cores", "cpu.features", "ram.total", "ram.available", "ram.swap", "disk.free", "disk.speed",
+    "os.version", "os.tuning", "runtime.python", "runtime.torch", "runtime.llama_cpp", "runtime.bitsandbytes",
+]  # fmt: skip
 
 
 def found(machine: Machine, wish: str = "text", **more: object) -> dict[str, Check]:

@@ -1,4 +1,4 @@
-"""Bytes by device and cause against the figures of the notes on the model (sections 1, 4 and 5)."""
+"""Bytes by device and cause against the figures of docs/numbers.md, sections 1, 4 and 5."""
 
 import pytest
 

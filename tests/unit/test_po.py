@@ -37,7 +37,10 @@ def test_reads_what_babel_reads():
         ('#, fuzzy\nmsgid "a"\nmsgstr "b"\n', {}),
         ('msgid "a"\nmsgstr ""\n', {}),
         ('msgctxt "c"\nmsgid "a"\nmsgstr "b"\n', {"c\x04a": "b"}),
-        ('msgid "one"\nmsgid_plural "more"\nmsgstr[0] "x"\nmsgstr[1] "y"\n', {("one", 0): "x", ("one", 1): "y"}),
+        (
+            'msgid "one"\nmsgid_plural "more"\nmsgstr[0] "x"\nmsgstr[1] "y"\n',
+            {("one", 0): "x", ("one", 1): "y"},
+        ),
         ('msgid "a"\nmsgstr "b"\nmsgid "c"\nmsgstr "d"\n', {"a": "b", "c": "d"}),
         ('msgid "a"\nmsgstr "b"\n# note\nmsgid "c"\nmsgstr "\\"q\\""\n', {"a": "b", "c": '"q"'}),
         ('#~ msgid "old"\n#~ msgstr "alt"\nmsgid "a"\nmsgstr "b"\n', {"a": "b"}),

@@ -1,4 +1,4 @@
-"""Estimates against the notes on the model, section 6."""
+"""Estimates against docs/numbers.md, section 6."""
 
 import pytest
 

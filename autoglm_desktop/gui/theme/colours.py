@@ -1,4 +1,4 @@
-"""The named colours, light and dark. Text on its ground has a contrast of at least 4.5 : 1 (tests/gui/test_theme.py)."""
+"""The named colours, light and dark. Text has a contrast of at least 4.5 : 1 (tests/gui/test_theme.py)."""
 
 from __future__ import annotations
 

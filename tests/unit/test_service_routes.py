@@ -1,0 +1,432 @@
+"""The routes over a scripted session, through ASGI."""
+
+import asyncio
+import json
+import logging
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from autoglm_desktop.core.errors import EngineError
+from autoglm_desktop.core.phone import TEMPLATE_TOKENS
+from autoglm_desktop.core.protocol import Sampling, Usage
+from autoglm_desktop.service.app import create_app
+from autoglm_desktop.usecases.serve import ServeOptions
+from autoglm_desktop.usecases.session import SessionState
+from tests.fakes.fake_session import READY, TARGET, FakeSession
+
+HELLO = {"messages": [{"role": "user", "content": "你好"}]}
+CHAT = "/v1/chat/completions"
+
+
+def client_of(session, *, raise_errors=True, phone=False, **options):
+    app = create_app(session, ServeOptions(**options), is_phone=lambda _target: phone)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=raise_errors)
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", trust_env=False)
+
+
+def send(
+    session, method="POST", path=CHAT, *, data=HELLO, raise_errors=True, phone=False, options=None, **request
+):
+    """One request → its response."""
+
+    async def work():
+        async with client_of(session, raise_errors=raise_errors, phone=phone, **(options or {})) as client:
+            body = {"json": data} if method == "POST" and "content" not in request else {}
+            return await client.request(method, path, **body, **request)
+
+    return asyncio.run(asyncio.wait_for(work(), 30))
+
+
+def get(session, path, **more):
+    return send(session, "GET", path, **more)
+
+
+def events_of(response):
+    """The data of a stream, and whether it ended as it should."""
+    lines = [line for line in response.text.split("\n\n") if line.startswith("data: ")]
+    assert lines[-1] == "data: [DONE]"
+    return [json.loads(line[6:]) for line in lines[:-1]]
+
+
+def content_of(events):
+    return "".join(choice["delta"].get("content") or "" for event in events for choice in event["choices"])
+
+
+def assert_error(response, status, code):
+    assert response.status_code == status, response.text
+    error = response.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["code"] == code and error["message"]
+    return error
+
+
+def test_a_whole_answer():
+    session = FakeSession("你好", " world")
+    response = send(session, data={**HELLO, "model": "whatever", "max_tokens": 5})
+    assert response.status_code == 200
+    answer = response.json()
+    assert answer["object"] == "chat.completion" and answer["id"].startswith("chatcmpl-")
+    assert answer["model"] == "autoglm-phone-9b"
+    (choice,) = answer["choices"]
+    assert choice["message"]["role"] == "assistant" and choice["message"]["content"] == "你好 world"
+    assert choice["finish_reason"] == "stop" and choice["index"] == 0
+    assert answer["usage"] == {
+        "prompt_tokens": 12, "completion_tokens": 2, "total_tokens": 14, "prompt_tokens_details": {"cached_tokens": 3},
+    }  # fmt: skip
+    assert session.requests[0][1] == Sampling(max_tokens=5)
+    assert session.closed == 1
+
+
+@pytest.mark.parametrize(("finish", "told"), [("stop", "stop"), ("length", "length"), ("cancelled", "stop")])
+def test_finish_reasons(finish, told):
+    assert send(FakeSession("a", finish=finish)).json()["choices"][0]["finish_reason"] == told
+    stream = send(FakeSession("a", finish=finish), data={**HELLO, "stream": True})
+    assert events_of(stream)[-1]["choices"][0]["finish_reason"] == told
+
+
+def test_a_stream_begins_with_the_role_and_ends_with_done():
+    response = send(FakeSession("你", "好"), data={**HELLO, "stream": True})
+    assert response.headers["content-type"].startswith("text/event-stream")
+    events = events_of(response)
+    assert [event["object"] for event in events] == ["chat.completion.chunk"] * 4
+    assert len({event["id"] for event in events}) == 1
+    deltas = [event["choices"][0]["delta"] for event in events]
+    assert deltas == [{"role": "assistant", "content": ""}, {"content": "你"}, {"content": "好"}, {}]
+    assert [event["choices"][0]["finish_reason"] for event in events] == [None, None, None, "stop"]
+    assert all("usage" not in event for event in events)
+
+
+def test_usage_is_streamed_where_asked_for():
+    data = {**HELLO, "stream": True, "stream_options": {"include_usage": True}}
+    *_, finish, usage = events_of(send(FakeSession("a", "b"), data=data))
+    assert finish["choices"][0]["finish_reason"] == "stop"
+    assert usage["choices"] == [] and usage["usage"]["total_tokens"] == 14
+
+
+def test_dropped_messages_are_told_in_header_usage_and_log(caplog):
+    caplog.set_level(logging.INFO)
+    session = FakeSession("a", usage=Usage(5, 1, 0, 4))
+    response = send(session)
+    assert response.headers["X-AutoGLM-Dropped-Messages"] == "4"
+    assert response.json()["usage"]["dropped_messages"] == 4
+    assert any("4 old messages" in record.getMessage() for record in caplog.records)
+
+
+PHONE_REPLY = (
+    "<think>",
+    "看",
+    "</think>\n<ans",
+    "wer>",
+    'do(action="Back")',
+    "</ans",
+    "wer>",
+    "<|us",
+    "er|>",
+    "\n",
+)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("phone", [False, True])
+def test_replies_of_phone_models_are_cleaned(stream, phone):
+    response = send(FakeSession(*PHONE_REPLY), phone=phone, data={**HELLO, "stream": stream})
+    text = content_of(events_of(response)) if stream else response.json()["choices"][0]["message"]["content"]
+    clean = '<think>看</think>\n<answer>do(action="Back")'
+    assert text == (clean if phone else "".join(PHONE_REPLY))
+    assert not phone or not any(token in response.text for token in TEMPLATE_TOKENS)
+
+
+def test_keep_alives_are_comments_while_nothing_comes():
+    session = FakeSession("late", held=True)
+
+    async def work():
+        async with client_of(session, keep_alive_s=0.02) as client:
+            answering = asyncio.ensure_future(client.post(CHAT, json={**HELLO, "stream": True}))
+            await session.started.wait()
+            await asyncio.wait({answering}, timeout=0.2)  # several keep-alives long
+            session.go.set()
+            return await answering
+
+    response = asyncio.run(asyncio.wait_for(work(), 30))
+    assert response.text.count(": keep-alive\n\n") >= 2
+    assert content_of(events_of(response)) == "late"
+    role = response.text.index('"role"')
+    assert role < response.text.index(": keep-alive"), "something that clients read comes first"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (
+            EngineError("context_full", detail="9000 prompt tokens, 4096 in the context"),
+            400,
+            "context_length_exceeded",
+        ),
+        (EngineError("no_vision", detail="x"), 400, "no_vision"),
+        (EngineError("request_refused", detail="template"), 400, "request_refused"),
+        (EngineError("engine_died", kind="crashed", detail="SIGSEGV", rung="gguf-cpu"), 503, "engine_died"),
+        (EngineError("no_model_loaded"), 503, "no_model_loaded"),
+    ],
+)
+def test_a_failure_before_the_first_token_has_its_status(stream, error, status, code):
+    response = send(FakeSession(error), data={**HELLO, "stream": stream})
+    told = assert_error(response, status, code)
+    assert ("Retry-After" in response.headers) == (status == 503)
+    if code == "context_length_exceeded":
+        assert "9000" in told["message"] and "4096" in told["message"]
+
+
+def test_a_failure_in_the_middle_of_a_stream_is_an_event():
+    session = FakeSession(
+        "half ", EngineError("engine_died", kind="crashed", detail="SIGSEGV", rung="gguf-cpu")
+    )
+    response = send(session, data={**HELLO, "stream": True})
+    assert response.status_code == 200
+    events = events_of(response)
+    assert content_of(events[:-1]) == "half "
+    assert events[-1]["error"]["code"] == "engine_died"
+
+
+def test_a_bug_is_a_500_without_details():
+    session = FakeSession(RuntimeError("a secret of the machine"))
+    response = send(session, raise_errors=False)
+    assert_error(response, 500, "internal_error")
+    assert "secret" not in response.text
+    assert session.closed == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b'{"messages": [' + b"[" * 100_000, "nested"),
+        (b"\xff\xfe\xfd", "UTF-8"),
+        (b"[]", "object"),
+        (b"[" + b"1" * 5000 + b"]", "number"),
+    ],
+)
+def test_bodies_that_are_no_request_are_400(content, part):
+    error = assert_error(send(FakeSession(), content=content), 400, "invalid_json")
+    assert part in error["message"] or "object" in error["message"]
+
+
+def test_validation_is_400_with_the_parameter():
+    error = assert_error(send(FakeSession(), data={**HELLO, "temperature": 9}), 400, "invalid_value")
+    assert error["param"] == "temperature" and error["type"] == "invalid_request_error"
+
+
+def test_a_large_body_is_parsed_off_the_loop_and_answered():
+    data = {"messages": [{"role": "user", "content": "x" * 2_000_000}]}
+    session = FakeSession("ok")
+    assert send(session, data=data).status_code == 200
+    assert len(session.requests[0][0][0].content) == 2_000_000
+
+
+def test_a_body_above_the_limit_is_413_by_its_header_and_by_reading():
+    options = {"body_limit": 1000}
+    large = {"messages": [{"role": "user", "content": "x" * 2000}]}
+    assert_error(send(FakeSession(), data=large, options=options), 413, "request_too_large")
+
+    async def pieces():
+        for _ in range(100):
+            yield b"x" * 100
+
+    session = FakeSession()
+    assert_error(send(session, content=pieces(), options=options), 413, "request_too_large")
+    assert session.requests == []
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "/docs", "/redoc", "/v1/chat/completions/"])
+def test_unknown_paths_are_404_in_shape(path):
+    response = get(FakeSession(), path)
+    if response.status_code == 307:  # a slash too many is redirected to the route
+        assert path.endswith("/")
+    else:
+        assert_error(response, 404, "not_found")
+
+
+def test_a_wrong_method_is_405_in_shape():
+    response = get(FakeSession(), CHAT)
+    assert_error(response, 405, "method_not_allowed")
+    assert response.headers["allow"] == "POST"
+
+
+def test_the_description_lists_the_fields():
+    described = get(FakeSession(), "/openapi.json").json()
+    body = described["paths"][CHAT]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert "frequency_penalty" in body["properties"]
+    assert {"/v1/models", "/health"} < set(described["paths"])
+
+
+def test_models_lists_the_one_that_is_loaded():
+    (model,) = get(FakeSession(), "/v1/models").json()["data"]
+    assert model["id"] == "autoglm-phone-9b" and model["object"] == "model" and model["max_model_len"] == 4096
+    named = replace(READY, target=replace(TARGET, model=None))
+    assert get(FakeSession(state=named), "/v1/models").json()["data"][0]["id"] == "AutoGLM 模型"
+    assert get(FakeSession(state=SessionState()), "/v1/models").json() == {"object": "list", "data": []}
+
+
+def test_health_is_up_when_a_model_is_there_or_comes_back():
+    told = get(FakeSession(), "/health")
+    assert told.status_code == 200
+    assert told.json()["status"] == "UP" and told.json()["model"] == "autoglm-phone-9b"
+    assert told.json()["engine"] == "llama-cpu" and told.json()["timestamp"].endswith("+00:00")
+    assert get(FakeSession(state=SessionState("idle", TARGET)), "/health").status_code == 200
+
+
+@pytest.mark.parametrize("phase", ["idle", "loading", "failed"])
+def test_health_is_down_before_and_when_loading_failed(phase):
+    target = None if phase == "idle" else TARGET
+    error = EngineError("nothing_fits", reason=None) if phase == "failed" else None
+    told = get(FakeSession(state=SessionState(phase, target, error=error)), "/health")
+    assert told.status_code == 503 and told.json()["status"] == "DOWN"
+    assert "retry-after" in told.headers
+    assert (told.json()["error"] is None) == (phase != "failed")
+
+
+def test_while_loading_requests_are_told_to_come_back():
+    session = FakeSession(state=SessionState("loading", TARGET))
+    response = send(session)
+    assert_error(response, 503, "model_loading")
+    assert int(response.headers["Retry-After"]) > 0
+    assert session.requests == []
+
+
+def test_a_failed_load_is_told_by_its_cause():
+    state = SessionState(
+        "failed", TARGET, error=EngineError("file_refused", path="/made/model.gguf", detail="damaged")
+    )
+    assert "damaged" in assert_error(send(FakeSession(state=state)), 503, "file_refused")["message"]
+
+
+def test_one_generation_at_a_time_and_a_bounded_list():
+    session = FakeSession("a", held=True)
+
+    async def work():
+        async with client_of(session, waiting=2) as client:
+            first = [asyncio.ensure_future(client.post(CHAT, json=HELLO)) for _ in range(3)]
+            await session.started.wait()
+            while (await client.get("/health")).json()["waiting"] < 2:
+                await asyncio.sleep(0)
+            refused = await client.post(CHAT, json={**HELLO, "stream": True})
+            session.go.set()
+            return refused, await asyncio.gather(*first)
+
+    refused, answered = asyncio.run(asyncio.wait_for(work(), 30))
+    assert_error(refused, 429, "service_busy")
+    assert 1 <= int(refused.headers["Retry-After"]) <= 120
+    assert [response.status_code for response in answered] == [200] * 3
+    assert session.most_running == 1
+
+
+KEYED = {"api_key": "secret", "host": "0.0.0.0"}
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/openapi.json", "/v1/nothing", "/health/x"])
+@pytest.mark.parametrize("header", [None, "Bearer EMPTY", "Bearer secret2", "Basic secret"])
+def test_with_a_key_nothing_is_told_without_it(path, header):
+    headers = {"Authorization": header} if header else {}
+    response = get(FakeSession(), path, options=KEYED, headers=headers)
+    assert_error(response, 401, "invalid_api_key")
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_the_key_opens_and_health_without_it_says_up_or_down_only():
+    headers = {"Authorization": "Bearer secret"}
+    assert send(FakeSession("a"), options=KEYED, headers=headers).status_code == 200
+    assert set(get(FakeSession(), "/health", options=KEYED).json()) == {"status", "timestamp"}
+    assert get(FakeSession(), "/health", options=KEYED, headers=headers).json()["model"] == "autoglm-phone-9b"
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer EMPTY"}, {"Authorization": "nonsense"}])
+def test_loopback_without_a_key_takes_any_bearer(headers):
+    assert send(FakeSession("a"), headers=headers).status_code == 200
+
+
+def test_foreign_hosts_and_origins_are_refused_before_the_body_is_read():
+    session = FakeSession()
+    assert_error(send(session, headers={"Host": "evil.example"}), 403, "host_not_allowed")
+    assert_error(send(session, headers={"Origin": "https://evil.example"}), 403, "origin_not_allowed")
+    assert_error(get(session, "/health", headers={"Origin": "null"}), 403, "origin_not_allowed")
+    assert session.requests == []
+    allowed = {"allowed_hosts": ("host.docker.internal",)}
+    assert send(session, headers={"Host": "host.docker.internal:8000"}, options=allowed).status_code == 200
+
+
+def test_no_page_is_invited():
+    response = send(FakeSession("a"), headers={"Origin": "http://localhost:3000"})
+    assert response.status_code == 200
+    assert not [name for name in response.headers if name.startswith("access-control")]
+
+
+def test_prompts_and_answers_are_not_logged(caplog):
+    caplog.set_level(logging.DEBUG)
+    data = {"messages": [{"role": "user", "content": "PROMPT-SECRET"}], "stream": True}
+    send(FakeSession("ANSWER-SECRET"), data=data)
+    send(FakeSession(), data={"messages": [{"role": "user", "content": {"x": "PROMPT-SECRET"}}]})
+    send(FakeSession(), content=b'{"messages": "PROMPT-SECRET')
+    assert "SECRET" not in caplog.text
+    assert "answered" in caplog.text
+
+
+SYSTEM = "今天的日期是: 2026年11月21日 星期六\n你是一个智能体分析专家。" * 40
+
+
+def agents_request(text):
+    """What Open-AutoGLM's client sends (phone_agent/model/client.py), here without its screenshot."""
+    messages = [
+        {"role": "system", "content": SYSTEM},
+        {"role": "user", "content": [{"type": "text", "text": "打开设置"}]},
+        {"role": "assistant", "content": "<think><think>a</think>\n<answer></think><answer>do(action=\"Home\")</answer>"},
+        {"role": "user", "content": [{"type": "text", "text": text}]},
+    ]  # fmt: skip
+    return {
+        "model": "ZhipuAI/AutoGLM-Phone-9B", "stream": True, "max_tokens": 3000, "temperature": 0.0, "top_p": 0.85,
+        "frequency_penalty": 0.2, "skip_special_tokens": False, "messages": messages,
+    }  # fmt: skip
+
+
+def agent_reads(response):
+    """The agent's rules as written down in the project's notes: content only; the action starts at a marker."""
+    raw = ""
+    for event in events_of(response):
+        if event["choices"] and event["choices"][0]["delta"].get("content") is not None:
+            raw += event["choices"][0]["delta"]["content"]
+    for marker in ("finish(message=", "do(action=", "<answer>"):
+        if marker in raw:
+            return raw[raw.index(marker) :]
+    return raw
+
+
+REPLIES = [
+    ('<think>点一下</think>\n<answer>do(action="Tap", element=[499,120])</answer>', 'do(action="Tap", element=[499,120])'),
+    ('do(action="Type", text="你好")</answer>\n', 'do(action="Type", text="你好")\n'),
+    ('<|begin_of_box|>finish(message="完成")<|end_of_box|></answer>', 'finish(message="完成")'),
+    ('do(action="Wait", duration="2 seconds")', 'do(action="Wait", duration="2 seconds")'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reply", "action"), REPLIES)
+def test_the_agents_request_is_answered_as_it_reads_it(reply, action):
+    session = FakeSession(*reply)
+    response = send(
+        session,
+        data=agents_request("** Screen Info **"),
+        phone=True,
+        headers={"Authorization": "Bearer EMPTY"},
+    )
+    assert agent_reads(response) == action.rstrip("\n")
+    messages, sampling = session.requests[0]
+    assert sampling == Sampling(0.0, 0.85, max_tokens=3000, frequency_penalty=0.2)
+    assert [message.role for message in messages] == ["system", "user", "assistant", "user"]
+    assert messages[0].content == SYSTEM and messages[3].content == "** Screen Info **"
+
+
+def test_the_agents_pre_flight():
+    data = {"model": "autoglm-phone-9b", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 5}
+    answer = send(FakeSession("Hi", "!"), data={**data, "temperature": 0.0, "stream": False}).json()
+    assert answer["choices"][0]["message"]["content"] == "Hi!"
