@@ -74,14 +74,20 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--lang", choices=("en", "zh", "zh_CN"), help=_("language of this program"))
-    parser.add_argument("--verbose", action="store_true", help=_("write more into the log file"))
+def _common(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """Options that may stand before and behind the command; behind it they must not overwrite with a default."""
+    parser.add_argument(
+        "--lang", choices=("en", "zh", "zh_CN"), default=default, help=_("language of this program")
+    )
+    parser.add_argument(
+        "--verbose", action="store_true", default=default or False, help=_("write more into the log file")
+    )
 
 
 def _command(commands: Any, name: str, handler: str, text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
     parser.set_defaults(handler=lambda options: _call(handler, options))
+    _common(parser, argparse.SUPPRESS)
     return parser
 
 

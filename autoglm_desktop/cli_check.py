@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from .cli_layout import Style, cut, pad, paragraph, table
-from .core.checks import FAIL, WARN, Check
+from .core.check_values import FAIL, WARN, Check
 from .core.limits import best_gpu
 from .core.machine import Disk, Machine
 from .core.rungs import ModelPlan, RungPlan
@@ -23,7 +23,12 @@ from .usecases.check import CheckOptions, CheckResult, Planned, run_check
 from .usecases.check_json import to_json
 from .usecases.services import create_services
 
-VERDICT_MARKS = {"runs_well": ("✔", "green"), "runs": ("✔", "green"), "slow": ("~", "yellow"), "cannot": ("✘", "red")}
+VERDICT_MARKS = {
+    "runs_well": ("✔", "green"),
+    "runs": ("✔", "green"),
+    "slow": ("~", "yellow"),
+    "cannot": ("✘", "red"),
+}
 MAX_WIDTH = 100
 
 
@@ -69,9 +74,7 @@ def _headline(model: ModelPlan, subject: Planned, width: int, style: Style) -> l
     return lines + paragraph(reasons.text(model.headline), width, indent="  ")
 
 
-def _further(
-    model: ModelPlan, subject: Planned, first: ModelPlan, width: int, style: Style
-) -> list[str]:
+def _further(model: ModelPlan, subject: Planned, first: ModelPlan, width: int, style: Style) -> list[str]:
     """A model after the first: its conclusion, in a line where it is the same."""
     if (model.wish, model.verdict, model.headline) == (first.wish, first.verdict, first.headline):
         return paragraph(_("The same holds for {model}.").format(model=subject.title), width)
@@ -82,7 +85,12 @@ def _machine(result: CheckResult, width: int, style: Style) -> list[str]:
     """The machine in four lines."""
     machine = result.machine
     title = _("The machine in the file") if result.described else _("This machine")
-    rows = [("GPU", _gpu(machine)), ("CPU", _cpu(machine)), ("RAM", _ram(machine)), (_("Disk"), _disk(machine))]
+    rows = [
+        ("GPU", _gpu(machine)),
+        ("CPU", _cpu(machine)),
+        ("RAM", _ram(machine)),
+        (_("Disk"), _disk(machine)),
+    ]
     label = max(len(name) for name, _text in rows) + 2
     lines = [style.paint(_with_system(title, machine), "bold")]
     return lines + [f"  {pad(name, label)}{cut(text, width - label - 2)}" for name, text in rows]

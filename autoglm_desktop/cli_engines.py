@@ -72,9 +72,18 @@ async def run(options: argparse.Namespace) -> int:
     return 1 if environment.record.self_test == "failed" else 0
 
 
-def as_json(environment: Environment) -> dict[str, Any]:
-    """One engine of ``engines --json``."""
+def document(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """The document of ``engines --json``."""
+    return {"schema": 1, "engines": entries}
+
+
+def entry(name: str, environment: Environment | None) -> dict[str, Any]:
+    """One engine of it."""
+    if environment is None:
+        return {"name": name, "installed": False}
     return {
+        "name": name,
+        "installed": True,
         **to_json(environment.info()),
         "build": environment.record.build or None,
         "message": environment.record.message,
@@ -86,8 +95,8 @@ def as_json(environment: Environment) -> dict[str, Any]:
 def _list(services: Services, *, as_json: bool) -> int:
     found = {environment.description.name: environment for environment in services.environments.installed()}
     if as_json:
-        engines_json = [_entry(name, found.get(name)) for name in services.environments.descriptions]
-        print(json.dumps({"schema": 1, "engines": engines_json}, ensure_ascii=False))
+        entries = [entry(name, found.get(name)) for name in services.environments.descriptions]
+        print(json.dumps(document(entries), ensure_ascii=False))
         return 0
     for name in services.environments.descriptions:
         if name in found:
@@ -95,11 +104,3 @@ def _list(services: Services, *, as_json: bool) -> int:
         else:
             print(_("{name}: not installed (autoglm-desktop engines install {name})").format(name=name))
     return 0
-
-
-def _entry(name: str, environment: Environment | None) -> dict[str, Any]:
-    return {
-        "name": name,
-        "installed": environment is not None,
-        **(as_json(environment) if environment else {}),
-    }

@@ -83,7 +83,11 @@ def _words(text: str) -> list[str]:
 
 
 def table(
-    heads: Sequence[str], rows: Sequence[Sequence[str]], width: int, styles: Sequence[Style], indent: str = "  "
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    width: int,
+    styles: Sequence[Style],
+    indent: str = "  ",
 ) -> list[str]:
     """Columns as wide as they must be; the last one takes what is left, on a line of its own where that is too
     little."""

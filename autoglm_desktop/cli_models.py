@@ -31,7 +31,11 @@ async def models(options: argparse.Namespace) -> int:
     print(_("Model files on this machine:") if files else _("No model file is on this machine yet."))
     for local in files:
         print(_file_line(local))
-    print(_("Put GGUF files into {folder}, or name one: autoglm-desktop import PATH").format(folder=library.models))
+    print(
+        _("Put GGUF files into {folder}, or name one: autoglm-desktop import PATH").format(
+            folder=library.models
+        )
+    )
     return 0
 
 
@@ -85,5 +89,7 @@ async def import_file(options: argparse.Namespace) -> int:
     if local.refusal is not None:
         await asyncio.to_thread(library.forget, path)
         raise TargetError(local.refusal.code, **{"path": options.path, **local.refusal.as_dict()})
-    print(_("{name} is in the list now and stays where it is: {path}").format(name=local.name, path=local.path))
+    print(
+        _("{name} is in the list now and stays where it is: {path}").format(name=local.name, path=local.path)
+    )
     return 0

@@ -83,26 +83,7 @@ def plan_at(
     gpu_layers: int,
 ) -> RungPlan:
     """One placement with its memory, speeds and whether it fits."""
-    subject, need = setting.subject, setting.need
     place = Placement(context, kv_type, gpu_layers, projector, repack=rung == "gguf-cpu")
-    gpu = setting.gpu_budget if gpu_layers else None
-    memory = gguf_memory(
-        subject.shape,
-        weights,
-        subject.projector,
-        place,
-        gpu,
-        setting.ram_budget,
-        setting.machine.cpu.features,
-    )
-    step = need.step if projector != "none" else None
-    image_s = prompt_s = None
-    if step is not None:
-        image_s = speed.image(setting.gpu, IMAGE_TOKENS, on_gpu=projector == "gpu")
-    prompt_s = speed.prefill(setting.gpu, all_on_gpu=gpu_layers >= layers_of(subject))
-    tokens_s = speed.decode(_reads(setting, weights, place), setting.gpu, setting.machine.cpu)
-    if tokens_s is not None and rung == "gguf-cpu-safe":
-        tokens_s *= speed.SAFE_SHARE
     plan = RungPlan(
         rung,
         variant=weights.variant,
@@ -113,16 +94,30 @@ def plan_at(
         kv_type=kv_type,
         gpu_layers=gpu_layers,
         projector=projector,
-        memory=memory,
-        tokens_per_s=tokens_s,
-        prompt_tokens_per_s=prompt_s,
-        image_s=image_s,
+        memory=gguf_memory(
+            setting.subject.shape, weights, setting.subject.projector, place,
+            setting.gpu_budget if gpu_layers else None, setting.ram_budget, setting.machine.cpu.features,
+        ),
         load_s=speed.load(_file_bytes(setting, weights), setting.disk),
-        phone_step_s=speed.phone_step(step, image_s, prompt_s, tokens_s) if step is not None else None,
-        phone_step=step,
-        basis=Basis(memory=subject.memory_basis, speed="estimated"),
+        phone_step=setting.need.step if projector != "none" else None,
+        basis=Basis(memory=setting.subject.memory_basis, speed="estimated"),
+    )  # fmt: skip
+    return setting.with_status(_with_speeds(setting, plan, weights, place))
+
+
+def _with_speeds(setting: Setting, plan: RungPlan, weights: GgufWeights, place: Placement) -> RungPlan:
+    """The plan with the estimates of ``core.speed``."""
+    tokens_s = speed.decode(_reads(setting, weights, place), setting.gpu, setting.machine.cpu)
+    if tokens_s is not None and plan.rung == "gguf-cpu-safe":
+        tokens_s *= speed.SAFE_SHARE
+    prompt_s = speed.prefill(setting.gpu, all_on_gpu=place.gpu_layers >= layers_of(setting.subject))
+    image_s = step_s = None
+    if plan.phone_step is not None:
+        image_s = speed.image(setting.gpu, IMAGE_TOKENS, on_gpu=place.projector == "gpu")
+        step_s = speed.phone_step(plan.phone_step, image_s, prompt_s, tokens_s)
+    return replace(
+        plan, tokens_per_s=tokens_s, prompt_tokens_per_s=prompt_s, image_s=image_s, phone_step_s=step_s
     )
-    return setting.with_status(plan)
 
 
 def _placements(setting: Setting, rung: str, weights: GgufWeights, context: int) -> Iterator[RungPlan]:

@@ -13,9 +13,10 @@ from . import choice, limits, speed, verdict
 from .errors import Reason
 from .gguf_plans import Setting, best_plan, layers_of, plan_at
 from .machine import EngineInfo, Machine
-from .memory import IMAGE_TOKENS, transformers_memory
+from .memory import IMAGE_TOKENS
 from .rungs import RUNGS, Basis, CrashNote, EngineState, ModelPlan, Recommendation, RungPlan
 from .subject import Subject
+from .torch_memory import transformers_memory
 from .wishes import need_for
 
 TRANSFORMERS_DTYPES = {"transformers-int8": "int8", "transformers-nf4": "nf4", "transformers-nf4-lean": "nf4"}
@@ -47,9 +48,9 @@ def plan_model(
     best = choice.recommended(_offers(candidates, ladder), need.wish)
     if best is not None:
         ladder = [best if _replaces(best, row) else row for row in ladder]
-    word, headline = verdict.of_model(
-        best, need.wish, vision=subject.projector is not None, nearest=choice.nearest(ladder)
-    )
+    nearest = choice.nearest(ladder) or ladder[-1]
+    vision = subject.projector is not None
+    word, headline = verdict.of_model(best, need.wish, vision=vision, nearest=nearest)
     recommended = None
     if best is not None:
         recommended = Recommendation(best.rung, best.variant or "", best.download_bytes)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from .machine import Gpu, Machine
 from .rungs import DeviceMemory
-from .subject import GgufWeights, ProjectorWeights, SafetensorsWeights, TextShape
+from .subject import GgufWeights, ProjectorWeights, TextShape
 from .units import GIB, MIB
 
 UBATCH = 512
@@ -58,19 +58,6 @@ LLAMA_PROCESS_BYTES = 100 * MIB
 tokenizer's merges and the Python side take the rest (an assumption)."""
 GPU_PREFILL_HOST_FLOATS = 2
 """Embeddings that llama.cpp keeps on the host per batch token beside the mask: 24 MiB at 8K (section 5)."""
-
-TORCH_PROCESS_BYTES = 2 * GIB
-"""The transformers process without weights (an assumption, unmeasured)."""
-TORCH_TRANSIENT_BYTES = 1_240_000_000
-"""The largest tensor on its way to the GPU: embedding or head (section 8)."""
-TORCH_PEAK_BYTES = 1_500_000_000
-TORCH_PEAK_TOKENS = 5_900
-"""Activations with SDPA: estimated 1 to 1.5 GB for 3.4K image + 2.5K text tokens (section 5, unmeasured)."""
-DEQUANTISE_BYTES = 224 * MIB
-"""bitsandbytes' prefill dequantises one weight at a time (section 5)."""
-NF4_BYTES = 0.5159
-"""Bytes per parameter of nf4 with double quantisation (section 1)."""
-INT8_BYTES = 1.0
 
 _AMX_TYPES = frozenset(("Q4_0", "Q4_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K", "IQ4_XS"))
 _REPACK_TYPES: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
@@ -177,7 +164,7 @@ def gguf_memory(
     gpu_kv = 0
     if gpu is not None:
         gpu_kv = kv_on_gpu(shape, kv, k)
-        memory[gpu.key] = _device(
+        memory[gpu.key] = device_memory(
             gpu,
             weights=table.on_gpu(k),
             kv_cache=gpu_kv,
@@ -190,7 +177,7 @@ def gguf_memory(
     host_vision = vision if place.projector == "cpu" else 0
     mapped = max(stored - copied, 0)
     private = stored - mapped + (kv - gpu_kv) + compute + host_vision + LLAMA_PROCESS_BYTES
-    memory["ram"] = _ram(ram, stored, kv - gpu_kv, compute, host_vision, LLAMA_PROCESS_BYTES, mapped, private)
+    memory["ram"] = ram_memory(ram, stored, kv - gpu_kv, compute, host_vision, LLAMA_PROCESS_BYTES, mapped, private)
     return memory
 
 
@@ -223,58 +210,8 @@ def mask_bytes(batch: int, context: int) -> int:
     return 2 * batch * context
 
 
-def transformers_memory(
-    rung: str,
-    shape: TextShape,
-    weights: SafetensorsWeights,
-    context: int,
-    tokens: int,
-    gpu: Budget,
-    ram: Budget,
-) -> dict[str, DeviceMemory]:
-    """Bytes by device and cause of a transformers rung; ``tokens`` are those of its longest prefill.
-
-    nf4 keeps vision and head in 16 bits; nf4-lean quantises both and keeps the embedding in RAM; int8
-    quantises the text layers.
-    """
-    lean = rung == "transformers-nf4-lean"
-    vision = transformers_vision_bytes(rung, weights)
-    quantised = rung != "transformers-16bit"
-    on_host = 2 * weights.embedding if lean else 0
-    compute = TORCH_PEAK_BYTES * tokens // TORCH_PEAK_TOKENS + (DEQUANTISE_BYTES if quantised else 0)
-    gpu_memory = _device(
-        gpu,
-        weights=transformers_text_bytes(rung, weights) - on_host,
-        kv_cache=kv_bytes(shape, context, "f16"),
-        compute=compute,
-        projector=vision,
-    )
-    private = on_host + TORCH_TRANSIENT_BYTES + TORCH_PROCESS_BYTES
-    host = _ram(ram, on_host, 0, TORCH_TRANSIENT_BYTES, 0, TORCH_PROCESS_BYTES, 0, private)
-    return {gpu.key: gpu_memory, "ram": host}
-
-
-def transformers_text_bytes(rung: str, weights: SafetensorsWeights) -> int:
-    """Embedding, layers and head as a rung keeps them."""
-    embedding, head = 2 * weights.embedding, 2 * weights.head
-    match rung:
-        case "transformers-int8":
-            return embedding + head + int(weights.layers * INT8_BYTES)
-        case "transformers-nf4":
-            return embedding + head + int(weights.layers * NF4_BYTES)
-        case "transformers-nf4-lean":
-            return embedding + int((weights.layers + weights.head) * NF4_BYTES)
-    return embedding + head + 2 * weights.layers
-
-
-def transformers_vision_bytes(rung: str, weights: SafetensorsWeights) -> int:
-    """The vision part: 16 bits, but for nf4-lean, which quantises its linear layers."""
-    if rung != "transformers-nf4-lean":
-        return 2 * weights.vision
-    return int(weights.vision_linear * NF4_BYTES) + 2 * (weights.vision - weights.vision_linear)
-
-
-def _device(budget: Budget, weights: int, kv_cache: int, compute: int, projector: int) -> DeviceMemory:
+def device_memory(budget: Budget, weights: int, kv_cache: int, compute: int, projector: int) -> DeviceMemory:
+    """A GPU's causes with its overhead; nothing on it takes nothing."""
     used = weights + kv_cache + compute + projector
     overhead = budget.overhead if used else 0
     return DeviceMemory(
@@ -289,7 +226,7 @@ def _device(budget: Budget, weights: int, kv_cache: int, compute: int, projector
     )
 
 
-def _ram(
+def ram_memory(
     budget: Budget,
     weights: int,
     kv_cache: int,
@@ -299,6 +236,7 @@ def _ram(
     mapped: int,
     private: int,
 ) -> DeviceMemory:
+    """RAM\'s causes; ``mapped`` and ``private`` together are the total."""
     return DeviceMemory(
         weights=weights,
         kv_cache=kv_cache,

@@ -57,7 +57,9 @@ def of_model(
 
 
 def _why_not(nearest: RungPlan | None) -> Reason:
-    """The headline where nothing fits: what is missing on the rung that comes closest."""
+    """The headline where nothing fits: what is missing on, or speaks against, the rung that comes closest."""
     if nearest is None or nearest.reason is None:
         return Reason.of("nothing_fits_here")
+    if nearest.status == "unavailable":
+        return Reason.of("cannot_here", why=nearest.reason)
     return Reason.of("cannot_because", why=nearest.reason, variant=nearest.variant)

@@ -29,6 +29,11 @@ class SessionModel(QObject):
         self.state = SessionState()
         bridge.call(lambda: session.listen(self._from_loop))
 
+    @property
+    def session(self) -> Session:
+        """For use cases that run on the loop; never call it from the GUI's thread."""
+        return self._session
+
     def load(self, target: Target, wishes: Wishes | None = None) -> Job:
         """Load a model; a load that still runs is cancelled first."""
         self.cancel_load()

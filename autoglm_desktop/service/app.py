@@ -42,7 +42,9 @@ def create_app(
     """The application over one session. ``is_phone`` says for which models replies are cleaned for the agent."""
     routes = _Routes(session, options, is_phone, gate or Gate(options.waiting))
     # The documentation pages would fetch scripts from elsewhere; the description itself is served.
-    app = FastAPI(title="AutoGLM Desktop", version=__version__, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="AutoGLM Desktop", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     body = {
         "required": True,
         "content": {"application/json": {"schema": schema.ChatRequest.model_json_schema()}},

@@ -7,7 +7,6 @@ Times are seconds since the epoch, speeds tokens/s. A message that an engine was
 from __future__ import annotations
 
 import contextlib
-import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -16,25 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import AppError
-
-log = logging.getLogger(__name__)
-
-MIGRATIONS = (
-    """
-    CREATE TABLE conversations (
-        id INTEGER PRIMARY KEY, title TEXT NOT NULL, created REAL NOT NULL, updated REAL NOT NULL);
-    CREATE TABLE messages (
-        id INTEGER PRIMARY KEY,
-        conversation INTEGER NOT NULL REFERENCES conversations(id) ON DELETE CASCADE,
-        role TEXT NOT NULL, text TEXT NOT NULL, created REAL NOT NULL,
-        model TEXT, rung TEXT, tokens INTEGER, tokens_per_s REAL, first_token_s REAL, dropped INTEGER,
-        finish_reason TEXT);
-    CREATE INDEX messages_by_conversation ON messages(conversation, id);
-    """,
-)
-"""Statements that bring a file from version N to N + 1 (PRAGMA user_version)."""
-
-LOCK_TIMEOUT_S = 10.0
+from . import conversation_file
+from .conversation_file import Opening
 
 
 @dataclass(frozen=True)
@@ -70,16 +52,6 @@ class StoredMessage:
     finish_reason: str | None = None
 
 
-@dataclass(frozen=True)
-class Opening:
-    """What was found. ``kind``: fine | set_aside (damaged; now at ``path``) | newer (of a newer version: shown, nothing
-    is kept) | not_kept (the file cannot be used: nothing is kept, ``detail`` says why)."""
-
-    kind: str
-    path: Path
-    detail: str = ""
-
-
 class Conversations:
     """Open it once, on the thread that uses it. Raises AppError(state_unwritable) when the disk refuses."""
 
@@ -90,36 +62,28 @@ class Conversations:
 
     def open(self) -> Opening:
         """Open or make the file. Never fails: what cannot be kept is held in memory, and the result says so."""
-        try:
-            return self._open_file()
-        except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
-                return self._in_memory("not_kept", str(error))
-            log.warning("conversations damaged: %s", error)
-        except OSError as error:
-            return self._in_memory("not_kept", str(error))
-        try:
-            aside = self._set_aside()
-            self._open_file()
-        except (OSError, sqlite3.Error) as error:
-            return self._in_memory("not_kept", str(error))
-        return Opening("set_aside", aside)
+        self._connection, opening = conversation_file.open_or_begin(self.path, self._clock)
+        return opening
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    def list(self) -> tuple[Conversation, ...]:
+    def all(self) -> tuple[Conversation, ...]:
         """All conversations, the latest used first."""
-        rows = self._all("SELECT id, title, created, updated FROM conversations ORDER BY updated DESC, id DESC")
+        rows = self._rows(
+            "SELECT id, title, created, updated FROM conversations ORDER BY updated DESC, id DESC"
+        )
         return tuple(Conversation(*row) for row in rows)
 
     def create(self, title: str) -> Conversation:
         now = self._clock()
         with self._change() as database:
             values = (_clean(title), now, now)
-            row = database.execute("INSERT INTO conversations (title, created, updated) VALUES (?, ?, ?)", values)
+            row = database.execute(
+                "INSERT INTO conversations (title, created, updated) VALUES (?, ?, ?)", values
+            )
         return Conversation(_id(row), _clean(title), now, now)
 
     def rename(self, conversation: int, title: str) -> None:
@@ -133,7 +97,7 @@ class Conversations:
 
     def messages(self, conversation: int) -> tuple[StoredMessage, ...]:
         """The messages of a conversation, oldest first."""
-        rows = self._all(_SELECT + " WHERE conversation = ? ORDER BY id", (conversation,))
+        rows = self._rows(_SELECT + " WHERE conversation = ? ORDER BY id", (conversation,))
         return tuple(_message(row) for row in rows)
 
     def append(self, conversation: int, role: str, text: str, facts: Facts = Facts()) -> StoredMessage:
@@ -171,67 +135,12 @@ class Conversations:
                 "DELETE FROM messages WHERE conversation = ? AND id >= ?", (conversation, message)
             )
 
-    def _open_file(self) -> Opening:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        database = sqlite3.connect(self.path, timeout=LOCK_TIMEOUT_S, isolation_level=None)
-        try:
-            version = int(database.execute("PRAGMA user_version").fetchone()[0])
-            if version > len(MIGRATIONS):
-                return self._copy_newer(database)
-            problem = database.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if problem != "ok":
-                raise sqlite3.DatabaseError(f"malformed: {problem}")
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = FULL")
-            _migrate(database)
-        except BaseException:
-            database.close()
-            raise
-        self._connection = database
-        return Opening("fine", self.path)
-
-    def _copy_newer(self, database: sqlite3.Connection) -> Opening:
-        """Work on a copy in memory, so that the file of the newer version stays as it is."""
-        memory = sqlite3.connect(":memory:", isolation_level=None)
-        with contextlib.closing(database):
-            database.backup(memory)
-        self._connection = memory
-        try:
-            memory.execute(_SELECT + " LIMIT 1")
-            memory.execute("SELECT id, title, created, updated FROM conversations LIMIT 1")
-        except sqlite3.Error as error:
-            memory.close()
-            return self._in_memory("newer", str(error))
-        memory.execute("PRAGMA foreign_keys = ON")
-        return Opening("newer", self.path)
-
-    def _in_memory(self, kind: str, detail: str) -> Opening:
-        log.warning("conversations are not kept: %s", detail)
-        self._connection = sqlite3.connect(":memory:", isolation_level=None)
-        _migrate(self._connection)
-        return Opening(kind, self.path, detail)
-
-    def _set_aside(self) -> Path:
-        """Rename the damaged file and what SQLite keeps beside it; returns the new path."""
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self._clock()))
-        number, base = 0, self.path.with_name(f"{self.path.stem}.damaged-{stamp}{self.path.suffix}")
-        aside = base
-        while aside.exists():
-            number += 1
-            aside = base.with_name(f"{base.stem}-{number}{base.suffix}")
-        self.path.replace(aside)
-        for suffix in ("-wal", "-shm"):
-            beside = Path(f"{self.path}{suffix}")
-            if beside.exists():
-                beside.replace(f"{aside}{suffix}")
-        return aside
-
     def _database(self) -> sqlite3.Connection:
         if self._connection is None:
             raise RuntimeError("conversations are not open")
         return self._connection
 
-    def _all(self, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:  # type: ignore[valid-type]
+    def _rows(self, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
         try:
             return self._database().execute(statement, values).fetchall()
         except sqlite3.Error as error:
@@ -261,22 +170,8 @@ _SELECT = (
 
 
 def _message(row: tuple[Any, ...]) -> StoredMessage:
-    return StoredMessage(*row[:5], facts=Facts(*row[5:11]), finish_reason=row[11])
-
-
-def _migrate(database: sqlite3.Connection) -> None:
-    """Bring the schema up to date, each step in one transaction."""
-    database.execute("PRAGMA foreign_keys = ON")
-    for number, script in enumerate(MIGRATIONS, 1):
-        if int(database.execute("PRAGMA user_version").fetchone()[0]) < number:
-            database.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")
-
-
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    """A file that is no database or a broken one; not a locked, missing or read-only one."""
-    if isinstance(error, sqlite3.OperationalError):
-        return False
-    return "not a database" in str(error) or "malformed" in str(error)
+    number, conversation, role, text, created, *facts, finish_reason = row
+    return StoredMessage(number, conversation, role, text, created, Facts(*facts), finish_reason)
 
 
 def _id(cursor: sqlite3.Cursor) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoglm_desktop.core.checks import Check
+from autoglm_desktop.core.check_values import Check
 from autoglm_desktop.i18n import N_, _
 
 from .values import fill, shown

@@ -29,6 +29,7 @@ LADDER: dict[str, str] = {
 HEADLINES: dict[str, str] = {
     "no_vision": N_("This model has no vision part here, so it cannot read a phone's screen."),
     "nothing_fits_here": N_("Nothing of it can run on this machine."),
+    "cannot_here": N_("It cannot run here: {why}."),
     "cannot_because": N_("It does not fit: even {variant} {why}."),
     "fits_speed_unmeasured": N_("It fits as {variant} {place}. Its speed here has not been measured yet."),
     "fits_step_unmeasured": N_(

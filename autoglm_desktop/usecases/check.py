@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoglm_desktop.core.catalog import Model, Source
-from autoglm_desktop.core.checks import Check, checks, deciding_plan
+from autoglm_desktop.core.check_values import Check
+from autoglm_desktop.core.checks import checks, deciding_plan
 from autoglm_desktop.core.errors import AppError, TargetError
 from autoglm_desktop.core.ladder import engines_of, plan_model
 from autoglm_desktop.core.machine import Machine, machine_from_json
 from autoglm_desktop.core.rungs import CrashNote, EngineState, ModelPlan
 from autoglm_desktop.core.subject import Subject, of_header, of_model
 from autoglm_desktop.probe.all import probe_machine
-from autoglm_desktop.probe.gpu_table import GpuTable, complete, load_table
-from autoglm_desktop.store import paths
+from autoglm_desktop.probe.gpu_table import complete
 from autoglm_desktop.store.library import Library, LocalModel, projector_weights
 
 from .plan import crash_notes
-from .services import Services
+from .services import Services, gpu_table
 from .targets import Named, find
 
 OnPart = Callable[[str, object], None]
@@ -68,9 +68,7 @@ class CheckResult:
     described: bool = False
 
 
-async def run_check(
-    services: Services, options: CheckOptions, on_part: OnPart | None = None
-) -> CheckResult:
+async def run_check(services: Services, options: CheckOptions, on_part: OnPart | None = None) -> CheckResult:
     """Probe (or read) the machine and plan. ``on_part(name, value)`` as in ``probe_machine``, while it answers.
 
     Never uses the network. Raises AppError (machine_file_*), TargetError.
@@ -113,11 +111,6 @@ def result(
     )
     plan = deciding_plan(models[0]) if models else None
     return CheckResult(machine, checks(machine, plan), models, subjects, described)
-
-
-def gpu_table() -> GpuTable:
-    """Published bandwidths, for cards that won't tell theirs."""
-    return load_table(paths.resources() / "gpus.toml")
 
 
 def planned(target: str | None, library: Library, *, here: bool = True) -> tuple[Planned, ...]:

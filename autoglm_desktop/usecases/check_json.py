@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoglm_desktop.core.checks import Check, Quantity
+from autoglm_desktop.core.check_values import Check, Quantity
 from autoglm_desktop.core.machine import to_json as value_to_json
 from autoglm_desktop.core.rungs import DeviceMemory, ModelPlan, RungPlan
 from autoglm_desktop.texts import check as check_texts

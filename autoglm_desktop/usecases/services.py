@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from ..core.errors import AppError
@@ -17,6 +18,7 @@ from ..host import crashes, environments
 from ..host.command import engine_command
 from ..host.self_test import Command
 from ..probe import all as probes
+from ..probe.gpu_table import GpuTable, load_table
 from ..store import catalog, paths
 from ..store.library import Library
 
@@ -65,12 +67,18 @@ class Services:
 
     async def machine(self) -> Machine:
         """This machine as probed now, with its engine environments."""
-        report = await probes.probe_machine(self.models)
+        report = await probes.probe_machine(self.models, table=gpu_table())
         return await asyncio.to_thread(self.with_engines, report.machine)
 
     def with_engines(self, machine: Machine) -> Machine:
         engines = tuple(environment.info() for environment in self.environments.installed())
         return replace(machine, runtime=replace(machine.runtime, engines=engines))
+
+
+@lru_cache(maxsize=1)
+def gpu_table() -> GpuTable:
+    """Published bandwidths, for cards that won't tell theirs."""
+    return load_table(paths.resources() / "gpus.toml")
 
 
 def create_services(home: Path | None = None) -> Services:

@@ -175,11 +175,13 @@ class Session:
         )
 
     async def _walk(self, target: Target, wishes: Wishes) -> Running:
-        prepared = await self._prepare(self._services, target, wishes)
+        prepared = await self._prepare(
+            self._services, target, wishes
+        )  # a bad file fails before anything installs
+        before = self._services.environments.find(engines.DEFAULT_ENGINE)
         environment = await engines.require(self._services, report=self._installing)
-        if environment.record.self_test != "not_run":
-            # The self-test may just have run: plan with what it found.
-            prepared = await self._prepare(self._services, target, wishes)
+        if before is None or before.record != environment.record:
+            prepared = await self._prepare(self._services, target, wishes)  # with what the self-test found
         self._environment = environment
         self._hardware = hardware_key(prepared.machine)
         plans = choose_plans(prepared.plan, wishes.rung)

@@ -7,9 +7,9 @@ from typing import Any
 
 from autoglm_desktop.core.ladder import engines_of
 from autoglm_desktop.core.machine import Machine
+from autoglm_desktop.core.subject import Installed, of_model
 from autoglm_desktop.core.units import GB
 from autoglm_desktop.store import catalog
-from autoglm_desktop.core.subject import Installed, of_model
 from autoglm_desktop.usecases.check import CheckOptions, CheckResult, Planned, result
 from autoglm_desktop.usecases.check_json import to_json
 

@@ -80,8 +80,9 @@ def test_every_refusal_of_the_header_reader_has_both_texts() -> None:
 
 
 def test_every_check_code_has_a_sentence_and_every_advice_a_text() -> None:
-    source = ast.parse((ROOT / "core" / "checks.py").read_text("utf-8"))
-    words = {n.value for n in ast.walk(source) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    trees = [ast.parse((ROOT / "core" / name).read_text("utf-8")) for name in ("checks.py", "checks_gpu.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    words = {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
     used = set(check_texts.SENTENCES) & words
     assert len(used) > 40
     assert set(check_texts.SENTENCES) - words == {"disk_nvme", "disk_sata_ssd"}

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from autoglm_desktop.core.checks import Check, checks, deciding_plan
+from autoglm_desktop.core.check_values import Check
+from autoglm_desktop.core.checks import checks, deciding_plan
 from autoglm_desktop.core.ladder import plan_model
 from autoglm_desktop.core.machine import Machine, Package
 from autoglm_desktop.core.subject import Installed, of_model

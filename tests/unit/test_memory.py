@@ -2,7 +2,7 @@
 
 import pytest
 
-from autoglm_desktop.core import memory
+from autoglm_desktop.core import memory, torch_memory
 from autoglm_desktop.core.memory import Budget, Placement
 from autoglm_desktop.core.subject import GgufWeights, Subject, of_model
 from autoglm_desktop.core.units import GIB, MIB
@@ -123,14 +123,15 @@ def test_every_byte_of_the_file_is_somewhere() -> None:
 def test_transformers_weights(rung: str, gib: float) -> None:
     safetensors = autoglm().safetensors
     assert safetensors is not None
-    total = memory.transformers_text_bytes(rung, safetensors) + memory.transformers_vision_bytes(rung, safetensors)
-    assert total / GIB == pytest.approx(gib, abs=0.01)
+    text = torch_memory.transformers_text_bytes(rung, safetensors)
+    vision = torch_memory.transformers_vision_bytes(rung, safetensors)
+    assert (text + vision) / GIB == pytest.approx(gib, abs=0.01)
 
 
 def test_lean_keeps_the_embedding_in_ram() -> None:
     subject = autoglm()
     assert subject.safetensors is not None
-    found = memory.transformers_memory(
+    found = torch_memory.transformers_memory(
         "transformers-nf4-lean", subject.shape, subject.safetensors, 10_240, 5_354, GPU, RAM
     )
     assert found["ram"].weights == 1_241_513_984

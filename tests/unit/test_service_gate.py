@@ -98,11 +98,13 @@ def test_a_refusal_names_its_cause():
     assert refusal(SessionState("loading", TARGET))[0].code == "model_loading"
 
 
-@pytest.mark.parametrize(
-    "code",
-    "key_needed key_file_unreadable key_unusable port_in_use port_not_allowed address_unusable model_loading "
-    "service_busy service_ending image_needs_projector".split(),
-)
+CODES = [
+    "key_needed", "key_file_unreadable", "key_unusable", "port_in_use", "port_not_allowed", "address_unusable",
+    "model_loading", "service_busy", "service_ending", "image_needs_projector",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("code", CODES)
 def test_every_code_of_the_service_has_a_sentence(code):
     assert code in errors.TABLE
 

@@ -206,12 +206,11 @@ def test_a_bug_is_a_500_without_details():
         (b'{"messages": [' + b"[" * 100_000, "nested"),
         (b"\xff\xfe\xfd", "UTF-8"),
         (b"[]", "object"),
-        (b"[" + b"1" * 5000 + b"]", "number"),
     ],
 )
 def test_bodies_that_are_no_request_are_400(content, part):
     error = assert_error(send(FakeSession(), content=content), 400, "invalid_json")
-    assert part in error["message"] or "object" in error["message"]
+    assert part in error["message"]
 
 
 def test_validation_is_400_with_the_parameter():
@@ -242,11 +241,7 @@ def test_a_body_above_the_limit_is_413_by_its_header_and_by_reading():
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "/docs", "/redoc", "/v1/chat/completions/"])
 def test_unknown_paths_are_404_in_shape(path):
-    response = get(FakeSession(), path)
-    if response.status_code == 307:  # a slash too many is redirected to the route
-        assert path.endswith("/")
-    else:
-        assert_error(response, 404, "not_found")
+    assert_error(get(FakeSession(), path), 404, "not_found")
 
 
 def test_a_wrong_method_is_405_in_shape():
@@ -381,7 +376,7 @@ def agents_request(text):
     messages = [
         {"role": "system", "content": SYSTEM},
         {"role": "user", "content": [{"type": "text", "text": "打开设置"}]},
-        {"role": "assistant", "content": "<think><think>a</think>\n<answer></think><answer>do(action=\"Home\")</answer>"},
+        {"role": "assistant", "content": '<think><think>a</think>\n<answer></think><answer>do(action="Home")</answer>'},
         {"role": "user", "content": [{"type": "text", "text": text}]},
     ]  # fmt: skip
     return {
@@ -403,7 +398,7 @@ def agent_reads(response):
 
 
 REPLIES = [
-    ('<think>点一下</think>\n<answer>do(action="Tap", element=[499,120])</answer>', 'do(action="Tap", element=[499,120])'),
+    ('<think>点</think>\n<answer>do(action="Tap", element=[499,120])</answer>', 'do(action="Tap", element=[499,120])'),
     ('do(action="Type", text="你好")</answer>\n', 'do(action="Type", text="你好")\n'),
     ('<|begin_of_box|>finish(message="完成")<|end_of_box|></answer>', 'finish(message="完成")'),
     ('do(action="Wait", duration="2 seconds")', 'do(action="Wait", duration="2 seconds")'),

@@ -59,8 +59,9 @@ def test_stop_takes_a_string_or_a_list():
 
 def test_unknown_fields_and_harmless_values_are_ignored():
     data = {
-        "messages": HELLO, "model": {"any": "thing"}, "skip_special_tokens": False, "n": 1, "tools": [], "logit_bias": {},
-        "stream_options": {"include_usage": True, "new": 1}, "user": "x", "top_k": 0, "functions": None,
+        "messages": HELLO, "model": {"any": "thing"}, "skip_special_tokens": False, "n": 1, "tools": [],
+        "logit_bias": {}, "stream_options": {"include_usage": True, "new": 1},
+        "user": "x", "top_k": 0, "functions": None,
     }  # fmt: skip
     assert parse(data).include_usage
     assert not parse({"messages": HELLO}).include_usage

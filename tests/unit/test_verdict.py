@@ -61,6 +61,9 @@ def test_nothing_fits_names_what_is_missing() -> None:
     assert headline.as_dict() == {"why": reason, "variant": "Q2_K"}
     word, headline = verdict.of_model(None, "text", vision=True, nearest=None)
     assert (word, headline.code) == ("cannot", "nothing_fits_here")
+    unknown = RungPlan("gguf-cpu-safe", reason=Reason.of("ram_unknown"))
+    word, headline = verdict.of_model(None, "text", vision=True, nearest=unknown)
+    assert (word, headline.code) == ("cannot", "cannot_here")
 
 
 @pytest.mark.parametrize(

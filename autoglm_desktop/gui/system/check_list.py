@@ -1,0 +1,91 @@
+"""Checks in rows: mark, name, what was found, what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
+
+from ...core.checks import FAIL, WARN, Check
+from ...i18n import _
+from ...texts import check as check_texts
+from ..theme import GAP
+from ..widgets.bar import clear
+from ..widgets.buttons import button
+from ..widgets.card import Card
+from ..widgets.labels import label
+from ..widgets.mark import Mark
+
+
+def problems(found: Sequence[Check]) -> tuple[Check, ...]:
+    """What is not as it should be, the worst first."""
+    return tuple(sorted((c for c in found if c.status in (FAIL, WARN)), key=lambda c: c.status != FAIL))
+
+
+class CheckRows(QWidget):
+    """A row per check; ``system`` (Linux, Windows, macOS) chooses the commands in the advice."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(GAP + GAP // 2)
+        self._grid.setVerticalSpacing(GAP)
+        self._grid.setColumnMinimumWidth(1, 16 * GAP)
+        self._grid.setColumnStretch(2, 1)
+
+    def show_checks(self, found: Sequence[Check], system: str | None) -> None:
+        """Show them in this order."""
+        clear(self._grid)
+        top = Qt.AlignmentFlag.AlignTop
+        for row, check in enumerate(found):
+            self._grid.addWidget(Mark(check.status), row, 0, top)
+            self._grid.addWidget(label(check_texts.name_text(check)), row, 1, top)
+            column = QVBoxLayout()
+            column.setSpacing(2)
+            column.addWidget(label(check_texts.sentence(check), wrap=True))
+            advice = check_texts.advice(check.advice, system)
+            if advice is not None:
+                column.addWidget(label(advice, "muted", wrap=True, selectable=True))
+            holder = QWidget()
+            holder.setLayout(column)
+            column.setContentsMargins(0, 0, 0, 0)
+            self._grid.addWidget(holder, row, 2)
+
+
+class ProblemsCard(Card):
+    """What to look at; hidden where there is nothing."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(_("To look at"), parent)
+        self.rows = CheckRows()
+        self.body.addWidget(self.rows)
+        self.hide()
+
+    def show_checks(self, found: Sequence[Check], system: str | None) -> None:
+        worth = problems(found)
+        self.rows.show_checks(worth, system)
+        self.setVisible(bool(worth))
+
+
+class AllChecksCard(Card):
+    """Every check, folded away until asked for."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(_("Every check"), parent)
+        self.rows = CheckRows()
+        self.rows.hide()
+        self.toggle = button(_("Show"), self._turn)
+        self.heading.addWidget(self.toggle)
+        self.body.addWidget(self.rows)
+        self.hide()
+
+    def show_checks(self, found: Sequence[Check], system: str | None) -> None:
+        self.rows.show_checks(found, system)
+        self.setVisible(bool(found))
+
+    def _turn(self) -> None:
+        hidden = self.rows.isHidden()
+        self.rows.setVisible(hidden)
+        self.toggle.setText(_("Hide") if hidden else _("Show"))

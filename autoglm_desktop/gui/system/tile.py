@@ -1,0 +1,49 @@
+"""One part of the machine: mark, title, headline, details, bar."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QWidget
+
+from ...i18n import _
+from ..theme import GAP
+from ..widgets.bar import Bar, Legend
+from ..widgets.card import Card
+from ..widgets.labels import label
+from ..widgets.mark import Mark
+from .tile_texts import TileContent, waiting
+
+
+class Tile(Card):
+    """Shows a TileContent under a title that stays."""
+
+    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent=parent)
+        self._title = title
+        self._mark = Mark()
+        self.heading.addWidget(self._mark)
+        self.heading.addWidget(label(title, "muted"), 1)
+        self.headline = label(role="subtitle", wrap=True)
+        self.details = label(role="muted", wrap=True)
+        self._bar, self._legend = Bar(), Legend()
+        self.body.setSpacing(GAP // 2)
+        self.body.addLayout(self.heading)
+        self.body.addSpacing(GAP // 2)
+        self.body.addWidget(self.headline)
+        self.body.addWidget(self.details)
+        self.body.addStretch(1)
+        self.body.addWidget(self._bar)
+        self.body.addWidget(self._legend)
+        self.show_content(waiting())
+
+    def show_content(self, content: TileContent) -> None:
+        """Show it."""
+        self.content = content
+        self._mark.set_status(content.status)
+        self.headline.setText(content.headline)
+        self.details.setText("\n".join(content.details))
+        self.details.setVisible(bool(content.details))
+        self._bar.set_content(content.bar)
+        self._legend.set_amounts(content.bar.amounts if content.bar is not None else ())
+        self._bar.setVisible(content.bar is not None)
+        self._legend.setVisible(content.bar is not None)
+        self.setAccessibleName(_("{part}: {state}").format(part=self._title, state=content.headline))

@@ -1,0 +1,150 @@
+"""What the Models page lists: the files on this machine and the catalogue's variants, each judged for a machine."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core import choice, verdict
+from ..core.catalog import SAFETENSORS, Model, Source
+from ..core.errors import AppError, Reason, TargetError
+from ..core.ladder import plan_model
+from ..core.machine import Machine
+from ..core.rungs import CrashNote, EngineState, ModelPlan, RungPlan
+from ..core.subject import Subject
+from ..store.library import LocalModel
+from .check import CheckResult, Planned, of_file
+from .plan import crash_notes
+from .services import Services
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A file. ``plan`` is None while the machine is unknown or where the file is refused (``refusal``);
+    ``removable``: it was added to the list, rather than found in the models folder."""
+
+    local: LocalModel
+    plan: ModelPlan | None
+    refusal: Reason | None
+    removable: bool
+
+
+@dataclass(frozen=True)
+class VariantEntry:
+    """A variant of a catalogue model. ``plan``: the best way to run it here, else the one that comes closest.
+
+    ``verdict`` as in ModelPlan; None where the plan's speed is unknown although it fits, or nothing is planned.
+    """
+
+    id: str
+    bytes: int | None
+    installed: bool
+    source: Source | None
+    plan: RungPlan | None
+    verdict: str | None
+    gguf: bool
+
+
+@dataclass(frozen=True)
+class CatalogueEntry:
+    """``recommended``: the variant to get for this machine."""
+
+    model: Model
+    wish: str
+    recommended: str | None
+    variants: tuple[VariantEntry, ...]
+
+
+@dataclass(frozen=True)
+class ModelList:
+    """``folder``: where files may be put by hand. ``judged``: for a machine that was checked."""
+
+    files: tuple[FileEntry, ...]
+    catalogue: tuple[CatalogueEntry, ...]
+    folder: Path
+    judged: bool
+
+
+def list_models(services: Services, check: CheckResult | None) -> ModelList:
+    """Read the library and plan everything for the checked machine (None: not checked yet). Reads files."""
+    engines = services.engine_states()
+    machine = check.machine if check is not None else None
+    files = tuple(_file(services, local, machine, engines) for local in services.library.files())
+    catalogue: tuple[CatalogueEntry, ...] = ()
+    if check is not None:
+        notes = crash_notes(services, check.machine, None)
+        catalogue = tuple(
+            _catalogue(subject, subject.model, plan, check.machine, engines, notes)
+            for subject, plan in zip(check.subjects, check.models, strict=True)
+            if subject.model is not None
+        )
+    return ModelList(files, catalogue, services.library.models, check is not None)
+
+
+def add_file(services: Services, path: Path) -> LocalModel:
+    """Remember a GGUF file where it lies. Raises TargetError where it can't be run, AppError(state_unwritable)."""
+    if path.is_dir():
+        raise TargetError("import_needs_a_file", path=str(path))
+    if not path.exists():
+        raise TargetError("file_not_found", path=str(path))
+    found = services.library.at(path)
+    if found.refusal is not None:
+        raise TargetError(found.refusal.code, **{**found.refusal.as_dict(), "path": str(path)})
+    services.require_home()
+    return services.library.add(path)
+
+
+def _file(
+    services: Services, local: LocalModel, machine: Machine | None, engines: tuple[EngineState, ...]
+) -> FileEntry:
+    removable = not local.path.is_relative_to(services.library.models)
+    if local.refusal is not None or machine is None:
+        return FileEntry(local, None, local.refusal, removable)
+    try:
+        subject = of_file(local, services.library).subject
+        notes = crash_notes(services, machine, local.path)
+        plan = plan_model(machine, subject, engines=engines, crashes=notes)
+    except AppError as error:
+        log.info("%s cannot be planned: %s", local.path, error)
+        return FileEntry(local, None, Reason.of(error.code, **error.values), removable)
+    return FileEntry(local, plan, None, removable)
+
+
+def _catalogue(
+    subject: Planned,
+    model: Model,
+    plan: ModelPlan,
+    machine: Machine,
+    engines: tuple[EngineState, ...],
+    notes: tuple[CrashNote, ...],
+) -> CatalogueEntry:
+    def entry(variant: str, format_: str) -> VariantEntry:
+        gguf = format_ != SAFETENSORS
+        ladder = plan_model(
+            machine, subject.subject, plan.wish, variant=variant, engines=engines, crashes=notes
+        ).ladder
+        best = _best([row for row in ladder if row.rung.startswith("gguf") == gguf], plan.wish)
+        judged = verdict.judge(best, plan.wish) if best is not None and best.status == "fits" else None
+        size, installed = _weights(subject.subject, variant, gguf)
+        return VariantEntry(variant, size, installed, subject.source(variant), best, judged, gguf)
+
+    recommended = plan.recommended.variant if plan.recommended is not None else None
+    variants = tuple(entry(variant.id, variant.format) for variant in model.variants)
+    return CatalogueEntry(model, plan.wish, recommended, variants)
+
+
+def _best(rows: list[RungPlan], wish: str) -> RungPlan | None:
+    """The row to tell of: the best that fits, else the nearest that is too big, else any."""
+    fitting = [row for row in rows if row.status == "fits"]
+    return choice.best(fitting, wish) or choice.nearest(rows) or (rows[-1] if rows else None)
+
+
+def _weights(subject: Subject, variant: str, gguf: bool) -> tuple[int | None, bool]:
+    if not gguf:
+        found = subject.safetensors
+        return (None, False) if found is None else (found.file_bytes, found.installed)
+    weights = subject.weights(variant)
+    return (None, False) if weights is None else (weights.file_bytes, weights.installed)

@@ -1,0 +1,166 @@
+"""The session over fake engines: what it remembers, how it stops, and how it comes back."""
+
+import asyncio
+import contextlib
+import os
+
+import pytest
+
+from autoglm_desktop.core.errors import EngineError
+from autoglm_desktop.core.protocol import Delta, Done, Message, Sampling
+from autoglm_desktop.host.supervisor import LadderFailed
+from autoglm_desktop.usecases.session import Session, Wishes
+from autoglm_desktop.usecases.targets import Target
+from tests.fakes.fake_services import made_prepare, made_services
+
+HELLO = (Message("user", "你好"),)
+needs_signals = pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
+
+
+@contextlib.asynccontextmanager
+async def loaded(home, *mode):
+    services = made_services(home, *mode)
+    file = home / "model.gguf"
+    file.write_bytes(b"made: the fake engine opens no file")
+    session = Session(services, made_prepare)
+    try:
+        await session.load(Target("model", file), Wishes())
+        yield session, services
+    finally:
+        await session.close()
+
+
+async def collect(session, **sampling):
+    return [event async for event in session.generate(HELLO, Sampling(**sampling))]
+
+
+def run(work):
+    return asyncio.run(asyncio.wait_for(work, 60))
+
+
+def test_states_go_from_loading_to_ready_and_back_after_an_answer(tmp_path):
+    async def work():
+        phases = []
+        async with loaded(tmp_path, "ok", "--tokens", 4) as (session, _):
+            session.listen(lambda state: phases.append(state.phase))
+            events = await collect(session)
+            return phases, events, session.state
+
+    phases, events, state = run(work())
+    assert phases[0] == "generating" and phases[-1] == "ready"
+    assert isinstance(events[-1], Done) and len(events) == 5
+    assert state.proof.build == "fake engine" and state.memory.resident_bytes > 0
+    assert [(tried.rung, tried.kind) for tried in state.tries] == [("gguf-cpu", None)]
+
+
+def test_leaving_an_answer_stops_it_before_the_next_one_starts(tmp_path):
+    async def work():
+        async with loaded(tmp_path, "ok", "--tokens", 100_000, "--delay", 0.02) as (session, _):
+            async with contextlib.aclosing(session.generate(HELLO, Sampling(max_tokens=4000))) as events:
+                async for event in events:
+                    assert isinstance(event, Delta)
+                    break
+            assert session.state.phase == "ready"
+            return await collect(session, max_tokens=2)
+
+    assert run(work())[-1].usage.completion_tokens == 2
+
+
+def test_stopping_ends_with_done(tmp_path):
+    async def work():
+        async with loaded(tmp_path, "ok", "--first", 50) as (session, _):
+            answering = asyncio.ensure_future(collect(session))
+            while session.state.phase != "generating":
+                await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            session.stop()
+            return await answering
+
+    (done,) = run(work())
+    assert done.finish_reason == "cancelled"
+
+
+@needs_signals
+def test_a_crash_while_answering_is_remembered_and_the_next_answer_loads_again(tmp_path):
+    async def work():
+        async with loaded(tmp_path, "crash-generate", 2) as (session, services):
+            with pytest.raises(EngineError) as caught:
+                await collect(session)
+            state, crashes = session.state, services.crashes.all()
+            again = await collect(session, max_tokens=1)
+            return caught.value, state, crashes, again
+
+    error, state, crashes, again = run(work())
+    assert error.code == "engine_died" and state.phase == "failed" and state.error.code == "engine_died"
+    assert [(crash.rung, crash.phase, crash.kind) for crash in crashes] == [
+        ("gguf-cpu", "generate", "crashed")
+    ]
+    assert isinstance(again[-1], Done)
+
+
+def test_closing_in_the_middle_of_an_answer_is_no_crash(tmp_path):
+    async def work():
+        async with loaded(tmp_path, "ok", "--first", 50) as (session, services):
+            answering = asyncio.ensure_future(collect(session))
+            while session.state.phase != "generating":
+                await asyncio.sleep(0)
+            await session.close()
+            with pytest.raises(EngineError):
+                await answering
+            return services.crashes.all()
+
+    assert run(work()) == ()
+
+
+def test_after_unloading_the_next_answer_loads_again(tmp_path):
+    async def work():
+        async with loaded(tmp_path, "ok", "--tokens", 3) as (session, _):
+            await session.unload()
+            assert session.state.phase == "idle" and session.state.target is not None
+            return await collect(session)
+
+    assert isinstance(run(work())[-1], Done)
+
+
+@needs_signals
+def test_a_crash_while_loading_goes_on_with_the_safe_twin(tmp_path):
+    async def work():
+        async with loaded(tmp_path, "crash-unless-safe", "--tokens", 3) as (session, _):
+            return session.state, await collect(session)
+
+    state, events = run(work())
+    assert state.plan.rung == "gguf-cpu-safe" and isinstance(events[-1], Done)
+    assert [(tried.rung, tried.kind) for tried in state.tries] == [
+        ("gguf-cpu", "crashed"),
+        ("gguf-cpu-safe", None),
+    ]
+
+
+def test_a_load_that_fails_keeps_its_tries(tmp_path):
+    async def work():
+        services = made_services(tmp_path, "oom")
+        (tmp_path / "model.gguf").write_bytes(b"made")
+        session = Session(services, made_prepare)
+        with pytest.raises(LadderFailed):
+            await session.load(Target("model", tmp_path / "model.gguf"), Wishes())
+        return session.state
+
+    state = run(work())
+    assert state.phase == "failed" and state.error.code == "no_rung_worked"
+    assert [tried.kind for tried in state.tries] == ["out_of_memory", "out_of_memory"]
+
+
+def test_a_refused_request_leaves_the_engine_running(tmp_path):
+    async def work():
+        async with loaded(tmp_path, "ok", "--tokens", 3) as (session, services):
+            with pytest.raises(EngineError) as caught:
+                async with contextlib.aclosing(
+                    session.generate((Message("user", "x" * 9000),), Sampling())
+                ) as events:
+                    async for _ in events:
+                        raise AssertionError("nothing can be generated")
+            return caught.value, session.state.phase, await collect(session), services.crashes.all()
+
+    error, phase, events, crashes = run(work())
+    assert error.code == "context_full" and phase == "ready"
+    assert isinstance(events[-1], Done) and crashes == ()
