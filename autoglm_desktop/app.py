@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -81,9 +82,12 @@ def _log_painted() -> None:
     log.info("window painted %.3f s after the process started", seconds)
 
 
-def run(services: Services | None = None) -> int:
-    """Show the window until it is closed; returns the exit status."""
+def run(services: Services | None = None) -> int | None:
+    """Show the window until it is closed; returns the exit status, or None where no display answers."""
+    spare = _with_spare_platform()
     app = QApplication(sys.argv[:1])
+    if spare and app.platformName() == "offscreen":
+        return None
     app.setApplicationName("autoglm-desktop")
     app.setApplicationDisplayName("AutoGLM Desktop")
     app.setDesktopFileName("autoglm-desktop")
@@ -100,6 +104,19 @@ def run(services: Services | None = None) -> int:
     server.close()
     application.close()
     return INTERRUPTED if interrupted else status
+
+
+def _with_spare_platform() -> bool:
+    """Linux: let Qt fall back to its invisible platform where the display does not answer; it would abort instead.
+
+    False where the user has chosen the platform.
+    """
+    if not sys.platform.startswith("linux") or "QT_QPA_PLATFORM" in os.environ:
+        return False
+    names = [("WAYLAND_DISPLAY", "wayland"), ("DISPLAY", "xcb")]
+    found = [platform for variable, platform in names if os.environ.get(variable)]
+    os.environ["QT_QPA_PLATFORM"] = ";".join([*found, "offscreen"])
+    return True
 
 
 def _on_signals(close: Callable[[], object]) -> list[int]:

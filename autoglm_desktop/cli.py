@@ -219,7 +219,9 @@ def _window_or_terminal(options: argparse.Namespace) -> int:
     if has_display():
         from . import app
 
-        return app.run()
+        status = app.run()
+        if status is not None:
+            return status
     return run(_call("cli_welcome:run", options))
 
 

@@ -90,6 +90,9 @@ async def load_visibly(services: Services, session: Session, target: Target, wis
     if environment is not None and environment.record.self_test == "safe_mode":
         print(texts.engine_text(environment), file=sys.stderr)
     print(f"{texts.rung_text(state.plan.rung)} · {texts.proof_text(state.proof)}", file=sys.stderr)
+    if wishes.context is not None and state.plan.context is not None and state.plan.context < wishes.context:
+        text = _("The context is {tokens} tokens: the model was made for no more, or no more fits.")
+        print(text.format(tokens=state.plan.context), file=sys.stderr)
 
 
 async def ask(session: Session, messages: list[Message], sampling: Sampling, *, show: bool) -> Answer:

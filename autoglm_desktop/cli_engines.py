@@ -64,11 +64,10 @@ async def run(options: argparse.Namespace) -> int:
         environment = await action(services, options.name, line.install)
     finally:
         line.end()
-    print(
-        json.dumps(as_json(environment), ensure_ascii=False)
-        if options.json
-        else texts.engine_text(environment)
-    )
+    if options.json:
+        print(json.dumps(document([entry(options.name, environment)]), ensure_ascii=False))
+    else:
+        print(texts.engine_text(environment))
     return 1 if environment.record.self_test == "failed" else 0
 
 

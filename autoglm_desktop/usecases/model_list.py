@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core import choice, verdict
-from ..core.catalog import SAFETENSORS, Model, Source
+from ..core.catalog import SAFETENSORS, Model, Source, Variant
 from ..core.errors import AppError, Reason, TargetError
 from ..core.ladder import plan_model
 from ..core.machine import Machine
 from ..core.rungs import CrashNote, EngineState, ModelPlan, RungPlan
-from ..core.subject import Subject
 from ..store.library import LocalModel
-from .check import CheckResult, Planned, of_file
+from .check import CheckResult, Planned, of_file, planned
 from .plan import crash_notes
 from .services import Services
 
@@ -60,12 +59,11 @@ class CatalogueEntry:
 
 @dataclass(frozen=True)
 class ModelList:
-    """``folder``: where files may be put by hand. ``judged``: for a machine that was checked."""
+    """``folder``: where files may be put by hand."""
 
     files: tuple[FileEntry, ...]
     catalogue: tuple[CatalogueEntry, ...]
     folder: Path
-    judged: bool
 
 
 def list_models(services: Services, check: CheckResult | None) -> ModelList:
@@ -73,15 +71,17 @@ def list_models(services: Services, check: CheckResult | None) -> ModelList:
     engines = services.engine_states()
     machine = check.machine if check is not None else None
     files = tuple(_file(services, local, machine, engines) for local in services.library.files())
-    catalogue: tuple[CatalogueEntry, ...] = ()
-    if check is not None:
+    if check is None:
+        subjects = planned(None, services.library)
+        catalogue = tuple(_unjudged(found, found.model) for found in subjects if found.model is not None)
+    else:
         notes = crash_notes(services, check.machine, None)
         catalogue = tuple(
-            _catalogue(subject, subject.model, plan, check.machine, engines, notes)
+            _judged(subject, subject.model, plan, check.machine, engines, notes)
             for subject, plan in zip(check.subjects, check.models, strict=True)
             if subject.model is not None
         )
-    return ModelList(files, catalogue, services.library.models, check is not None)
+    return ModelList(files, catalogue, services.library.models)
 
 
 def add_file(services: Services, path: Path) -> LocalModel:
@@ -113,7 +113,12 @@ def _file(
     return FileEntry(local, plan, None, removable)
 
 
-def _catalogue(
+def _unjudged(subject: Planned, model: Model) -> CatalogueEntry:
+    variants = tuple(_variant(subject, variant) for variant in model.variants)
+    return CatalogueEntry(model, subject.subject.default_wish, None, variants)
+
+
+def _judged(
     subject: Planned,
     model: Model,
     plan: ModelPlan,
@@ -121,19 +126,27 @@ def _catalogue(
     engines: tuple[EngineState, ...],
     notes: tuple[CrashNote, ...],
 ) -> CatalogueEntry:
-    def entry(variant: str, format_: str) -> VariantEntry:
-        gguf = format_ != SAFETENSORS
+    def judged(variant: Variant) -> VariantEntry:
+        entry = _variant(subject, variant)
         ladder = plan_model(
-            machine, subject.subject, plan.wish, variant=variant, engines=engines, crashes=notes
+            machine, subject.subject, plan.wish, variant=variant.id, engines=engines, crashes=notes
         ).ladder
-        best = _best([row for row in ladder if row.rung.startswith("gguf") == gguf], plan.wish)
-        judged = verdict.judge(best, plan.wish) if best is not None and best.status == "fits" else None
-        size, installed = _weights(subject.subject, variant, gguf)
-        return VariantEntry(variant, size, installed, subject.source(variant), best, judged, gguf)
+        best = _best([row for row in ladder if row.rung.startswith("gguf") == entry.gguf], plan.wish)
+        fits = best is not None and best.status == "fits"
+        word = verdict.judge(best, plan.wish) if best is not None and fits else None
+        return replace(entry, plan=best, verdict=word)
 
     recommended = plan.recommended.variant if plan.recommended is not None else None
-    variants = tuple(entry(variant.id, variant.format) for variant in model.variants)
-    return CatalogueEntry(model, plan.wish, recommended, variants)
+    return CatalogueEntry(model, plan.wish, recommended, tuple(map(judged, model.variants)))
+
+
+def _variant(subject: Planned, variant: Variant) -> VariantEntry:
+    """A variant before it is judged."""
+    gguf = variant.format != SAFETENSORS
+    weights = subject.subject.weights(variant.id) if gguf else subject.subject.safetensors
+    size = weights.file_bytes if weights is not None else None
+    installed = weights is not None and weights.installed
+    return VariantEntry(variant.id, size, installed, subject.source(variant.id), None, None, gguf)
 
 
 def _best(rows: list[RungPlan], wish: str) -> RungPlan | None:
@@ -142,9 +155,13 @@ def _best(rows: list[RungPlan], wish: str) -> RungPlan | None:
     return choice.best(fitting, wish) or choice.nearest(rows) or (rows[-1] if rows else None)
 
 
-def _weights(subject: Subject, variant: str, gguf: bool) -> tuple[int | None, bool]:
-    if not gguf:
-        found = subject.safetensors
-        return (None, False) if found is None else (found.file_bytes, found.installed)
-    weights = subject.weights(variant)
-    return (None, False) if weights is None else (weights.file_bytes, weights.installed)
+def make_folder(services: Services) -> Path:
+    """The folder for models, made where it is missing. Raises AppError(folder_not_writable)."""
+    folder = services.library.models
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AppError(
+            "folder_not_writable", path=str(folder), detail=error.strerror or str(error)
+        ) from error
+    return folder

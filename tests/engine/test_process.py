@@ -163,7 +163,7 @@ def test_an_engine_without_a_sign_of_life_is_hung_and_ended():
 
 def test_a_request_without_a_sign_of_life_is_hung():
     async def work():
-        async with engine("hang-generate", hung_after_s=0.4) as process:
+        async with engine("hang-generate", hung_after_s=2.0) as process:
             assert isinstance(await process.job(LOAD), protocol.Ready)
             return (await collect(process, request()))[1]
 

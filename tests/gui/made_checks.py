@@ -14,14 +14,16 @@ from autoglm_desktop.usecases.services import Services, create_services
 from tests.fakes import made_machines as made
 from tests.fakes.fake_engine import fake_command
 
-PARTS = (("os", "os"), ("cpu", "cpu"), ("memory", "memory"), ("disk", "disks"), ("gpus", "gpus"), ("runtime", "runtime"))
+PARTS = {"os": "os", "cpu": "cpu", "memory": "memory", "disk": "disks", "gpus": "gpus", "runtime": "runtime"}
 
 MACHINES = {
     "gaming": lambda: made.with_engine(made.made_rtx_4060()),
     "game-open": lambda: made.with_engine(made.with_game(made.made_rtx_4060())),
     "large": lambda: made.with_engine(made.made_rtx_4090()),
     "laptop": lambda: made.made_laptop(made.DDR4_DUAL),
-    "small": lambda: dataclasses.replace(made.made_small(), memory=Memory(8 * GIB, 2 * GIB, 4 * GIB, 3 * GIB)),
+    "small": lambda: dataclasses.replace(
+        made.made_small(), memory=Memory(8 * GIB, 2 * GIB, 4 * GIB, 3 * GIB)
+    ),
     "mac": lambda: made.with_engine(made.made_mac()),
     "unknown": lambda: Machine(disks=(Disk("models"),)),
 }
@@ -53,7 +55,7 @@ def checker(machine: Machine):
     """A check that finds this machine, reporting part by part as the real one does."""
 
     async def check(services: Services, options: CheckOptions, on_part) -> CheckResult:
-        for part, field in PARTS:
+        for part, field in PARTS.items():
             value = getattr(machine, field)
             on_part(part, value[0] if part == "disk" else value)
         return made_check(machine, services, options.wish)

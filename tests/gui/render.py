@@ -20,10 +20,18 @@ from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication, QMainWindow, QScrollArea, QWidget
 
 from autoglm_desktop import i18n
+from autoglm_desktop.core.errors import EngineError
 from autoglm_desktop.gui import theme
 from autoglm_desktop.gui.bridge import Bridge
+from autoglm_desktop.gui.models.page import ModelsPage
+from autoglm_desktop.gui.session_model import SessionModel
 from autoglm_desktop.gui.system.page import SystemPage
-from tests.gui.made_checks import MACHINES, checker, made_services
+from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
+from autoglm_desktop.usecases.plan import prepare
+from autoglm_desktop.usecases.services import Services
+from autoglm_desktop.usecases.session import Session, SessionState
+from autoglm_desktop.usecases.targets import of_local
+from tests.gui.made_checks import MACHINES, checker, made_check, made_services
 
 SIZES = ((1280, 800), (1000, 650))
 NAVIGATION, BADGE = 176, 44
@@ -73,10 +81,60 @@ def system_checking(stage: Stage) -> QWidget:
     return SystemPage(stage.bridge, made_services(stage.home))
 
 
+def models(machine: str | None, *, files: bool = False, state: str = "") -> State:
+    def build(stage: Stage) -> QWidget:
+        services = made_services(stage.home)
+        if files:
+            made_files(services)
+        session = SessionModel(stage.bridge, Session(services, prepare))
+        page = ModelsPage(stage.bridge, services, session)
+        if machine is not None:
+            page.set_check(made_check(MACHINES[machine](), services))
+        else:
+            page.refresh()
+        until(lambda: page.listed is not None)
+        if state == "refusals":
+            page.add([stage.home / "no such file.gguf", stage.home / "broken.gguf"])
+            until(lambda: len(page.notices.shown) == 2)
+        elif state == "dragged":
+            page.drop.set_active(True)
+        elif state:
+            first = next(row.entry.local for row in page.rows if row.entry.refusal is None)
+            error = EngineError("no_rung_worked", path=str(first.path), detail="made: out of memory")
+            session._show(SessionState(state, of_local(first), error=error if state == "failed" else None))
+        return page
+
+    return build
+
+
+def made_files(services: Services) -> None:
+    """A file in the folder, an added one with a long name, a damaged one."""
+    services.library.models.mkdir(parents=True)
+    write_tiny_glm4(services.library.models / "made-tiny.gguf")
+    folder = services.home / "一个名字很长的文件夹 with a long name, as downloads folders sometimes have them"
+    folder.mkdir()
+    other = folder / "made-long-name-of-a-file-that-somebody-quantised-and-renamed-several-times-Q4_0.gguf"
+    write_tiny_glm4(other, weight_type="Q4_0")
+    services.library.add(other)
+    whole = (services.library.models / "made-tiny.gguf").read_bytes()
+    (services.library.models / "cut off.gguf").write_bytes(whole[:100_000])
+    (services.home / "broken.gguf").write_bytes(b"no GGUF at all")
+
+
 STATES: dict[str, State] = {
     "system-checking": system_checking,
     **{f"system-{name}": system(name) for name in MACHINES},
     "system-gaming-text": system("gaming", "text"),
+    "models-unchecked": models(None),
+    "models-empty": models("gaming"),
+    "models-files": models("laptop", files=True),
+    "models-small": models("small", files=True),
+    "models-large": models("large"),
+    "models-refusals": models("laptop", files=True, state="refusals"),
+    "models-dragged": models("laptop", state="dragged"),
+    "models-loading": models("laptop", files=True, state="loading"),
+    "models-ready": models("laptop", files=True, state="ready"),
+    "models-failed": models("laptop", files=True, state="failed"),
 }
 
 

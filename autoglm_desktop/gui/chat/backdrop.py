@@ -9,7 +9,7 @@ from PySide6.QtGui import QPainter, QTextBlock, QTextDocument
 
 from .. import theme
 from ..theme import GAP
-from .rendering import CODE, GROUP, KIND, QUESTION, QUOTE
+from .rendering import CODE, GROUP, KIND, QUESTION, QUOTE, RULE
 
 RADIUS = 8.0
 
@@ -22,6 +22,8 @@ def paint(painter: QPainter, document: QTextDocument, top: float, height: float)
         if kind == QUOTE:
             painter.setBrush(theme.colour("border"))
             painter.drawRoundedRect(QRectF(rect.left() - 1.5 * GAP, rect.top(), 3, rect.height()), 1.5, 1.5)
+        elif kind == RULE:
+            painter.fillRect(QRectF(rect.left(), rect.center().y(), rect.width(), 1), theme.colour("border"))
         elif kind == CODE:
             painter.setBrush(theme.colour("code"))
             painter.drawRoundedRect(rect.adjusted(-1.5 * GAP, -GAP, 1.5 * GAP, GAP), RADIUS, RADIUS)

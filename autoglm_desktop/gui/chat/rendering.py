@@ -24,12 +24,12 @@ from .. import theme
 from ..theme import GAP
 
 KIND = QTextFormat.Property.UserProperty.value + 1
-"""Block property: which backdrop is painted behind it (QUESTION, CODE, QUOTE)."""
+"""Block property: which backdrop is painted behind it (QUESTION, CODE, QUOTE, RULE)."""
 
 GROUP = QTextFormat.Property.UserProperty.value + 2
 """Block property: blocks of one number share one backdrop."""
 
-QUESTION, CODE, QUOTE = 1, 2, 3
+QUESTION, CODE, QUOTE, RULE = 1, 2, 3, 4
 FEATURES = QTextDocument.MarkdownFeature.MarkdownNoHTML | QTextDocument.MarkdownFeature.MarkdownDialectGitHub
 HEADING_SCALE = (1.45, 1.25, 1.12, 1.0, 1.0, 1.0)
 LINE_HEIGHT = 120.0
@@ -46,15 +46,17 @@ def answer_fragment(markdown: str, font: QFont) -> QTextDocumentFragment:
     document = QTextDocument()
     document.setDefaultFont(font)
     document.setMarkdown(markdown, FEATURES)
+    tables = [frame for frame in document.rootFrame().childFrames() if isinstance(frame, QTextTable)]
+    for table in tables:
+        _tidy_table(table)
     _drop_last_empty(document)
     group = (0, 0)
     block = document.begin()
     while block.isValid():
         group = _style_block(block, font, group)
         block = block.next()
-    for frame in document.rootFrame().childFrames():
-        if isinstance(frame, QTextTable):
-            _style_table(frame)
+    for table in tables:
+        _style_table(table)
     return _lead_in(document)
 
 
@@ -115,12 +117,14 @@ def _style_block(block: QTextBlock, font: QFont, last: tuple[int, int]) -> tuple
         form.setProperty(GROUP, group)
     if kind == CODE:
         _style_code(block, form, cursor, font, first=group != last[1])
+    elif kind == RULE or (not block.text() and block.textList() is None):
+        _shrink(form, cursor)
     elif form.headingLevel():
         _style_heading(form, cursor, block, font)
     else:
         form.setLineHeight(LINE_HEIGHT, PROPORTIONAL)
         form.setTopMargin(0)
-        form.setBottomMargin(0.5 * GAP if block.textList() is not None else 1.25 * GAP)
+        form.setBottomMargin(0.5 * GAP if _is_item(block) and _is_item(block.next()) else 1.25 * GAP)
         if kind == QUOTE:
             form.setLeftMargin(2 * GAP)
             form.setRightMargin(0)
@@ -134,12 +138,30 @@ def _style_block(block: QTextBlock, font: QFont, last: tuple[int, int]) -> tuple
     return kind, group
 
 
+def _is_item(block: QTextBlock) -> bool:
+    return block.isValid() and block.textList() is not None
+
+
 def _kind(form: QTextBlockFormat) -> int:
     if form.hasProperty(QTextFormat.Property.BlockCodeFence.value) or (
         form.nonBreakableLines() and not form.headingLevel()
     ):
         return CODE
+    if form.hasProperty(QTextFormat.Property.BlockTrailingHorizontalRulerWidth.value):
+        return RULE
     return QUOTE if form.hasProperty(QTextFormat.Property.BlockQuoteLevel.value) else 0
+
+
+def _shrink(form: QTextBlockFormat, cursor: QTextCursor) -> None:
+    """An empty block, as after tables: hardly any height; a rule is painted by the backdrop."""
+    form.clearProperty(QTextFormat.Property.BlockTrailingHorizontalRulerWidth.value)
+    form.setTopMargin(0)
+    form.setBottomMargin(GAP)
+    form.setLineHeight(2.0, QTextBlockFormat.LineHeightTypes.FixedHeight.value)
+    cursor.setBlockFormat(form)
+    tiny = QTextCharFormat()
+    tiny.setFontPointSize(1)
+    cursor.setBlockCharFormat(tiny)
 
 
 def _style_code(
@@ -149,7 +171,7 @@ def _style_code(
     form.setNonBreakableLines(False)
     form.setLeftMargin(1.5 * GAP)
     form.setRightMargin(1.5 * GAP)
-    form.setTopMargin(1.5 * GAP if first else 0)
+    form.setTopMargin(2.25 * GAP if first else 0)
     form.setBottomMargin(0 if after.isValid() and _kind(after.blockFormat()) == CODE else 2.5 * GAP)
     form.setLineHeight(CODE_LINE_HEIGHT, PROPORTIONAL)
     cursor.setBlockFormat(form)
@@ -189,7 +211,7 @@ def _style_spans(block: QTextBlock, font: QFont) -> None:
 
 def _spans(block: QTextBlock) -> list[tuple[int, int, QTextCharFormat]]:
     """(position, length, format) of the parts of a block, read before any is changed."""
-    fragments = [place.fragment() for place in block]
+    fragments = [place.fragment() for place in block]  # type: ignore[attr-defined]  # PySide6's stubs lack __next__
     return [(part.position(), part.length(), part.charFormat()) for part in fragments]
 
 
@@ -211,6 +233,20 @@ def _link_pictures(cursor: QTextCursor, chars: QTextCharFormat) -> None:
     cursor.insertText(_("[picture: {words}]").format(words=words), style)
 
 
+def _tidy_table(table: QTextTable) -> None:
+    """After a code block Qt's parser begins the first cell with an empty line and forgets that it is a heading."""
+    for column in range(table.columns()):
+        cell = table.cellAt(0, column)
+        cursor = cell.firstCursorPosition()
+        if not cursor.block().text() and cursor.position() != cell.lastCursorPosition().position():
+            cursor.deleteChar()
+        cursor = cell.firstCursorPosition()
+        cursor.setPosition(cell.lastCursorPosition().position(), QTextCursor.MoveMode.KeepAnchor)
+        bold = QTextCharFormat()
+        bold.setFontWeight(QFont.Weight.DemiBold)
+        cursor.mergeCharFormat(bold)
+
+
 def _style_table(table: QTextTable) -> None:
     form = table.format()
     form.setBorder(1)
@@ -219,7 +255,7 @@ def _style_table(table: QTextTable) -> None:
     form.setBorderCollapse(True)
     form.setCellPadding(0.75 * GAP)
     form.setCellSpacing(0)
-    form.setTopMargin(0.5 * GAP)
+    form.setTopMargin(1.5 * GAP)
     form.setBottomMargin(1.5 * GAP)
     form.setWidth(QTextLength())
     table.setFormat(form)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
-from ...core.checks import FAIL, WARN, Check
-from ...i18n import _
+from ...core.check_values import FAIL, WARN, Check
+from ...i18n import N_, _
 from ...texts import check as check_texts
 from ..theme import GAP
 from ..widgets.bar import clear
@@ -17,10 +17,24 @@ from ..widgets.card import Card
 from ..widgets.labels import label
 from ..widgets.mark import Mark
 
+IN_THE_WINDOW = {
+    "install_engine": N_(
+        "It is installed at start-up; the line at the top of the window shows how far it is."
+    ),
+    "engine_failed": N_("Try it again with the button at the top of the window."),
+}
+
 
 def problems(found: Sequence[Check]) -> tuple[Check, ...]:
     """What is not as it should be, the worst first."""
     return tuple(sorted((c for c in found if c.status in (FAIL, WARN)), key=lambda c: c.status != FAIL))
+
+
+def advice_text(check: Check, system: str | None) -> str | None:
+    """What to do about a check: in the window, without the commands that it has buttons for."""
+    if check.advice in IN_THE_WINDOW:
+        return _(IN_THE_WINDOW[check.advice])
+    return check_texts.advice(check.advice, system)
 
 
 class CheckRows(QWidget):
@@ -45,7 +59,7 @@ class CheckRows(QWidget):
             column = QVBoxLayout()
             column.setSpacing(2)
             column.addWidget(label(check_texts.sentence(check), wrap=True))
-            advice = check_texts.advice(check.advice, system)
+            advice = advice_text(check, system)
             if advice is not None:
                 column.addWidget(label(advice, "muted", wrap=True, selectable=True))
             holder = QWidget()

@@ -17,7 +17,17 @@ from ..widgets.pill import Pill
 from ..widgets.rule import Rule
 
 STATUSES = {"fits": "ok", "too_big": "fail", "unavailable": "unknown"}
-HEADS = ("", N_("Way"), N_("Variant"), N_("GPU memory"), N_("RAM"), N_("Tokens/s"), "")
+HEADS = (
+    "",
+    N_("Way"),
+    N_("Variant"),
+    N_("GPU memory"),
+    N_("RAM"),
+    N_("Tokens/s"),
+    N_("Phone step"),
+    N_("How, or why not"),
+)
+HARD_SPACE = "\u00a0"
 NUMBERS = (3, 4, 5, 6)
 """Columns that are set flush right."""
 
@@ -29,20 +39,27 @@ def step_text(plan: RungPlan) -> str:
 
 
 def cells(plan: RungPlan, model: ModelPlan) -> tuple[str, ...]:
-    """The texts of a row after its mark; a rung that cannot be used says only why."""
-    name, why = ladder_texts.rung_name(plan), ladder_texts.why_text(plan)
-    if plan.status == "unavailable":
-        return (name, "", "", "", "", "", why)
+    """The texts of a row after its mark."""
     fits = plan.status == "fits"
     return (
-        name,
+        ladder_texts.rung_name(plan),
         ladder_texts.variant_text(plan),
         ladder_texts.memory_text(plan, ram=False),
         ladder_texts.memory_text(plan, ram=True),
         ladder_texts.speed_text(plan) if fits else "",
         step_text(plan) if fits and model.wish == "phone" else "",
-        why,
+        ladder_texts.why_text(plan),
     )
+
+
+def impossible(model: ModelPlan) -> list[tuple[str, str]]:
+    """The rungs that this machine rules out, grouped by why: their names and the reason."""
+    groups: dict[str, list[str]] = {}
+    for plan in model.ladder:
+        if plan.status == "unavailable":
+            name = ladder_texts.rung_name(plan).replace(" ", HARD_SPACE)
+            groups.setdefault(ladder_texts.why_text(plan), []).append(name)
+    return [(f"{HARD_SPACE}· ".join(names), why) for why, names in groups.items()]
 
 
 def note_text(plan: RungPlan, model: ModelPlan) -> str:
@@ -59,13 +76,14 @@ def legend_text(model: ModelPlan) -> str:
     said = []
     if any(plan.tokens_per_s is not None and plan.basis.speed == "estimated" for plan in fitting):
         said.append(_("Speeds are estimates from memory bandwidths, not measurements."))
-    if any(plan.tokens_per_s is None for plan in fitting):
-        said.append(_("– means: not measured here yet."))
+    phone = model.wish == "phone"
+    if any(plan.tokens_per_s is None or (phone and plan.phone_step_s is None) for plan in fitting):
+        said.append(_("A speed or time of – has not been measured here yet."))
     return " ".join(said)
 
 
 class LadderTable(QWidget):
-    """One row per rung, in the order in which they are tried."""
+    """One row per rung in the order in which they are tried, those that are impossible here last."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -79,37 +97,44 @@ class LadderTable(QWidget):
         """Show a ladder."""
         clear(self._grid)
         phone = model.wish == "phone"
-        for column, head in enumerate((*HEADS[:6], _("Phone step") if phone else "", _("How, or why not"))):
-            cell = label(_(head) if head and column < 6 else head, "muted")
-            self._place(cell, 0, column)
+        heads = [_(head) if head else "" for head in HEADS]
+        heads[6] = heads[6] if phone else ""
+        if any(plan.status != "unavailable" for plan in model.ladder):
+            for column, head in enumerate(heads):
+                self._place(label(head, "muted"), 0, column)
         row = 1
         for plan in model.ladder:
+            if plan.status != "unavailable":
+                self._grid.addWidget(Rule(), row, 0, 1, 8)
+                self._row(row + 1, plan, model)
+                row += 2
+        for names, why in impossible(model):
             self._grid.addWidget(Rule(), row, 0, 1, 8)
-            self._row(row + 1, plan, model)
+            self._impossible(row + 1, names, why)
             row += 2
 
     def _row(self, row: int, plan: RungPlan, model: ModelPlan) -> None:
-        mark = Mark(STATUSES[plan.status])
-        mark.setToolTip(ladder_texts.status_text(plan))
-        mark.setAccessibleName(ladder_texts.status_text(plan))
+        mark = Mark(STATUSES[plan.status], name=ladder_texts.status_text(plan))
         self._grid.addWidget(mark, row, 0, Qt.AlignmentFlag.AlignTop)
         texts = cells(plan, model)
         role = None if plan.status == "fits" else "muted"
         for column, text in enumerate(texts[:-1], 1):
             self._place(label(text, role), row, column)
         why = label(texts[-1], "muted", wrap=True)
-        if plan.status == "unavailable":
-            self._grid.addWidget(why, row, 2, 1, 6)
-            return
         note = note_text(plan, model)
         if not note:
             self._place(why, row, 7)
             return
-        column = QVBoxLayout()
-        column.setSpacing(GAP // 2)
-        column.addWidget(Pill(note, "accent"))
-        column.addWidget(why)
-        self._grid.addLayout(column, row, 7)
+        lines = QVBoxLayout()
+        lines.setSpacing(GAP // 2)
+        lines.addWidget(Pill(note, "accent"))
+        lines.addWidget(why)
+        self._grid.addLayout(lines, row, 7)
+
+    def _impossible(self, row: int, names: str, why: str) -> None:
+        self._grid.addWidget(Mark("unknown"), row, 0, Qt.AlignmentFlag.AlignTop)
+        self._grid.addWidget(label(names, "muted", wrap=True), row, 1, 1, 6)
+        self._place(label(why, "muted", wrap=True), row, 7)
 
     def _place(self, cell: QLabel, row: int, column: int) -> None:
         if column in NUMBERS:

@@ -90,7 +90,9 @@ class SystemPage(Page):
     def _part(self, part: tuple[str, Any]) -> None:
         """A probe has answered: its tiles show it, the conclusions on it follow with the result."""
         name, value = part
-        self._machine = replace(self._machine, **{"disks" if name == "disk" else name: _as_field(name, value)})
+        self._machine = replace(
+            self._machine, **{"disks" if name == "disk" else name: _as_field(name, value)}
+        )
         for tile in TILE_OF_PART.get(name, ()):
             if self.result is None:
                 self.tiles[tile].show_content(tile_texts.content(tile, self._machine, {}, None))
@@ -130,7 +132,9 @@ class SystemPage(Page):
     def _copy(self, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
         self.copy_button.setText(_("Copied"))
-        QTimer.singleShot(SAID_MS, self.copy_button, functools.partial(self.copy_button.setText, _("Copy report")))
+        QTimer.singleShot(
+            SAID_MS, self.copy_button, functools.partial(self.copy_button.setText, _("Copy report"))
+        )
 
     def _arrange(self) -> None:
         menu = QMenu(self.copy_button)
@@ -138,8 +142,8 @@ class SystemPage(Page):
         menu.addAction(_("As JSON"), self.copy_json)
         self.copy_button.setMenu(menu)
         self.copy_button.setEnabled(False)
-        self.actions.addWidget(self.copy_button)
-        self.actions.addWidget(self.again_button)
+        self.buttons.addWidget(self.copy_button)
+        self.buttons.addWidget(self.again_button)
         grid = QGridLayout()
         grid.setSpacing(2 * GAP)
         for number, tile in enumerate(self.tiles.values()):

@@ -12,11 +12,12 @@ from ...texts import reasons
 from ...usecases.check import CheckResult, Planned
 from ...usecases.check_json import to_json
 from . import tile_texts
-from .ladder_table import cells, legend_text, note_text
+from .check_list import advice_text
+from .ladder_table import HARD_SPACE, cells, impossible, legend_text, note_text
 from .verdict import title_text
 
 STATUS_SIGNS = {"ok": "+", "warn": "!", "fail": "x", "unknown": "?"}
-RUNG_SIGNS = {"fits": "+", "too_big": "x", "unavailable": "-"}
+RUNG_SIGNS = {"fits": "+", "too_big": "x"}
 
 
 def as_json(result: CheckResult) -> str:
@@ -34,7 +35,10 @@ def as_text(result: CheckResult) -> str:
 
 
 def _conclusion(model: ModelPlan, subject: Planned) -> list[str]:
-    return [f"{title_text(model, subject)} ({ladder_texts.wish_text(model.wish)})", reasons.text(model.headline)]
+    return [
+        f"{title_text(model, subject)} ({ladder_texts.wish_text(model.wish)})",
+        reasons.text(model.headline),
+    ]
 
 
 def _machine(result: CheckResult) -> list[str]:
@@ -44,15 +48,23 @@ def _machine(result: CheckResult) -> list[str]:
     lines = [_("This machine") + (f" ({system})" if system else "")]
     for tile in tile_texts.TILES:
         content = tile_texts.content(tile, result.machine, found, model)
-        lines.append(f"  {_(tile_texts.TITLES[tile])}: {' · '.join((content.headline, *content.details))}")
+        lines.append(
+            f"  {_(tile_texts.TITLES[tile])}: {_plain(' · '.join((content.headline, *content.details)))}"
+        )
     return lines
+
+
+def _plain(text: str) -> str:
+    """Without the signs that only guide where lines break."""
+    return text.replace("\u200b", "").replace(HARD_SPACE, " ")
 
 
 def _ladder(model: ModelPlan) -> list[str]:
     lines = [_("Ways to run it")]
-    for plan in model.ladder:
+    for plan in (plan for plan in model.ladder if plan.status != "unavailable"):
         row = " · ".join(text for text in (*cells(plan, model), note_text(plan, model)) if text)
         lines.append(f"  {RUNG_SIGNS[plan.status]} {row}")
+    lines += [f"  - {_plain(names)}: {why}" for names, why in impossible(model)]
     legend = legend_text(model)
     return [*lines, f"  {legend}"] if legend else lines
 
@@ -63,6 +75,6 @@ def _checks(result: CheckResult) -> list[str]:
         lines.append(
             f"  {STATUS_SIGNS[check.status]} {check_texts.name_text(check)}: {check_texts.sentence(check)}"
         )
-        advice = check_texts.advice(check.advice, result.machine.os.name)
+        advice = advice_text(check, result.machine.os.name)
         lines += [f"      {advice}"] if advice is not None else []
     return lines

@@ -96,10 +96,14 @@ def _ram(machine: Machine, found: Checks, model: ModelPlan | None, status: str) 
     if memory.total_bytes is None:
         return TileContent(_("Not known"), (), status)
     free = ram_budget(machine).available
-    details = ()
+    details: tuple[str, ...] = ()
     if memory.swap_total_bytes:
         used = format_bytes(memory.swap_used_bytes or 0)
-        details = (_("Swap: {used} of {total} in use").format(used=used, total=format_bytes(memory.swap_total_bytes)),)
+        details = (
+            _("Swap: {used} of {total} in use").format(
+                used=used, total=format_bytes(memory.swap_total_bytes)
+            ),
+        )
     if free is None:
         return TileContent(format_bytes(memory.total_bytes), details, status)
     bar = _memory_bar(memory.total_bytes, free, _required("ram.available", found), model)
@@ -110,14 +114,14 @@ def _disk(disk: Disk | None, found: Checks, model: ModelPlan | None, status: str
     if disk is None:
         return TileContent(_("Not known"), (), status)
     kinds = {"nvme": "NVMe", "sata_ssd": "SATA SSD", "hdd": _("Hard disk")}
-    details = tuple(text for text in (kinds.get(disk.kind), disk.path) if text)
+    details = tuple(text for text in (kinds.get(disk.kind), breakable(disk.path)) if text)
     if disk.free_bytes is None:
         return TileContent(_("Free space not known"), details, status)
     headline = _("{size} free").format(size=format_bytes(disk.free_bytes))
     needed = _required("disk.free", found)
     if not needed:
         return TileContent(headline, details, status)
-    name = _("To download: {variant}").format(variant=_variant(model))
+    name = _("Download {variant}").format(variant=_variant(model))
     amounts = (Amount(name, needed, format_bytes(needed), "accent" if needed <= disk.free_bytes else "bad"),)
     left = Amount(_("Then left"), 0, format_bytes(max(disk.free_bytes - needed, 0)), "bar")
     return TileContent(headline, details, status, BarContent((*amounts, left), disk.free_bytes))
@@ -144,7 +148,9 @@ def _driver(machine: Machine, found: Checks, status: str) -> TileContent:
         return TileContent(_("Not known"), (), status)
     names = {"nvidia": "NVIDIA"}
     headline = f"{names.get(gpu.vendor, '')} {gpu.driver_version}".strip()
-    details = [_("Supports CUDA up to {version}").format(version=gpu.cuda_version)] if gpu.cuda_version else []
+    details = (
+        [_("Supports CUDA up to {version}").format(version=gpu.cuda_version)] if gpu.cuda_version else []
+    )
     check = found.get("gpu.driver")
     if check is not None and check.code in ("driver_fine", "driver_old"):
         details.append(check_texts.sentence(check))
@@ -157,20 +163,28 @@ def _engine(machine: Machine, found: Checks, status: str) -> TileContent:
     if check is None:
         return waiting()
     if engine is None:
-        return TileContent(_("Not installed yet"), (_("llama.cpp runs GGUF files. It is installed at start-up."),), status)
+        said = _("llama.cpp runs GGUF files. It is installed at start-up.")
+        return TileContent(_("Not installed yet"), (said,), status)
     return TileContent(f"llama.cpp {engine.version or ''}".strip(), (check_texts.sentence(check),), status)
+
+
+def breakable(path: str) -> str:
+    """A path that may be broken over lines after its separators."""
+    return path.replace("/", "/\u200b").replace("\\", "\\\u200b")
 
 
 def _memory_bar(total: int, free: int, needed: int | None, model: ModelPlan | None) -> BarContent:
     used = max(total - free, 0)
     amounts = [Amount(_("In use"), used, format_bytes(used), "muted")]
     if needed:
-        name = _("{variant} needs").format(variant=_variant(model))
+        name = _("{variant} + reserve").format(variant=_variant(model))
         amounts.append(Amount(name, needed, format_bytes(needed), "accent" if needed <= free else "bad"))
     if needed and needed > free:
         amounts.append(Amount(_("Lacking"), 0, format_bytes(needed - free), "bad_soft"))
     else:
-        amounts.append(Amount(_("Left") if needed else _("Free"), 0, format_bytes(free - (needed or 0)), "bar"))
+        amounts.append(
+            Amount(_("Still free") if needed else _("Free"), 0, format_bytes(free - (needed or 0)), "bar")
+        )
     return BarContent(tuple(amounts), total)
 
 

@@ -47,7 +47,7 @@ def next_text(model: ModelPlan) -> str:
     if model.chosen is not None:
         return _("It is on this machine and ready to be loaded.")
     if model.recommended.download_bytes:
-        return _("To get: {variant}, {size}. “Models” tells where to find it.").format(
+        return _("To get: {variant}, {size}. The Models page tells where.").format(
             variant=model.recommended.variant, size=format_bytes(model.recommended.download_bytes)
         )
     return _("The file is on this machine; the engine is still missing.")
@@ -89,7 +89,9 @@ class VerdictCard(Card):
 
     def show_checking(self) -> None:
         """Nothing is known yet."""
-        self._show("busy", _("Looking at this machine …"), _("In a moment it is clear what runs here, and how fast."))
+        self._show(
+            "busy", _("Looking at this machine …"), _("In a moment it is clear what runs here, and how fast.")
+        )
 
     def show_error(self, error: AppError) -> None:
         """The check could not be done."""
@@ -101,7 +103,9 @@ class VerdictCard(Card):
             self._show("unknown", _("There is no model to judge"), _("The catalogue of models is empty."))
             return
         model = result.models[0]
-        self._show(STATUSES[model.verdict], title_text(model, result.subjects[0]), reasons.text(model.headline))
+        self._show(
+            STATUSES[model.verdict], title_text(model, result.subjects[0]), reasons.text(model.headline)
+        )
         self._say(others_text(result), next_text(model), buttons=True)
         self.wish.set_value(model.wish)
 

@@ -50,13 +50,13 @@ class Bar(QWidget):
         self.setAccessibleName(", ".join(f"{amount.name}: {amount.text}" for amount in parts))
         self.update()
 
-    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+    def sizeHint(self) -> QSize:
         return QSize(120, GAP + 4)
 
-    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+    def minimumSizeHint(self) -> QSize:
         return QSize(40, GAP + 4)
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+    def paintEvent(self, event: QPaintEvent) -> None:
         content = self._content
         if content is None or content.scale <= 0:
             return
@@ -87,7 +87,7 @@ class Swatch(QWidget):
         self._colour = colour
         self.setFixedSize(10, 10)
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+    def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)

@@ -30,7 +30,7 @@ class Card(QFrame):
 
 
 class Page(QScrollArea):
-    """A scrolling page: a title line (``actions`` at its right) above ``body``."""
+    """A scrolling page: a title line (``buttons`` at its right) above ``body``."""
 
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -42,13 +42,13 @@ class Page(QScrollArea):
         self.body = QVBoxLayout(inner)
         self.body.setContentsMargins(3 * GAP, 2 * GAP, 3 * GAP, 3 * GAP)
         self.body.setSpacing(2 * GAP)
-        self.actions = QHBoxLayout()
-        self.actions.setSpacing(GAP)
+        self.buttons = QHBoxLayout()
+        self.buttons.setSpacing(GAP)
         top = QHBoxLayout()
         top.setSpacing(GAP)
         top.addWidget(label(title, "title"))
         top.addStretch(1)
-        top.addLayout(self.actions)
+        top.addLayout(self.buttons)
         self.body.addLayout(top)
         outer = QWidget()
         row = QHBoxLayout(outer)

@@ -62,15 +62,16 @@ class ElidedLabel(QFrame):
         self._fit()
         self.updateGeometry()
 
-    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+    def sizeHint(self) -> QSize:
+        self._label.ensurePolished()
         metrics = self._label.fontMetrics()
-        return QSize(metrics.horizontalAdvance(self._text) + 2, metrics.height())
+        return QSize(metrics.horizontalAdvance(self._text) + 2, metrics.height() + 2)
 
-    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        metrics = self._label.fontMetrics()
-        return QSize(min(metrics.averageCharWidth() * 8, self.sizeHint().width()), metrics.height())
+    def minimumSizeHint(self) -> QSize:
+        hint = self.sizeHint()
+        return QSize(min(self._label.fontMetrics().averageCharWidth() * 8, hint.width()), hint.height())
 
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+    def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._fit()
 

@@ -29,25 +29,28 @@ STROKES: dict[str, tuple[tuple[tuple[float, float], ...], ...]] = {
 
 
 class Mark(QWidget):
-    """``status``: ok, warn, fail, unknown or busy. ``size`` in pixels."""
+    """``status``: ok, warn, fail, unknown or busy. ``size`` in pixels; ``name``: what it says, where that is
+    not the usual word for the status."""
 
-    def __init__(self, status: str = "busy", size: int = 20, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, status: str = "busy", size: int = 20, name: str | None = None, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._size = size
+        self._size, self._name = size, name
         self.status = ""
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.set_status(status)
 
     def set_status(self, status: str) -> None:
         self.status = status
-        self.setAccessibleName(_(NAMES[status]))
-        self.setToolTip(_(NAMES[status]))
+        self.setAccessibleName(self._name or _(NAMES[status]))
+        self.setToolTip(self._name or _(NAMES[status]))
         self.update()
 
-    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+    def sizeHint(self) -> QSize:
         return QSize(self._size, self._size)
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+    def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)

@@ -1,0 +1,153 @@
+"""Where the parts of the chat tab stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QCursor
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QPushButton,
+    QSplitter,
+    QStackedWidget,
+    QToolTip,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ...i18n import _
+from ..theme import GAP
+from ..widgets.buttons import button
+from ..widgets.labels import ElidedLabel
+from .composer import Composer
+from .conversation_list import ConversationList
+from .empty import EmptyState
+from .notice_card import NoticeCard
+from .transcript import COLUMN_WIDTH, Transcript
+
+LIST_WIDTH = 248
+LIST_MINIMUM = 184
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The widgets of the page. ``stack``: 0 the transcript, 1 the empty state."""
+
+    list: ConversationList
+    header: QWidget
+    title: ElidedLabel
+    rename: QPushButton
+    delete: QPushButton
+    opening: NoticeCard
+    stack: QStackedWidget
+    transcript: Transcript
+    empty: EmptyState
+    notice: NoticeCard
+    composer: Composer
+
+    def say_copied(self) -> None:
+        QToolTip.showText(QCursor.pos(), _("Copied"), self.transcript)
+
+
+class Newest(QObject):
+    """A button over the transcript's lower edge that leads to the newest line; there while that is out of view."""
+
+    def __init__(self, transcript: Transcript) -> None:
+        super().__init__(transcript)
+        self._transcript = transcript
+        self.button = button(_("Go to the newest"), transcript.scroll_to_end)
+        self.button.setParent(transcript)
+        self.button.hide()
+        transcript.installEventFilter(self)
+        transcript.end_seen.connect(self._show)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Resize:
+            self._place()
+        return super().eventFilter(watched, event)
+
+    def _show(self, end_seen: bool) -> None:
+        self.button.setVisible(not end_seen)
+        if not end_seen:
+            self._place()
+
+    def _place(self) -> None:
+        self.button.adjustSize()
+        size, place = self.button.size(), self._transcript.rect()
+        self.button.move((place.width() - size.width()) // 2, place.height() - size.height() - GAP)
+        self.button.raise_()
+
+
+def build(page: QWidget) -> Parts:
+    """Make the widgets and put them on the page."""
+    transcript = Transcript()
+    Newest(transcript)
+    parts = Parts(
+        list=ConversationList(),
+        header=QWidget(),
+        title=ElidedLabel("", "subtitle", Qt.TextElideMode.ElideRight),
+        rename=button(_("Rename")),
+        delete=button(_("Delete")),
+        opening=NoticeCard(),
+        stack=QStackedWidget(),
+        transcript=transcript,
+        empty=EmptyState(),
+        notice=NoticeCard(),
+        composer=Composer(),
+    )
+    _fill_header(parts)
+    parts.stack.addWidget(parts.transcript)
+    parts.stack.addWidget(parts.empty)
+    left = QFrame()
+    left.setObjectName("conversations")
+    column = QVBoxLayout(left)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.addWidget(parts.list)
+    left.setMinimumWidth(LIST_MINIMUM)
+    splitter = QSplitter(Qt.Orientation.Horizontal)
+    splitter.addWidget(left)
+    splitter.addWidget(_right(parts))
+    splitter.setStretchFactor(0, 0)
+    splitter.setStretchFactor(1, 1)
+    splitter.setCollapsible(1, False)
+    splitter.setSizes([LIST_WIDTH, 4 * LIST_WIDTH])
+    splitter.setHandleWidth(1)
+    whole = QHBoxLayout(page)
+    whole.setContentsMargins(0, 0, 0, 0)
+    whole.addWidget(splitter)
+    return parts
+
+
+def _fill_header(parts: Parts) -> None:
+    row = QHBoxLayout(parts.header)
+    row.setContentsMargins(0, GAP + GAP // 2, 0, 0)
+    row.setSpacing(GAP)
+    row.addWidget(parts.title, 1)
+    row.addWidget(parts.rename)
+    row.addWidget(parts.delete)
+
+
+def _right(parts: Parts) -> QWidget:
+    right = QWidget()
+    column = QVBoxLayout(right)
+    column.setContentsMargins(0, 0, 0, 2 * GAP)
+    column.setSpacing(GAP)
+    column.addLayout(_centred(parts.header))
+    column.addLayout(_centred(parts.opening))
+    column.addWidget(parts.stack, 1)
+    column.addLayout(_centred(parts.notice))
+    column.addLayout(_centred(parts.composer))
+    return right
+
+
+def _centred(widget: QWidget) -> QHBoxLayout:
+    """As wide as the transcript's column."""
+    widget.setMaximumWidth(COLUMN_WIDTH)
+    row = QHBoxLayout()
+    row.setContentsMargins(2 * GAP, 0, 2 * GAP, 0)
+    row.addStretch(1)
+    row.addWidget(widget, 1000)
+    row.addStretch(1)
+    return row

@@ -1,0 +1,176 @@
+"""What the chat tab says: small print under answers, notices with their next steps. Pure functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...core.errors import AppError
+from ...core.protocol import Done, Timings, Usage
+from ...host.supervisor import LadderFailed
+from ...i18n import _, ngettext
+from ...store.conversation_file import Opening
+from ...store.conversations import StoredMessage
+from ...texts import errors
+from ...texts import session as texts
+from ...usecases.session import SessionState
+
+UNFINISHED = ("length", "cancelled", "failed", None)
+
+
+@dataclass(frozen=True)
+class Action:
+    """A next step. ``name``: again | continue | load | models | new | cancel | close."""
+
+    name: str
+    text: str
+    kind: str = "plain"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A card above the composer. ``progress``: 0…1, -1 for unknown, None for none. ``tone``: info | warn | bad."""
+
+    tone: str
+    text: str
+    details: tuple[str, ...] = ()
+    progress: float | None = None
+    actions: tuple[Action, ...] = ()
+
+
+def again() -> Action:
+    return Action("again", _("Try again"))
+
+
+def go_on() -> Action:
+    return Action("continue", _("Continue"), "primary")
+
+
+def to_models() -> Action:
+    return Action("models", _("Choose a model"))
+
+
+def footer(message: StoredMessage) -> str:
+    """What the engine reported of an answer, and how it ended: ``128 tokens · 12.3 tokens/s · …``"""
+    facts = message.facts
+    parts = []
+    if facts.tokens:
+        usage, timings = Usage(0, facts.tokens), Timings(facts.first_token_s, None, facts.tokens_per_s)
+        parts.append(texts.done_text(Done("", usage, timings, message.finish_reason or "")))
+    if facts.rung is not None:
+        parts.append(texts.rung_text(facts.rung))
+    if facts.model is not None:
+        parts.append(facts.model)
+    return " · ".join(parts)
+
+
+def remarks(message: StoredMessage) -> tuple[str, ...]:
+    """What else is to be said of an answer: how it ended, what was left out of its context."""
+    found = []
+    if message.facts.dropped:
+        found.append(texts.dropped_text(message.facts.dropped))
+    if message.finish_reason == "length":
+        tokens = message.facts.tokens or 0
+        text = ngettext(
+            "It ended at its limit of {count} token.", "It ended at its limit of {count} tokens.", tokens
+        )
+        found.append(text.format(count=tokens))
+    elif message.finish_reason == "cancelled":
+        found.append(_("Stopped by you.") if message.text else _("Stopped by you before it began."))
+    elif message.finish_reason == "failed":
+        found.append(_("Not finished: the engine failed."))
+    elif message.finish_reason == "unsaved":
+        found.append(_("This answer could not be saved."))
+    elif message.finish_reason is None:
+        found.append(_("Not finished: the program ended while it was written."))
+    return tuple(found)
+
+
+def continue_question() -> str:
+    """What is asked when an answer is to go on."""
+    return _("Please go on from where you stopped.")
+
+
+def failure_notice(error: AppError, *, partial: bool) -> Notice:
+    """Why there is no answer, and what to do. ``partial``: some of it was written and kept."""
+    steps: list[Action] = []
+    if error.code == "context_full":
+        steps = [Action("new", _("New conversation"), "primary")]
+    elif error.code == "no_model_loaded":
+        steps = [to_models()]
+    elif error.code in ("state_unwritable", "file_unreadable"):
+        steps = [Action("close", _("Close"))]
+    else:
+        steps = [*([go_on()] if partial else []), again(), to_models()]
+    return Notice("bad", errors.text(error), _tries(error), actions=tuple(steps))
+
+
+def state_notice(state: SessionState, *, waiting: bool, tries_seen: int) -> Notice | None:
+    """What the loading of a model is doing or has met; None where there is nothing to say.
+
+    ``waiting``: a question waits for it; ``tries_seen``: how many failed tries the user has closed.
+    """
+    name = state.target.name if state.target is not None else ""
+    failed = tuple(texts.try_text(tried) for tried in state.tries if tried.kind is not None)
+    if state.phase in ("installing", "loading"):
+        return _loading(state, name, failed, waiting=waiting)
+    if state.phase == "failed" and state.error is not None:
+        load = Action("load", _("Load again"), "primary")
+        return Notice("bad", errors.text(state.error), failed, actions=(load, to_models()))
+    if state.phase == "ready" and state.plan is not None and len(failed) > tries_seen:
+        text = _("{model} runs as: {rung}. Other ways were tried first.").format(
+            model=name, rung=texts.rung_text(state.plan.rung)
+        )
+        return Notice("warn", text, failed, actions=(Action("close", _("Close")),))
+    return None
+
+
+def opening_notice(opening: Opening) -> Notice | None:
+    """What happened to the file of conversations, where something did."""
+    close = (Action("close", _("Close")),)
+    if opening.kind == "set_aside":
+        text = _("The file of conversations was damaged. It is kept as {path}; a new one has been begun.")
+        return Notice("warn", text.format(path=opening.path), actions=close)
+    if opening.kind == "newer":
+        text = _(
+            "The conversations were written by a newer version of AutoGLM Desktop. They can be read; nothing that "
+            "you change now is kept."
+        )
+        return Notice("warn", text, actions=close)
+    if opening.kind == "not_kept":
+        text = _("Conversations cannot be kept: {path} cannot be used ({detail}). You can chat all the same.")
+        return Notice("bad", text.format(path=opening.path, detail=opening.detail), actions=close)
+    return None
+
+
+def hint(busy: bool, elsewhere: str | None) -> str:
+    """Below the message. ``elsewhere``: the title of another conversation that is being answered."""
+    if elsewhere is not None:
+        return _("An answer is being written in “{title}”.").format(title=elsewhere)
+    return _("Esc stops the answer.") if busy else _("Enter sends, Shift+Enter begins a new line.")
+
+
+def placeholder(model: str | None) -> str:
+    if model is None:
+        return _("Choose a model first, on the Models tab.")
+    return _("Write to {model}").format(model=model)
+
+
+def _loading(state: SessionState, name: str, failed: tuple[str, ...], *, waiting: bool) -> Notice:
+    progress: float | None = -1.0
+    doing = _("Planning for this machine")
+    if state.install is not None:
+        doing = texts.install_text(state.install)
+        progress = state.install.fraction if state.install.fraction is not None else -1.0
+    elif state.step is not None:
+        doing = texts.step_text(state.step)
+        if state.step.progress is not None:
+            progress = state.step.progress.fraction
+    title = _("Loading {model}").format(model=name)
+    details = (doing, *failed, *([_("Your message is answered as soon as it is ready.")] if waiting else []))
+    return Notice("info", title, details, progress, (Action("cancel", _("Cancel")),))
+
+
+def _tries(error: AppError) -> tuple[str, ...]:
+    if not isinstance(error, LadderFailed):
+        return ()
+    return tuple(texts.try_text(tried) for tried in error.tries)
