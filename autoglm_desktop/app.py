@@ -44,8 +44,8 @@ class Application:
         self.bridge = Bridge()
         self.session = Session(services, prepare)
         self.model = SessionModel(self.bridge, self.session)
-        self.conversations = Conversations(services.home / "conversations.sqlite3")
-        self.window = MainWindow(self.bridge, services, self.model, self.conversations)
+        conversations = Conversations(services.home / "conversations.sqlite3")
+        self.window = MainWindow(self.bridge, services, self.model, conversations)
         self.window.restore(self._settings.geometry)
         self.window.painted.connect(_log_painted)
         self.window.painted.connect(self.window.start, Qt.ConnectionType.QueuedConnection)
@@ -62,10 +62,14 @@ class Application:
         if self._closed:
             return
         self._closed = True
-        self.bridge.close(self.session.close)
-        self.conversations.close()
+        self.bridge.close(self._finish)
         changed = settings.replace(self._settings, geometry=self.window.geometry_text())
         settings.save(self.services.home, changed)
+
+    async def _finish(self) -> None:
+        """The engine first: an answer that is cut off is saved before its file closes."""
+        await self.session.close()
+        await self.window.chat.finish()
 
     def crashed(self, error: BaseException) -> None:
         """Show an unexpected error; the user goes on or quits."""

@@ -42,10 +42,10 @@ class MainWindow(QMainWindow):
         self, bridge: Bridge, services: Services, session: SessionModel, conversations: Conversations
     ) -> None:
         super().__init__()
+        self._was_painted = False
         self.setWindowTitle("AutoGLM Desktop")
         self.setMinimumSize(880, 560)
         self.resize(1280, 800)
-        self._was_painted = False
         self.system = SystemPage(bridge, services)
         self.models = ModelsPage(bridge, services, session)
         self.chat = ChatPage(bridge, session, conversations)
@@ -61,6 +61,7 @@ class MainWindow(QMainWindow):
         self.system.checked.connect(self.models.set_check)
         self.models.chat_wanted.connect(lambda: self.show_page(2))
         self.chat.models_wanted.connect(lambda: self.show_page(1))
+        self.system.models_wanted.connect(lambda: self.show_page(1))
         self.show_page(0)
 
     def show_page(self, index: int) -> None:

@@ -36,7 +36,7 @@ class Parts:
     """The widgets of the page. ``stack``: 0 the transcript, 1 the empty state."""
 
     list: ConversationList
-    header: QWidget
+    header: QFrame
     title: ElidedLabel
     rename: QPushButton
     delete: QPushButton
@@ -86,7 +86,7 @@ def build(page: QWidget) -> Parts:
     Newest(transcript)
     parts = Parts(
         list=ConversationList(),
-        header=QWidget(),
+        header=QFrame(),
         title=ElidedLabel("", "subtitle", Qt.TextElideMode.ElideRight),
         rename=button(_("Rename")),
         delete=button(_("Delete")),
@@ -121,32 +121,36 @@ def build(page: QWidget) -> Parts:
 
 
 def _fill_header(parts: Parts) -> None:
-    row = QHBoxLayout(parts.header)
-    row.setContentsMargins(0, GAP + GAP // 2, 0, 0)
+    inner = QWidget()
+    row = QHBoxLayout(inner)
+    row.setContentsMargins(0, GAP, 0, GAP)
     row.setSpacing(GAP)
     row.addWidget(parts.title, 1)
     row.addWidget(parts.rename)
     row.addWidget(parts.delete)
+    parts.header.setObjectName("chatHeader")
+    parts.header.setLayout(_centred(inner))
 
 
 def _right(parts: Parts) -> QWidget:
-    right = QWidget()
+    right = QFrame()
+    right.setObjectName("chatPane")
     column = QVBoxLayout(right)
     column.setContentsMargins(0, 0, 0, 2 * GAP)
-    column.setSpacing(GAP)
-    column.addLayout(_centred(parts.header))
-    column.addLayout(_centred(parts.opening))
+    column.setSpacing(0)
+    column.addWidget(parts.header)
+    column.addLayout(_centred(parts.opening, top=GAP))
     column.addWidget(parts.stack, 1)
-    column.addLayout(_centred(parts.notice))
+    column.addLayout(_centred(parts.notice, bottom=GAP))
     column.addLayout(_centred(parts.composer))
     return right
 
 
-def _centred(widget: QWidget) -> QHBoxLayout:
-    """As wide as the transcript's column."""
+def _centred(widget: QWidget, top: int = 0, bottom: int = 0) -> QHBoxLayout:
+    """As wide as the transcript's column. The margins are there with the widget only."""
     widget.setMaximumWidth(COLUMN_WIDTH)
     row = QHBoxLayout()
-    row.setContentsMargins(2 * GAP, 0, 2 * GAP, 0)
+    row.setContentsMargins(2 * GAP, top, 2 * GAP, bottom)
     row.addStretch(1)
     row.addWidget(widget, 1000)
     row.addStretch(1)

@@ -115,10 +115,11 @@ def _style_block(block: QTextBlock, font: QFont, last: tuple[int, int]) -> tuple
     if kind:
         form.setProperty(KIND, kind)
         form.setProperty(GROUP, group)
+        cursor.setBlockFormat(form)
     if kind == CODE:
         _style_code(block, form, cursor, font, first=group != last[1])
     elif kind == RULE or (not block.text() and block.textList() is None):
-        _shrink(form, cursor)
+        shrink(cursor)
     elif form.headingLevel():
         _style_heading(form, cursor, block, font)
     else:
@@ -152,11 +153,12 @@ def _kind(form: QTextBlockFormat) -> int:
     return QUOTE if form.hasProperty(QTextFormat.Property.BlockQuoteLevel.value) else 0
 
 
-def _shrink(form: QTextBlockFormat, cursor: QTextCursor) -> None:
-    """An empty block, as after tables: hardly any height; a rule is painted by the backdrop."""
+def shrink(cursor: QTextCursor, bottom: float = GAP) -> None:
+    """An empty block, as beside tables: hardly any height; a rule is painted by the backdrop."""
+    form = cursor.blockFormat()
     form.clearProperty(QTextFormat.Property.BlockTrailingHorizontalRulerWidth.value)
     form.setTopMargin(0)
-    form.setBottomMargin(GAP)
+    form.setBottomMargin(bottom)
     form.setLineHeight(2.0, QTextBlockFormat.LineHeightTypes.FixedHeight.value)
     cursor.setBlockFormat(form)
     tiny = QTextCharFormat()

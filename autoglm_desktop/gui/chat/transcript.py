@@ -148,10 +148,12 @@ class Transcript(QTextBrowser):
         super().paintEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
+        bar = self.verticalScrollBar()
         side = max((self.width() - COLUMN_WIDTH) // 2 - MARGIN, 0)
+        right = max(side - (bar.width() if bar.isVisible() else 0), 0)
         margins = self.viewportMargins()
-        if margins.left() != side:
-            self.setViewportMargins(side, 0, side, 0)
+        if (margins.left(), margins.right()) != (side, right):
+            self.setViewportMargins(side, 0, right, 0)
         super().resizeEvent(event)
         if self._stick:
             self.scroll_to_end()
@@ -219,6 +221,9 @@ class Transcript(QTextBrowser):
         cursor.insertFragment(fragment)
         cursor.setPosition(position)
         cursor.deleteChar()
+        after = cursor.block().next()
+        if not cursor.block().text() and after.isValid() and QTextCursor(after).currentTable() is not None:
+            rendering.shrink(cursor, 0)  # before a table the empty block stays
 
     def _new_block(self, bottom: float = 0.0) -> QTextCursor:
         """An empty block at the end; the document's first one is used as it is."""

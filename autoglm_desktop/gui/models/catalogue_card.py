@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from ...i18n import N_, _
 from ...usecases.model_list import CatalogueEntry, VariantEntry
@@ -22,7 +22,7 @@ HEADS = (
     "",
     N_("Variant"),
     N_("Size"),
-    N_("On this machine"),
+    N_("Installed"),
     N_("How it would run here"),
     N_("Said to be at"),
 )
@@ -46,7 +46,7 @@ class CatalogueCard(Card):
         self.table = QWidget()
         self._grid = QGridLayout(self.table)
         self._grid.setContentsMargins(0, GAP, 0, 0)
-        self._grid.setHorizontalSpacing(2 * GAP)
+        self._grid.setHorizontalSpacing(GAP + GAP // 2)
         self._grid.setVerticalSpacing(GAP // 2)
         self._grid.setColumnStretch(4, 1)
         self._fill()
@@ -78,22 +78,18 @@ class CatalogueCard(Card):
 
     def _row(self, row: int, variant: VariantEntry) -> None:
         self._put(Mark(texts.variant_mark(variant), name=texts.variant_mark_name(variant)), row, 0)
-        name = QHBoxLayout()
-        name.setSpacing(GAP)
+        name = QVBoxLayout()
+        name.setSpacing(2)
         name.addWidget(label(variant.id))
         if variant.id == self.entry.recommended:
             name.addWidget(Pill(_("Recommended"), "accent"))
-        name.addStretch(1)
-        self._grid.addLayout(name, row, 1)
+        self._grid.addLayout(name, row, 1, Qt.AlignmentFlag.AlignVCenter)
         self._put(label(texts.variant_size(variant)), row, 2)
-        here = label(
-            _("yes") if variant.installed else _("not yet"), "good" if variant.installed else "muted"
-        )
-        self._put(here, row, 3)
+        self._put(label(*(_("yes"), "good") if variant.installed else (_("no"), "muted")), row, 3)
         self._put(label(texts.variant_verdict(variant), "muted", wrap=True), row, 4)
         url = texts.source_url(variant)
         if not url:
-            nowhere = label(_("no public copy known"), "muted")
+            nowhere = label(_("none known"), "muted")
             nowhere.setContentsMargins(*LINK_MARGINS)
             self._put(nowhere, row, 5)
             return

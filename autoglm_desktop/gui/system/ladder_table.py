@@ -89,7 +89,7 @@ class LadderTable(QWidget):
         super().__init__(parent)
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(2 * GAP)
+        self._grid.setHorizontalSpacing(GAP + GAP // 2)
         self._grid.setVerticalSpacing(GAP)
         self._grid.setColumnStretch(7, 1)
 
@@ -101,7 +101,7 @@ class LadderTable(QWidget):
         heads[6] = heads[6] if phone else ""
         if any(plan.status != "unavailable" for plan in model.ladder):
             for column, head in enumerate(heads):
-                self._place(label(head, "muted"), 0, column)
+                self._place(label(head, "muted", wrap=column in NUMBERS), 0, column)
         row = 1
         for plan in model.ladder:
             if plan.status != "unavailable":
