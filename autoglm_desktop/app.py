@@ -1,4 +1,4 @@
-"""The window's process: wiring only."""
+"""The window's process: wiring only. The frame is painted before the rest of the program is imported."""
 
 from __future__ import annotations
 
@@ -11,69 +11,100 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psutil
 from PySide6.QtCore import QSocketNotifier, Qt
 from PySide6.QtWidgets import QApplication
 
 from .gui import theme
-from .gui.bridge import Bridge
-from .gui.crash_dialog import CrashDialog
 from .gui.main_window import MainWindow
-from .gui.session_model import SessionModel
 from .gui.single_instance import InstanceServer, raise_other
-from .store import settings
-from .store.conversations import Conversations
-from .usecases.plan import prepare
-from .usecases.services import Services, create_services
-from .usecases.session import Session
+from .store import paths, settings
+
+if TYPE_CHECKING:
+    from .gui.contents import Contents
+    from .usecases.services import Services
 
 log = logging.getLogger(__name__)
 INTERRUPTED = 130
 
 
+def default_services() -> Services:
+    """The services of this user."""
+    from .usecases.services import create_services
+
+    return create_services()
+
+
 class Application:
     """One window with its loop, session and stores. ``show`` it, run Qt's loop, ``close`` it."""
 
-    def __init__(self, services: Services, app: QApplication) -> None:
-        self.services = services
+    def __init__(self, app: QApplication, make_services: Callable[[], Services] = default_services) -> None:
         self._app = app
-        self._settings = settings.load(services.home)
+        self._make_services = make_services
+        self.services: Services | None = None
+        self._settings = settings.load(paths.home())
         theme.apply(app, theme.Scheme(self._settings.scheme))
-        self.bridge = Bridge()
-        self.session = Session(services, prepare)
-        self.model = SessionModel(self.bridge, self.session)
-        conversations = Conversations(services.home / "conversations.sqlite3")
-        self.window = MainWindow(self.bridge, services, self.model, conversations)
+        self.window = MainWindow()
         self.window.restore(self._settings.geometry)
         self.window.painted.connect(_log_painted)
-        self.window.painted.connect(self.window.start, Qt.ConnectionType.QueuedConnection)
+        self.window.painted.connect(self.fill, Qt.ConnectionType.QueuedConnection)
         self.window.closed.connect(self.close)
-        self.bridge.crashed.connect(self.crashed)
         app.styleHints().colorSchemeChanged.connect(self._scheme_changed)
+        self._end: Callable[[], None] | None = None
         self._closed = False
 
     def show(self) -> None:
         self.window.show()
+
+    def fill(self) -> None:
+        """Build the loop, the session and the pages, and start what takes time."""
+        if self.services is not None or self._closed:
+            return
+        from .gui.bridge import Bridge
+        from .gui.contents import Contents
+        from .gui.session_model import SessionModel
+        from .store.conversations import Conversations
+        from .usecases.plan import prepare
+        from .usecases.session import Session
+
+        services = self.services = self._make_services()
+        bridge = Bridge()
+        bridge.crashed.connect(self.crashed)
+        session = Session(services, prepare)
+        conversations = Conversations(services.home / "conversations.sqlite3")
+        contents = Contents(bridge, services, SessionModel(bridge, session), conversations)
+
+        async def finish() -> None:
+            """The engine first: an answer that is cut off is saved before its file closes."""
+            await session.close()
+            await contents.chat.finish()
+
+        self._end = lambda: bridge.close(finish)
+        self.window.fill(contents)
+        contents.start()
+
+    @property
+    def contents(self) -> Contents:
+        """The pages, once the window is filled."""
+        assert self.window.contents is not None
+        return self.window.contents
 
     def close(self) -> None:
         """End the engine and all background work; safe to call twice."""
         if self._closed:
             return
         self._closed = True
-        self.bridge.close(self._finish)
+        if self._end is not None:
+            self._end()
         changed = settings.replace(self._settings, geometry=self.window.geometry_text())
-        settings.save(self.services.home, changed)
-
-    async def _finish(self) -> None:
-        """The engine first: an answer that is cut off is saved before its file closes."""
-        await self.session.close()
-        await self.window.chat.finish()
+        settings.save(paths.home(), changed)
 
     def crashed(self, error: BaseException) -> None:
         """Show an unexpected error; the user goes on or quits."""
-        dialog = CrashDialog(error, self.services.logs / "autoglm-desktop.log", self.window)
+        from .gui.crash_dialog import CrashDialog
+
+        dialog = CrashDialog(error, paths.logs() / "autoglm-desktop.log", self.window)
         if not dialog.exec():
             self.window.close()
 
@@ -81,12 +112,7 @@ class Application:
         theme.apply(self._app, theme.Scheme(self._settings.scheme))
 
 
-def _log_painted() -> None:
-    seconds = time.time() - psutil.Process().create_time()
-    log.info("window painted %.3f s after the process started", seconds)
-
-
-def run(services: Services | None = None) -> int | None:
+def run(make_services: Callable[[], Services] = default_services) -> int | None:
     """Show the window until it is closed; returns the exit status, or None where no display answers."""
     spare = _with_spare_platform()
     app = QApplication(sys.argv[:1])
@@ -95,11 +121,10 @@ def run(services: Services | None = None) -> int | None:
     app.setApplicationName("autoglm-desktop")
     app.setApplicationDisplayName("AutoGLM Desktop")
     app.setDesktopFileName("autoglm-desktop")
-    services = services or create_services()
-    if raise_other(services.home):
+    if raise_other(paths.home()):
         return 0
-    application = Application(services, app)
-    server = InstanceServer(services.home)
+    application = Application(app, make_services)
+    server = InstanceServer(paths.home())
     server.asked.connect(application.window.come_forward)
     interrupted = _on_signals(application.window.close)
     _on_surprises(application.crashed)
@@ -108,6 +133,10 @@ def run(services: Services | None = None) -> int | None:
     server.close()
     application.close()
     return INTERRUPTED if interrupted else status
+
+
+def _log_painted() -> None:
+    log.info("window painted at %.3f", time.time())  # tests/benchmarks/startup.py reads it
 
 
 def _with_spare_platform() -> bool:

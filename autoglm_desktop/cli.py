@@ -6,7 +6,6 @@ Exit: 0 done · 1 could not be done (one sentence on stderr) · 2 usage · 130 i
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import logging
 import os
@@ -41,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(errors.text(error), file=sys.stderr)
         return 1
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except KeyboardInterrupt:
         print(_("Interrupted."), file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
@@ -185,6 +184,8 @@ def run(work: Awaitable[int], *, terminated: int = INTERRUPTED) -> int:
     """Run a command's coroutine; Ctrl-C and SIGTERM cancel it, so that everything it started is ended."""
     stopped: list[int] = []
 
+    import asyncio  # 20 ms that the window's first picture need not wait for
+
     async def guarded() -> int:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
@@ -205,7 +206,7 @@ def run(work: Awaitable[int], *, terminated: int = INTERRUPTED) -> int:
     except asyncio.CancelledError:
         if stopped and stopped[0] == signal.SIGTERM and terminated == 0:
             return 0
-        raise
+        raise KeyboardInterrupt from None
 
 
 def has_display() -> bool:

@@ -9,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from .cli_layout import Style, cut, pad, paragraph, table
+from .cli_layout import Style, columns, cut, pad, paragraph, table
 from .core.check_values import FAIL, WARN, Check
 from .core.limits import best_gpu
 from .core.machine import Disk, Machine
@@ -19,6 +19,7 @@ from .i18n import _
 from .texts import check as check_texts
 from .texts import ladder as ladder_texts
 from .texts import next_steps, reasons
+from .texts.values import labelled
 from .usecases.check import CheckOptions, CheckResult, Planned, run_check
 from .usecases.check_json import to_json
 from .usecases.services import create_services
@@ -69,7 +70,11 @@ def render(result: CheckResult, width: int = MAX_WIDTH, colour: bool = False) ->
 
 def _headline(model: ModelPlan, subject: Planned, width: int, style: Style) -> list[str]:
     mark, hue = VERDICT_MARKS[model.verdict]
-    title = f"{subject.title}, {ladder_texts.wish_text(model.wish)}: {ladder_texts.verdict_text(model)}"
+    title = _("{model}, {wish}: {verdict}").format(
+        model=subject.title,
+        wish=ladder_texts.wish_text(model.wish),
+        verdict=ladder_texts.verdict_text(model),
+    )
     lines = [style.paint(f"{mark} {cut(title, width - 2)}", hue, "bold")]
     return lines + paragraph(reasons.text(model.headline), width, indent="  ")
 
@@ -88,10 +93,10 @@ def _machine(result: CheckResult, width: int, style: Style) -> list[str]:
     rows = [
         ("GPU", _gpu(machine)),
         ("CPU", _cpu(machine)),
-        ("RAM", _ram(machine)),
+        (_("RAM"), _ram(machine)),
         (_("Disk"), _disk(machine)),
     ]
-    label = max(len(name) for name, _text in rows) + 2
+    label = max(columns(name) for name, _text in rows) + 2
     lines = [style.paint(_with_system(title, machine), "bold")]
     return lines + [f"  {pad(name, label)}{cut(text, width - label - 2)}" for name, text in rows]
 
@@ -162,7 +167,7 @@ def _problems(result: CheckResult, width: int, style: Style) -> list[str]:
 
 
 def _problem(check: Check, system: str | None, width: int, style: Style) -> list[str]:
-    text = f"{check_texts.name_text(check)}: {check_texts.sentence(check)}"
+    text = labelled(check_texts.name_text(check), check_texts.sentence(check))
     first, *rest = paragraph(text, width, indent="    ")
     mark = style.paint("✘", "red") if check.status == FAIL else style.paint("!", "yellow")
     lines = [f"  {mark} {first[4:]}", *rest]
@@ -199,7 +204,7 @@ def _impossible(model: ModelPlan, width: int, style: Style) -> list[str]:
             groups.setdefault(ladder_texts.why_text(plan), []).append(ladder_texts.rung_name(plan))
     lines: list[str] = []
     for why, names in groups.items():
-        first, *rest = paragraph(f"{' · '.join(names)}: {why}", width, indent="     ")
+        first, *rest = paragraph(labelled(" · ".join(names), why), width, indent="     ")
         lines += [f"  ✘  {first[5:]}", *rest]
     return [style.dimmed().row(line) for line in lines]
 

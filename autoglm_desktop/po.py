@@ -40,6 +40,15 @@ def _windows_language() -> str | None:
     return locale.windows_locale.get(windll.kernel32.GetUserDefaultUILanguage())
 
 
+def sentences(*parts: str) -> str:
+    """Sentences one after the other; full-width stops and parentheses need no blank."""
+    text = ""
+    for part in filter(None, parts):
+        joined = not text or text.endswith("。") or part.startswith("（")
+        text += part if joined else f" {part}"
+    return text
+
+
 def parse(text: str) -> dict[tuple[str, int] | str, str]:
     """Messages of a .po file as gettext's own catalogue: ``id`` → text, plurals as ``(id, n)`` → text.
 

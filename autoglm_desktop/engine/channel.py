@@ -62,20 +62,26 @@ class Channel:
         self._cancelled.discard(request)
 
     def _read(self) -> None:
-        with os.fdopen(self._read_fd, "rb") as lines:
-            for line in lines:
-                try:
-                    command = protocol.decode_command(line)
-                except protocol.ProtocolError as error:
-                    self.emit(protocol.Failed("unsupported", f"command not understood: {error}"))
-                    continue
-                if isinstance(command, protocol.Cancel):
-                    self._cancelled.add(command.id)
-                elif isinstance(command, protocol.Shutdown):
-                    break
-                else:
-                    self._commands.put(command)
-        os._exit(0)
+        try:
+            with os.fdopen(self._read_fd, "rb") as lines:
+                for line in lines:
+                    if not self._take(line):
+                        break
+        finally:
+            os._exit(0)  # whatever ended the reading: without commands nobody could end this process
+
+    def _take(self, line: bytes) -> bool:
+        """Act on a command or queue it; False when it asks to end."""
+        try:
+            command = protocol.decode_command(line)
+        except protocol.ProtocolError as error:
+            self.emit(protocol.Failed("unsupported", f"command not understood: {error}"))
+            return True
+        if isinstance(command, protocol.Cancel):
+            self._cancelled.add(command.id)
+        elif not isinstance(command, protocol.Shutdown):
+            self._commands.put(command)
+        return not isinstance(command, protocol.Shutdown)
 
 
 def _die_with_parent() -> None:

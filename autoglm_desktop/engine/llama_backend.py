@@ -67,6 +67,8 @@ class LlamaBackend:
         begun = time.perf_counter()
         loaded = self._require()
         tokens, dropped = self._fit(request)
+        if not tokens:
+            raise JobFailed("unsupported", "the chat template made an empty prompt of the messages")
         cached = self._keep_prefix(tokens)
         try:
             self._prefill(request.id, tokens[cached:])
@@ -147,34 +149,45 @@ class LlamaBackend:
         count = native.llama_tokenize(loaded.vocab, data, len(data), buffer, size, False, True)
         if count < 0:
             raise JobFailed("unsupported", f"the prompt could not be tokenised ({count})")
-        return list(buffer[:count])
+        tokens = list(buffer[:count])
+        bos = native.llama_vocab_bos(loaded.vocab)
+        if native.llama_vocab_get_add_bos(loaded.vocab) and bos >= 0 and tokens[:1] != [bos]:
+            tokens.insert(0, bos)  # most templates write it themselves; some leave it to the tokenizer
+        return tokens
 
     def _keep_prefix(self, tokens: list[int]) -> int:
         """Keep the KV cells that the new prompt shares with what was evaluated; returns how many tokens."""
-        memory = native.llama_get_memory(self._require().context)
         shared = 0
         for old, new in zip(self._evaluated, tokens, strict=False):
             if old != new:
                 break
             shared += 1
         shared = min(shared, len(tokens) - 1)  # the last one is evaluated again: its logits are needed
-        if not native.llama_memory_seq_rm(memory, 0, shared, -1):
-            native.llama_memory_clear(memory, True)
-            shared = 0
         del self._evaluated[shared:]
-        return shared
+        self._drop_cells_behind()
+        return len(self._evaluated)
+
+    def _drop_cells_behind(self) -> None:
+        """Keep in the KV cache what ``_evaluated`` holds; recurrent models can't forget a part and start anew."""
+        memory = native.llama_get_memory(self._require().context)
+        if not native.llama_memory_seq_rm(memory, 0, len(self._evaluated), -1):
+            native.llama_memory_clear(memory, True)
+            self._evaluated = []
 
     def _prefill(self, request: str, tokens: list[int]) -> None:
         """Evaluate the prompt in batches. The CPU backend asks the callback between graph nodes; for GPU
         backends, which don't, the flag is looked at between batches. Raises Cancelled, JobFailed."""
-        context = self._require().context
+        loaded = self._require()
+        context, batch = loaded.context, loaded.batch
         callback = native.ggml_abort_callback(lambda _data: self._channel.is_cancelled(request))
         native.llama_set_abort_callback(context, callback, ctypes.c_void_p(0))
         try:
-            for start in range(0, len(tokens), llama_load.BATCH):
+            for start in range(0, len(tokens), batch):
                 if self._channel.is_cancelled(request):
                     raise Cancelled
-                self.evaluate(tokens[start : start + llama_load.BATCH])
+                if not self.evaluate(tokens[start : start + batch]):
+                    raise JobFailed("unsupported", f"context_full: no room for {len(tokens)} prompt tokens")
+                native.llama_synchronize(context)  # GPU backends only queue the work: the time must be real
         finally:
             native.llama_set_abort_callback(context, native.ggml_abort_callback(), ctypes.c_void_p(0))
 
@@ -187,7 +200,7 @@ class LlamaBackend:
             self._evaluated += tokens
             return True
         # Finished micro-batches of an aborted batch stay in the KV cache: forget what is beyond our own count.
-        native.llama_memory_seq_rm(native.llama_get_memory(context), 0, len(self._evaluated), -1)
+        self._drop_cells_behind()
         if code == ABORTED:
             raise Cancelled
         if code == NO_CELLS:
@@ -199,9 +212,11 @@ class LlamaBackend:
         """The bytes of a token as they appear in the answer (control tokens: none)."""
         known = self._pieces.get(token)
         if known is None:
-            buffer = (ctypes.c_char * 256)()
-            size = native.llama_token_to_piece(self._require().vocab, token, buffer, 256, 0, False)
-            known = self._pieces[token] = buffer.raw[: max(size, 0)]
+            size = -256
+            while size < 0:  # a piece that is longer says, negative, how long
+                buffer = (ctypes.c_char * -size)()
+                size = native.llama_token_to_piece(self._require().vocab, token, buffer, -size, 0, False)
+            known = self._pieces[token] = buffer.raw[:size]
         return known
 
     def is_cancelled(self, request: str) -> bool:
@@ -252,11 +267,12 @@ class _Run:
         reason = "length"
         while self.count < self._limit:
             token = native.llama_sampler_sample(chain, context, -1)
-            self._last = time.perf_counter()
-            self._first = self._first or self._last
+            now = time.perf_counter()
             if native.llama_vocab_is_eog(vocab, token):
                 reason = "stop"
                 break
+            self._last = now
+            self._first = self._first or now
             self.count += 1
             text, stopped = stops.feed(decoder.decode(self._backend.piece(token)))
             if text:

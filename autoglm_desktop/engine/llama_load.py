@@ -61,6 +61,7 @@ class Loaded:
     vocab: Any
     header: GgufHeader
     cells: int
+    batch: int  # tokens that one llama_decode takes at most
     on_gpu: bool
     proof: protocol.Proof
 
@@ -75,6 +76,7 @@ def open_model(job: protocol.Load, progress: Callable[[str, float], None]) -> Lo
     header = _checked_header(job.model)
     initialise()
     _load_seen.clear()
+    log.forget()
     model = _load_model(job, progress)
     context = _create_context(model, job)
     threads = native.llama_n_threads(context)
@@ -98,7 +100,8 @@ def open_model(job: protocol.Load, progress: Callable[[str, float], None]) -> Lo
         options=job.options,
     )
     cells = native.llama_n_ctx(context)
-    return Loaded(model, context, vocab, header, cells, offloaded > 0, proof)
+    batch = native.llama_n_batch(context)
+    return Loaded(model, context, vocab, header, cells, batch, offloaded > 0, proof)
 
 
 def _device_names() -> tuple[str, ...]:
@@ -132,8 +135,6 @@ def _load_model(job: protocol.Load, progress: Callable[[str, float], None]) -> A
             progress("load", fraction)
         return True
 
-    log.memory.clear()
-    log.offloaded = None
     parameters = native.llama_model_default_params()
     parameters.n_gpu_layers = job.gpu_layers if job.gpu_layers >= 0 else 2**30
     parameters.use_extra_bufts = job.options.use_extra_bufts
@@ -150,8 +151,7 @@ def _load_model(job: protocol.Load, progress: Callable[[str, float], None]) -> A
 def _create_context(model: Any, job: protocol.Load) -> Any:
     parameters = native.llama_context_default_params()
     parameters.n_ctx = job.context
-    parameters.n_batch = min(BATCH, job.context)
-    parameters.n_ubatch = min(BATCH, job.context)
+    parameters.n_batch = parameters.n_ubatch = BATCH  # llama.cpp takes the context's size where that is less
     parameters.n_outputs_max = 1  # only the last token's logits are read: 192 MiB less on a 151k vocabulary
     parameters.flash_attn_type = FLASH_ATTENTION_ENABLED
     parameters.type_k = parameters.type_v = KV_TYPES[job.kv_type]
@@ -164,8 +164,9 @@ def _create_context(model: Any, job: protocol.Load) -> Any:
     context = native.llama_init_from_model(model, parameters)
     if not context:
         native.llama_model_free(model)
-        _kind, message = log.failure("llama.cpp could not create the context")
-        raise JobFailed("out_of_memory", message)
+        kind, message = log.failure("llama.cpp could not create the context")
+        # What is no lack of memory concerns this way of running the file, not the file.
+        raise JobFailed(kind if kind == "out_of_memory" else "unsupported", message)
     return context
 
 

@@ -16,6 +16,7 @@ _OUT_OF_MEMORY = (
     "failed to allocate",
     "cudamalloc failed",
     "unable to allocate",
+    "cannot allocate memory",
     "alloc_tensor_range",
 )
 
@@ -34,6 +35,12 @@ class NativeLog:
         self._partial = ""
         self.memory: dict[str, dict[str, int]] = {}
         self.offloaded: tuple[int, int] | None = None
+
+    def forget(self) -> None:
+        """A new load begins: what was said of the one before counts no more."""
+        self._lines.clear()
+        self.memory.clear()
+        self.offloaded = None
 
     def feed(self, level: int, text: str) -> None:
         """``level`` is ggml's (2 info, 3 warning, 4 error, 5 continues the line before)."""

@@ -41,25 +41,32 @@ def flatten(message: Message, control_tokens: Iterable[str]) -> dict[str, str]:
 
 
 class Template:
-    """The GGUF's chat template, rendered by jinja2's sandbox (a template is code from a downloaded file)."""
+    """The GGUF's chat template, rendered by jinja2's sandbox (a template is code from a downloaded file).
+
+    Set up as transformers' ``apply_chat_template`` does. Raises JobFailed(bad_file) where it can't be read.
+    """
 
     def __init__(self, source: str, special: dict[str, str]) -> None:
+        from jinja2 import TemplateError
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
         environment.globals["raise_exception"] = _raise_exception
         environment.globals["strftime_now"] = _strftime_now
-        self._template = environment.from_string(source)
-        self._special = special
+        try:
+            self._template = environment.from_string(source)
+        except (TemplateError, RecursionError) as error:
+            raise JobFailed("bad_file", f"chat template: {error}") from error
+        self._values: dict[str, object] = {"tools": None, "documents": None, **special}
 
     def render(self, messages: Sequence[dict[str, str]]) -> str:
         """The prompt, ending where the assistant is to speak. Raises JobFailed(unsupported)."""
-        from jinja2 import TemplateError
-
         try:
-            return self._template.render(messages=messages, add_generation_prompt=True, **self._special)
-        except TemplateError as error:
-            raise JobFailed("unsupported", f"chat template: {error}") from error
+            return self._template.render(messages=messages, add_generation_prompt=True, **self._values)
+        except Exception as error:  # the file's own code: whatever it raises, it refuses these messages
+            raise JobFailed("unsupported", f"chat template: {error or type(error).__name__}") from error
 
 
 def _raise_exception(message: Any) -> NoReturn:
@@ -73,11 +80,11 @@ def _strftime_now(form: str) -> str:
 
 
 def without_oldest_turn(messages: tuple[Message, ...]) -> tuple[Message, ...] | None:
-    """Drop the oldest whole turn (a user message and what follows it up to the next one).
+    """Drop the oldest whole turn (a user message and what follows it up to the next one) but the first.
 
-    The system prompt and the last user message stay; None when nothing more can go.
+    The system prompt, the first turn (an agent's task) and the last one stay; None when nothing more can go.
     """
     starts = [index for index, message in enumerate(messages) if message.role == "user"]
-    if len(starts) < 2:
+    if len(starts) < 3:
         return None
-    return messages[: starts[0]] + messages[starts[1] :]
+    return messages[: starts[1]] + messages[starts[2] :]

@@ -79,6 +79,8 @@ class _Loop:
             self._dispatch(command)
         except JobFailed as failure:
             self._channel.emit(protocol.Failed(failure.kind, str(failure), request))
+        except ImportError as error:
+            self._channel.emit(protocol.Failed("missing_dependency", str(error), request))
         except MemoryError as error:
             self._channel.emit(protocol.Failed("out_of_memory", str(error) or "out of memory", request))
         except Exception as error:  # noqa: BLE001 - the parent must hear of it; the log keeps the traceback

@@ -1,6 +1,11 @@
-"""The window: navigation at the left, the page, the engine's banner above, the badge below."""
+"""The window's frame: navigation at the left, room for the pages, the engine's banner and the badge.
+
+The frame is painted first; ``fill`` puts the pages in, so that their imports don't delay the first picture.
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QPaintEvent
@@ -17,63 +22,56 @@ from PySide6.QtWidgets import (
 )
 
 from ..i18n import _
-from ..store.conversations import Conversations
-from ..usecases.services import Services
-from .badge import Badge
-from .bridge import Bridge
-from .chat.page import ChatPage
-from .engine_banner import EngineBanner
 from .icons import icon
-from .models.page import ModelsPage
-from .session_model import SessionModel
-from .system.page import SystemPage
 from .theme import GAP
 
+if TYPE_CHECKING:
+    from .contents import Contents
+
 NAVIGATION_WIDTH = 176
+BADGE_HEIGHT = 44
+SYSTEM, MODELS, CHAT = range(3)
 
 
 class MainWindow(QMainWindow):
-    """``painted`` once, after the first paint: what may take time starts then. ``closed`` when it goes."""
+    """``painted`` once, after the first paint: what takes time starts then. ``closed`` when it goes."""
 
     painted = Signal()
     closed = Signal()
 
-    def __init__(
-        self, bridge: Bridge, services: Services, session: SessionModel, conversations: Conversations
-    ) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self._was_painted = False
-        self.setWindowTitle("AutoGLM Desktop")
         self.setMinimumSize(880, 560)
         self.resize(1280, 800)
-        self.system = SystemPage(bridge, services)
-        self.models = ModelsPage(bridge, services, session)
-        self.chat = ChatPage(bridge, session, conversations)
-        self.banner = EngineBanner(bridge, services)
-        self.badge = Badge(session)
+        self.contents: Contents | None = None
         self.pages = QStackedWidget()
         self.navigation = QFrame()
         self.navigation.setObjectName("navigation")
         self.navigation.setFixedWidth(NAVIGATION_WIDTH)
         self._buttons = QButtonGroup(self)
+        self._above = QVBoxLayout()
+        self._foot = QVBoxLayout()
         self._fill_navigation()
         self._arrange()
-        self.system.checked.connect(self.models.set_check)
-        self.models.chat_wanted.connect(lambda: self.show_page(2))
-        self.chat.models_wanted.connect(lambda: self.show_page(1))
-        self.system.models_wanted.connect(lambda: self.show_page(1))
-        self.show_page(0)
+        self.show_page(SYSTEM)
+
+    def fill(self, contents: Contents) -> None:
+        """Put the pages, the banner and the badge in."""
+        self.contents = contents
+        for page in contents.pages:
+            self.pages.addWidget(page)
+        self._above.addWidget(contents.banner)
+        self._empty_badge.hide()
+        self._foot.addWidget(contents.badge)
+        contents.page_wanted.connect(self.show_page)
+        self.show_page(self._buttons.checkedId())
 
     def show_page(self, index: int) -> None:
-        """0: system check, 1: models, 2: chat."""
+        """SYSTEM, MODELS or CHAT."""
         self.pages.setCurrentIndex(index)
         self._buttons.button(index).setChecked(True)
-        self.setWindowTitle(f"{self._buttons.button(index).text()} – AutoGLM Desktop")
-
-    def start(self) -> None:
-        """Begin what takes time: the check, and the engine that belongs to set-up."""
-        self.system.start()
-        self.banner.start()
+        self.setWindowTitle(f"{self._buttons.button(index).text().strip()} – AutoGLM Desktop")
 
     def restore(self, geometry: str | None) -> None:
         """Place the window where it was (base64 of Qt's own form)."""
@@ -96,7 +94,7 @@ class MainWindow(QMainWindow):
 
     def event(self, event: QEvent) -> bool:
         done = super().event(event)
-        if not self._was_painted and isinstance(event, QPaintEvent):
+        if isinstance(event, QPaintEvent) and not self._was_painted:
             self._was_painted = True
             self.painted.emit()
         return done
@@ -109,14 +107,12 @@ class MainWindow(QMainWindow):
         brand.setObjectName("brand")
         column.addWidget(brand)
         column.addSpacing(2 * GAP)
-        pages = (
-            (_("System check"), "check", self.system),
-            (_("Models"), "models", self.models),
-            (_("Chat"), "chat", self.chat),
-        )
-        for index, (title, picture, page) in enumerate(pages):
+        for index, (title, picture) in enumerate(
+            ((_("System check"), "check"), (_("Models"), "models"), (_("Chat"), "chat"))
+        ):
             button = QToolButton()
-            button.setText(title)
+            button.setText(f" {title}")
+            button.setAccessibleName(title)
             button.setIcon(icon(picture))
             button.setIconSize(QSize(18, 18))
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
@@ -126,25 +122,25 @@ class MainWindow(QMainWindow):
             button.setMinimumWidth(NAVIGATION_WIDTH - 3 * GAP)
             self._buttons.addButton(button, index)
             column.addWidget(button)
-            self.pages.addWidget(page)
         column.addStretch(1)
         self._buttons.idClicked.connect(self.show_page)
 
     def _arrange(self) -> None:
         right = QVBoxLayout()
-        right.setContentsMargins(0, 0, 0, 0)
-        right.setSpacing(0)
-        right.addWidget(self.banner)
+        right.addLayout(self._above)
         right.addWidget(self.pages, 1)
         upper = QHBoxLayout()
-        upper.setContentsMargins(0, 0, 0, 0)
-        upper.setSpacing(0)
         upper.addWidget(self.navigation)
         upper.addLayout(right, 1)
+        self._empty_badge = QFrame()
+        self._empty_badge.setObjectName("badge")
+        self._empty_badge.setFixedHeight(BADGE_HEIGHT)
+        self._foot.addWidget(self._empty_badge)
         body = QWidget()
         column = QVBoxLayout(body)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
         column.addLayout(upper, 1)
-        column.addWidget(self.badge)
+        column.addLayout(self._foot)
+        for layout in (self._above, self._foot, right, upper, column):
+            layout.setContentsMargins(0, 0, 0, 0)
+            layout.setSpacing(0)
         self.setCentralWidget(body)

@@ -7,12 +7,13 @@ import hashlib
 import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
+from ..core.errors import AppError
 from ..core.machine import Machine, from_json, to_json
 from ..core.rungs import CrashNote
 
@@ -35,6 +36,9 @@ class Crash:
     seen_with: str | None = None
     file: str | None = None
     at: float = 0.0
+
+
+Change = Callable[[list[Crash]], list[Crash]]
 
 
 def hardware_key(machine: Machine) -> str:
@@ -79,10 +83,13 @@ class CrashMemory:
         )
 
     def add(self, crash: Crash) -> None:
-        """Remember a crash (kinds other than REMEMBERED are no crashes and are ignored)."""
+        """Remember a crash (kinds other than REMEMBERED are no crashes and are ignored).
+
+        Where it can't be written it is logged: a load must not fail by that. The same holds for ``worked``.
+        """
         if crash.kind in REMEMBERED:
             crash = dataclasses.replace(crash, at=time.time())
-            self._change(lambda known: [*(c for c in known if _place(c) != _place(crash)), crash])
+            self._try_to_change(lambda known: [*(c for c in known if _place(c) != _place(crash)), crash])
 
     def worked(self, hardware: str, build: str, backend: str, rung: str, file: str | None) -> None:
         """A rung worked with a file: a note from the same file goes, one from another file narrows to that file."""
@@ -101,14 +108,32 @@ class CrashMemory:
                     kept.append(dataclasses.replace(crash, file=crash.seen_with))
             return kept
 
-        if self.all():
-            self._change(narrow)
+        known = list(self.all())
+        if narrow(known) != known:
+            self._try_to_change(narrow)
 
     def clear(self) -> None:
-        """Forget everything (the button)."""
-        self._change(lambda _known: [])
+        """Forget everything (the button). Raises AppError(state_unwritable)."""
+        self._change_or_say(lambda _known: [])
 
-    def _change(self, change: Any) -> None:
+    def forget(self, build: str, backend: str) -> None:
+        """Forget the crashes of an engine that the user tests again. Raises AppError(state_unwritable)."""
+        if any((crash.build, crash.backend) == (build, backend) for crash in self.all()):
+            self._change_or_say(lambda known: [c for c in known if (c.build, c.backend) != (build, backend)])
+
+    def _change_or_say(self, change: Change) -> None:
+        try:
+            self._change(change)
+        except OSError as error:
+            raise AppError("state_unwritable", path=str(self._path), detail=str(error)) from error
+
+    def _try_to_change(self, change: Change) -> None:
+        try:
+            self._change(change)
+        except OSError:  # filelock's Timeout is one too
+            log.exception("crash memory not written: %s", self._path)
+
+    def _change(self, change: Change) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(str(self._path) + ".lock", timeout=10):
             known = change(list(self.all()))

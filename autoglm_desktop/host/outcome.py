@@ -9,6 +9,8 @@ ALLOCATION_MARKS = (
     "out of memory", "cudamalloc failed", "failed to allocate", "unable to allocate", "cannot allocate memory",
     "std::bad_alloc", "erroroutofdevicememory", "errorout_of_device_memory", "memoryerror",
 )  # fmt: skip
+ASKED_TO_END = ("SIGTERM", "SIGINT", "SIGHUP")
+NATIVE_FAULTS = ("SIGSEGV", "SIGILL", "SIGFPE", "ACCESS_VIOLATION", "ILLEGAL_INSTRUCTION", "STACK_BUFFER_OVERRUN")
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,11 @@ class Exit:
     returncode: int | None
     kind: str | None
     message: str
+
+    @property
+    def from_outside(self) -> bool:
+        """Somebody asked the process to end (a logout, ``kill``): that says nothing about the engine."""
+        return self.returncode is not None and signal_name(self.returncode) in ASKED_TO_END
 
 
 def signal_name(returncode: int) -> str | None:
@@ -51,7 +58,8 @@ def classify(
         return Exit(returncode, None, "")
     name = signal_name(returncode) if returncode is not None else None
     lowered = stderr_tail.lower()
-    if cgroup_kills > 0 or name == "SIGKILL" or any(mark in lowered for mark in ALLOCATION_MARKS):
+    killed = cgroup_kills > 0 and name not in NATIVE_FAULTS  # else the cgroup's victim was another process
+    if killed or name == "SIGKILL" or any(mark in lowered for mark in ALLOCATION_MARKS):
         kind = "out_of_memory"
     elif "no module named" in lowered:
         kind = "missing_dependency"

@@ -64,6 +64,7 @@ class EngineProcess:
                 env=environment,
                 limit=LINE_LIMIT,
                 start_new_session=os.name == "posix",
+                creationflags=win_job.NO_WINDOW,
             )
         except OSError as error:
             raise EngineError("engine_start_failed", command=command[0], detail=str(error)) from error
@@ -131,6 +132,9 @@ class EngineProcess:
         except asyncio.TimeoutError:
             self.kill()
             await self.ended.wait()
+        except asyncio.CancelledError:
+            self.kill()  # a second Ctrl-C: no time for manners
+            raise
 
     def kill(self) -> None:
         """Kill the process and everything it started, at once."""
@@ -207,6 +211,8 @@ class EngineProcess:
             cgroup_kills=_cgroup_kills() - self._kills_before,
             hung=self._hung,
         )
+        if self.exit.kind is not None:
+            log.warning("engine %d: %s; its last lines:\n%s", self.pid, self.exit.message, self.stderr_tail)
         win_job.release(self._job_object)
         self.ended.set()
         for request, queue in self._queues.items():

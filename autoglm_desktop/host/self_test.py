@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..core import protocol
-from ..store import gguf_tiny, gguf_words
+from ..store import gguf_words
 from .command import engine_command, engine_environment
 from .environments import Environment, Record
 from .process import EngineProcess
@@ -33,7 +33,7 @@ async def self_test(
     model = cache / MODEL_NAME
     if not model.is_file():
         cache.mkdir(parents=True, exist_ok=True)
-        await asyncio.to_thread(gguf_tiny.write_self_test_model, model)
+        await asyncio.to_thread(_write_model, model)
     record = dataclasses.replace(environment.record, hardware=hardware, message=None)
     normal, safe = protocol.EngineOptions(), protocol.EngineOptions(use_extra_bufts=False)
     proof = await _one(environment, model, normal, command)
@@ -49,6 +49,12 @@ async def self_test(
             )
     assert isinstance(proof, protocol.Failed)
     return dataclasses.replace(record, self_test="failed", message=proof.message)
+
+
+def _write_model(path: Path) -> None:
+    from ..store import gguf_tiny  # numpy: kept out of the window's start
+
+    gguf_tiny.write_self_test_model(path)
 
 
 def _passed(record: Record, proof: protocol.Proof, result: str) -> Record:

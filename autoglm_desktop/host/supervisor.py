@@ -144,14 +144,16 @@ class Supervisor:
         try:
             event = await engine.job(job, progress)
             if isinstance(event, protocol.Ready):
+                running = self._worked(file, environment, plan, engine, event.proof, tries, started)
                 ready = True
-                return self._worked(file, environment, plan, engine, event.proof, tries, started)
+                return running
         finally:
             if not ready:
                 await engine.close()
         assert isinstance(event, protocol.Failed)
         log.warning("%s failed in %s: %s: %s", plan.rung, phase, event.kind, event.message)
-        self._crashes.add(self._crash(file, environment, plan, phase, event))
+        if engine.exit is None or not engine.exit.from_outside:
+            self._crashes.add(self._crash(file, environment, plan, phase, event))
         return Try(plan.rung, event.kind, event.message, time.monotonic() - started)
 
     def _worked(

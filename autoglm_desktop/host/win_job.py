@@ -11,6 +11,8 @@ log = logging.getLogger(__name__)
 EXTENDED_LIMIT_INFORMATION = 9
 KILL_ON_JOB_CLOSE = 0x2000
 PROCESS_SET_QUOTA_AND_TERMINATE = 0x0101
+# Process creation flag CREATE_NO_WINDOW: no console flashes up, and Ctrl-C in ours does not reach the child.
+NO_WINDOW = 0x08000000 if sys.platform == "win32" else 0
 
 
 class _BasicLimits(ctypes.Structure):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from ..po import sentences
 from . import pip
 from .language import _
 from .plan import CreateEnvironment, Install, Refuse, Start, Step, SystemPackages, UseDataFolder
@@ -110,9 +111,9 @@ def packages_told(step: SystemPackages) -> str:
     else:
         text = _("{purpose}: missing here.").format(purpose=_purpose(step))
     if command:
-        return text + " " + _("Run: {command}").format(command=command)
+        return sentences(text, _("Run: {command}").format(command=command))
     if step.missing:
-        return text + " " + _("Please install: {names}").format(names=" ".join(step.missing))
+        return sentences(text, _("Please install: {names}").format(names=" ".join(step.missing)))
     return text
 
 
@@ -147,9 +148,8 @@ def installing(step: Install) -> str:
         "Fetch and install what the tests need: about {megabytes} MB; llama.cpp is built once, some 5 minutes"
     ).format(megabytes=step.megabytes)
     if step.at_most > step.megabytes:
-        text += " " + _("(up to {gigabytes} GB where pip finds no CPU build of PyTorch)").format(
-            gigabytes=step.at_most / 1000
-        )
+        most = _("(up to {gigabytes} GB where pip finds no CPU build of PyTorch)")
+        text = sentences(text, most.format(gigabytes=step.at_most / 1000))
     return text
 
 
@@ -194,10 +194,12 @@ def failed(error: pip.InstallError, commands: tuple[tuple[str, ...], ...] = ()) 
     else:
         text = _("What is needed could not be installed: {line}").format(line=failure.line)
     if failure.kind in ("network", "missing"):
-        text += " " + _("With the files in a folder: python3 launch.py --offline DIR (docs/install.md).")
+        text = sentences(
+            text, _("With the files in a folder: python3 launch.py --offline DIR (docs/install.md).")
+        )
     if commands:
-        text += " " + _("Or run: {command}").format(command=command_line(commands))
-    return text + " " + log_hint(error.log)
+        text = sentences(text, _("Or run: {command}").format(command=command_line(commands)))
+    return sentences(text, log_hint(error.log))
 
 
 def log_hint(log: Path) -> str:

@@ -98,7 +98,7 @@ def text(error: AppError) -> str:
     if template is None and error.code in reasons.TABLE:
         why = reasons.text(Reason.of(error.code, **error.values))
         if "path" not in error.values:
-            return why[:1].upper() + why[1:] + "."
+            return _("{why}.").format(why=why[:1].upper() + why[1:])
         return fill(_(_FILE_REFUSED), {"path": str(error.values["path"]), "why": why})
     if template is None:
         return fill(_(_FALLBACK), {"code": error.code})

@@ -7,7 +7,7 @@ from autoglm_desktop.core.units import format_bytes
 from autoglm_desktop.i18n import N_, _
 
 from . import reasons
-from .values import range_text
+from .values import listed, range_text
 
 VERDICTS: dict[str, str] = {
     "runs_well": N_("runs well"),
@@ -96,4 +96,4 @@ def why_text(plan: RungPlan) -> str:
         parts.append(_("KV cache in 8 bits"))
     if plan.context is not None:
         parts.append(_("context {tokens}").format(tokens=f"{plan.context:,}"))
-    return ", ".join(parts)
+    return listed(parts)

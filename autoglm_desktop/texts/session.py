@@ -8,6 +8,7 @@ from ..host.environments import Environment
 from ..host.install import InstallProgress
 from ..host.supervisor import Step, Try
 from ..i18n import N_, _, ngettext
+from .values import labelled
 
 STAGES = {
     "venv": N_("Preparing a place for the engine"),
@@ -73,7 +74,7 @@ def engine_text(environment: Environment) -> str:
         "not_run": N_("not tested yet"),
     }
     result = _(results[record.self_test]).format(message=record.message or "?")
-    return f"{record.name} {record.version or '?'}: {result}"
+    return labelled(f"{record.name} {record.version or '?'}", result)
 
 
 def step_text(step: Step) -> str:
@@ -81,7 +82,7 @@ def step_text(step: Step) -> str:
     if step.failed is not None:
         return try_text(step.failed)
     phase = step.progress.phase if step.progress is not None else "open"
-    text = f"{rung_text(step.plan.rung)}: {_(PHASES.get(phase, phase))}"
+    text = labelled(rung_text(step.plan.rung), _(PHASES.get(phase, phase)))
     if step.progress is not None and 0 < step.progress.fraction < 1:
         text += f" · {step.progress.fraction:.0%}"
     return text

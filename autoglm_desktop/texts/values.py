@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from autoglm_desktop.core.units import format_bytes, format_seconds
 from autoglm_desktop.i18n import _
@@ -14,6 +14,16 @@ ESTIMATE_SPREAD = 0.15
 class _Shown(dict[str, str]):
     def __missing__(self, key: str) -> str:
         return "?"
+
+
+def labelled(name: str, text: str) -> str:
+    """``GPU: none was found``"""
+    return _("{name}: {text}").format(name=name, text=text)
+
+
+def listed(parts: Iterable[str]) -> str:
+    """``pictures on the CPU, context 16,384``"""
+    return _(", ").join(parts)
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:

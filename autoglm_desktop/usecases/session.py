@@ -159,6 +159,9 @@ class Session:
         except asyncio.CancelledError:
             self._set(SessionState("idle", target))
             raise
+        except Exception:
+            self._set(SessionState("failed", target))  # a bug: told elsewhere, but nobody waits for it for ever
+            raise
         self._running = running
         running.process.on_end = self._ended
         self._set(
@@ -198,7 +201,8 @@ class Session:
             known = code in ("context_full", "no_vision")
             return EngineError(code if known else "request_refused", detail=detail or event.message)
         end = running.process.exit
-        crashed = end is not None and end.kind is not None  # None: it was closed in the middle of the answer
+        # Kind None: it was closed in the middle of the answer.
+        crashed = end is not None and end.kind is not None and not end.from_outside
         if crashed and self._environment is not None and self._target is not None:
             crash = Crash(
                 hardware=self._hardware,
@@ -264,5 +268,7 @@ def choose_plans(plan: ModelPlan, rung: str | None) -> tuple[RungPlan, ...]:
     found = tuple(p for p in plan.ladder if p.status == "fits" and p.installed and p.engine_installed)
     if not found:
         installed = [p for p in plan.ladder if p.installed]
+        if any(p.reason is not None and p.reason.code == "crashes_here" for p in installed):
+            raise EngineError("every_rung_crashed", name=engines.DEFAULT_ENGINE)
         raise EngineError("nothing_fits", reason=installed[-1].reason if installed else None)
     return tuple(sorted(found, key=lambda p: p.rung != plan.chosen))

@@ -14,14 +14,14 @@ from .timing import PYTHON, interleaved, median_range
 
 ROUNDS = 9
 BARE = """
-import time, psutil
+import time
 from PySide6.QtWidgets import QApplication, QMainWindow
 from PySide6.QtGui import QPaintEvent
 class Window(QMainWindow):
     def event(self, event):
         done = super().event(event)
         if isinstance(event, QPaintEvent):
-            print(time.time() - psutil.Process().create_time(), flush=True)
+            print(time.time(), flush=True)
             QApplication.quit()
         return done
 app = QApplication([])
@@ -31,7 +31,7 @@ window.show()
 app.exec()
 """
 UNWANTED = ("torch", "libllama", "libggml", "pydantic_core")
-PAINTED = re.compile(r"window painted ([0-9.]+) s")
+PAINTED = re.compile(r"window painted at ([0-9.]+)")
 
 
 def environment(home: str) -> dict[str, str]:
@@ -56,17 +56,19 @@ def measure() -> list[str]:
 
 
 def _bare(home: str) -> float:
+    begun = time.time()
     done = subprocess.run(
         [PYTHON, "-c", BARE], capture_output=True, text=True, check=True, env=environment(home)
     )
-    return float(done.stdout)
+    return float(done.stdout) - begun
 
 
 def _ours(home: str, mapped: set[str]) -> float:
     log = Path(home) / "logs" / "autoglm-desktop.log"
     log.unlink(missing_ok=True)
+    begun = time.time()
     with subprocess.Popen([PYTHON, "-m", "autoglm_desktop"], env=environment(home)) as process:
-        seconds = _painted(log, process)
+        seconds = _painted(log, process) - begun
         maps = Path(f"/proc/{process.pid}/maps").read_text(encoding="utf-8")
         mapped.update(name for name in UNWANTED if name in maps)
         process.terminate()

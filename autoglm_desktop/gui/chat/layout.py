@@ -21,11 +21,12 @@ from ...i18n import _
 from ..theme import GAP
 from ..widgets.buttons import button
 from ..widgets.labels import ElidedLabel
+from .column import centred
 from .composer import Composer
 from .conversation_list import ConversationList
 from .empty import EmptyState
 from .notice_card import NoticeCard
-from .transcript import COLUMN_WIDTH, Transcript
+from .transcript import Transcript
 
 LIST_WIDTH = 248
 LIST_MINIMUM = 184
@@ -129,7 +130,7 @@ def _fill_header(parts: Parts) -> None:
     row.addWidget(parts.rename)
     row.addWidget(parts.delete)
     parts.header.setObjectName("chatHeader")
-    parts.header.setLayout(_centred(inner))
+    parts.header.setLayout(centred(inner))
 
 
 def _right(parts: Parts) -> QWidget:
@@ -139,19 +140,8 @@ def _right(parts: Parts) -> QWidget:
     column.setContentsMargins(0, 0, 0, 2 * GAP)
     column.setSpacing(0)
     column.addWidget(parts.header)
-    column.addLayout(_centred(parts.opening, top=GAP))
+    column.addWidget(parts.opening)
     column.addWidget(parts.stack, 1)
-    column.addLayout(_centred(parts.notice, bottom=GAP))
-    column.addLayout(_centred(parts.composer))
+    column.addWidget(parts.notice)
+    column.addLayout(centred(parts.composer))
     return right
-
-
-def _centred(widget: QWidget, top: int = 0, bottom: int = 0) -> QHBoxLayout:
-    """As wide as the transcript's column. The margins are there with the widget only."""
-    widget.setMaximumWidth(COLUMN_WIDTH)
-    row = QHBoxLayout()
-    row.setContentsMargins(2 * GAP, top, 2 * GAP, bottom)
-    row.addStretch(1)
-    row.addWidget(widget, 1000)
-    row.addStretch(1)
-    return row

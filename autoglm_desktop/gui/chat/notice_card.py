@@ -10,19 +10,22 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QVBoxLayout, QW
 from ..theme import GAP
 from ..widgets.buttons import button
 from ..widgets.labels import label, set_role
+from .column import centred
 from .words import Notice
 
 ROLES = {"info": "subtitle", "warn": "warn", "bad": "error"}
 
 
-class NoticeCard(QFrame):
+class NoticeCard(QWidget):
     """Shows a Notice, or hides. ``acted(name)`` when one of its buttons is pressed."""
 
     acted = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setProperty("card", True)
+        card = QFrame()
+        card.setProperty("card", True)
+        self.setLayout(centred(card, top=GAP, bottom=GAP))
         self.notice: Notice | None = None
         self.text = label("", "subtitle", wrap=True, selectable=True)
         self.details = label("", "muted", wrap=True, selectable=True)
@@ -30,7 +33,7 @@ class NoticeCard(QFrame):
         self.bar.setTextVisible(False)
         self.buttons = QHBoxLayout()
         self.buttons.setSpacing(GAP)
-        column = QVBoxLayout(self)
+        column = QVBoxLayout(card)
         column.setContentsMargins(2 * GAP, GAP + GAP // 2, 2 * GAP, GAP + GAP // 2)
         column.setSpacing(GAP)
         column.addWidget(self.text)

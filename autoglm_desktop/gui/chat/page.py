@@ -18,8 +18,8 @@ from ..bridge import Bridge
 from ..session_model import SessionModel
 from . import layout, words
 from .controller import ChatController
-from .entries import entries
-from .transcript import Entry
+from .document import Entry
+from .entries import PORTION, entries
 
 
 class ChatPage(QWidget):
@@ -41,6 +41,7 @@ class ChatPage(QWidget):
         self._failure: words.Notice | None = None
         self._drafts: dict[int | None, str] = {}
         self._shown: int | None = None
+        self._first: int | None = None
         self.controller = ChatController(bridge, session, conversations, self)
         self.parts = layout.build(self)
         self._connect()
@@ -128,10 +129,23 @@ class ChatPage(QWidget):
             self._drafts[self._shown] = parts.composer.text()
             self._shown = here
             parts.composer.set_text(self._drafts.pop(here, ""))
-        shown = entries(controller.messages, busy=controller.answering is not None)
+            self._first = None
+        if self._first is None and controller.messages:
+            self._first = max(len(controller.messages) - PORTION, 0)
+        shown = self._entries()
         parts.transcript.show_entries(shown)
         parts.stack.setCurrentIndex(0 if shown or here is not None else 1)
         self._show_title()
+
+    def _entries(self) -> tuple[Entry, ...]:
+        controller = self.controller
+        return entries(controller.messages, self._first or 0, busy=controller.answering is not None)
+
+    def _show_earlier(self) -> None:
+        self._first = max((self._first or 0) - PORTION, 0)
+        self.parts.transcript.show_earlier(self._entries())
+        if self.controller.live() is not None:
+            self._begin_live()
 
     def _begin_live(self) -> None:
         live = self.controller.live()
@@ -189,6 +203,7 @@ class ChatPage(QWidget):
             "models": self.models_wanted.emit,
             "new": lambda: self._open(None),
             "cancel": self._cancel_loading,
+            "earlier": self._show_earlier,
             "close": self._close_notice,
         }
         steps[name]()

@@ -14,14 +14,13 @@ from PySide6.QtGui import (
     QTextDocument,
     QTextDocumentFragment,
     QTextFormat,
-    QTextFrameFormat,
-    QTextLength,
     QTextTable,
 )
 
 from ...i18n import _
 from .. import theme
 from ..theme import GAP
+from . import tables
 
 KIND = QTextFormat.Property.UserProperty.value + 1
 """Block property: which backdrop is painted behind it (QUESTION, CODE, QUOTE, RULE)."""
@@ -46,17 +45,17 @@ def answer_fragment(markdown: str, font: QFont) -> QTextDocumentFragment:
     document = QTextDocument()
     document.setDefaultFont(font)
     document.setMarkdown(markdown, FEATURES)
-    tables = [frame for frame in document.rootFrame().childFrames() if isinstance(frame, QTextTable)]
-    for table in tables:
-        _tidy_table(table)
+    found = [frame for frame in document.rootFrame().childFrames() if isinstance(frame, QTextTable)]
+    for table in found:
+        tables.tidy(table)
     _drop_last_empty(document)
     group = (0, 0)
     block = document.begin()
     while block.isValid():
         group = _style_block(block, font, group)
         block = block.next()
-    for table in tables:
-        _style_table(table)
+    for table in found:
+        tables.style(table)
     return _lead_in(document)
 
 
@@ -233,34 +232,6 @@ def _link_pictures(cursor: QTextCursor, chars: QTextCharFormat) -> None:
         style.setAnchor(True)
         style.setAnchorHref(image.name())
     cursor.insertText(_("[picture: {words}]").format(words=words), style)
-
-
-def _tidy_table(table: QTextTable) -> None:
-    """After a code block Qt's parser begins the first cell with an empty line and forgets that it is a heading."""
-    for column in range(table.columns()):
-        cell = table.cellAt(0, column)
-        cursor = cell.firstCursorPosition()
-        if not cursor.block().text() and cursor.position() != cell.lastCursorPosition().position():
-            cursor.deleteChar()
-        cursor = cell.firstCursorPosition()
-        cursor.setPosition(cell.lastCursorPosition().position(), QTextCursor.MoveMode.KeepAnchor)
-        bold = QTextCharFormat()
-        bold.setFontWeight(QFont.Weight.DemiBold)
-        cursor.mergeCharFormat(bold)
-
-
-def _style_table(table: QTextTable) -> None:
-    form = table.format()
-    form.setBorder(1)
-    form.setBorderBrush(theme.colour("border"))
-    form.setBorderStyle(QTextFrameFormat.BorderStyle.BorderStyle_Solid)
-    form.setBorderCollapse(True)
-    form.setCellPadding(0.75 * GAP)
-    form.setCellSpacing(0)
-    form.setTopMargin(1.5 * GAP)
-    form.setBottomMargin(1.5 * GAP)
-    form.setWidth(QTextLength())
-    table.setFormat(form)
 
 
 def _drop_last_empty(document: QTextDocument) -> None:

@@ -219,7 +219,8 @@ class ModelsPage(Page):
 
     def _help_card(self) -> Card:
         card = Card(_("Getting a model"))
-        card.heading.addWidget(button(_("Open the folder"), self._open_models))
+        self.open_models_button = button(_("Open the folder"), self._open_models)
+        card.heading.addWidget(self.open_models_button)
         text = _(
             "Downloading from here comes with the next version. Until then: get a GGUF file with the browser from "
             "one of the places named below, then add it here, or put it into this folder:"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from ...core.rungs import RungPlan
 from ...core.units import format_bytes
 from ...i18n import _
+from ...po import sentences
 from ...texts import ladder as ladder_texts
 from ...texts import reasons
 from ...texts.next_steps import HUBS
+from ...texts.values import labelled
 from ...usecases.model_list import CatalogueEntry, FileEntry, VariantEntry
 
 VERDICT_MARKS = {"runs_well": "ok", "runs": "ok", "slow": "warn", "cannot": "fail"}
@@ -69,7 +71,7 @@ def variant_verdict(entry: VariantEntry) -> str:
     if plan.status == "unavailable":
         return ladder_texts.why_text(plan)
     if plan.status != "fits":
-        return f"{name}: {ladder_texts.why_text(plan)}"
+        return labelled(name, ladder_texts.why_text(plan))
     if not entry.gguf:
         return _("{way}: fits, but this version runs GGUF files only").format(way=name)
     return f"{name} · {_speed(plan)}"
@@ -106,5 +108,5 @@ def catalogue_summary(entry: CatalogueEntry) -> str:
         return _("None of its variants fits on this machine {wish}.").format(wish=wish)
     text = _("Recommended on this machine {wish}: {variant}.").format(wish=wish, variant=entry.recommended)
     if any(plan.tokens_per_s is not None and plan.basis.speed == "estimated" for plan in plans):
-        text += " " + _("Speeds are estimates.")
+        text = sentences(text, _("Speeds are estimates."))
     return text

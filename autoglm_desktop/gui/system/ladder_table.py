@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from ...core.rungs import ModelPlan, RungPlan
 from ...i18n import N_, _
+from ...po import sentences
 from ...texts import ladder as ladder_texts
 from ...texts.values import range_text
 from ..theme import GAP
@@ -79,7 +80,7 @@ def legend_text(model: ModelPlan) -> str:
     phone = model.wish == "phone"
     if any(plan.tokens_per_s is None or (phone and plan.phone_step_s is None) for plan in fitting):
         said.append(_("A speed or time of – has not been measured here yet."))
-    return " ".join(said)
+    return sentences(*said)
 
 
 class LadderTable(QWidget):

@@ -9,6 +9,7 @@ from ...i18n import _
 from ...texts import check as check_texts
 from ...texts import ladder as ladder_texts
 from ...texts import reasons
+from ...texts.values import labelled
 from ...usecases.check import CheckResult, Planned
 from ...usecases.check_json import to_json
 from . import tile_texts
@@ -48,9 +49,8 @@ def _machine(result: CheckResult) -> list[str]:
     lines = [_("This machine") + (f" ({system})" if system else "")]
     for tile in tile_texts.TILES:
         content = tile_texts.content(tile, result.machine, found, model)
-        lines.append(
-            f"  {_(tile_texts.TITLES[tile])}: {_plain(' · '.join((content.headline, *content.details)))}"
-        )
+        said = _plain(" · ".join((content.headline, *content.details)))
+        lines.append(f"  {labelled(_(tile_texts.TITLES[tile]), said)}")
     return lines
 
 
@@ -64,7 +64,7 @@ def _ladder(model: ModelPlan) -> list[str]:
     for plan in (plan for plan in model.ladder if plan.status != "unavailable"):
         row = " · ".join(text for text in (*cells(plan, model), note_text(plan, model)) if text)
         lines.append(f"  {RUNG_SIGNS[plan.status]} {row}")
-    lines += [f"  - {_plain(names)}: {why}" for names, why in impossible(model)]
+    lines += [f"  - {labelled(_plain(names), why)}" for names, why in impossible(model)]
     legend = legend_text(model)
     return [*lines, f"  {legend}"] if legend else lines
 
@@ -72,9 +72,8 @@ def _ladder(model: ModelPlan) -> list[str]:
 def _checks(result: CheckResult) -> list[str]:
     lines = [_("Every check")]
     for check in result.checks:
-        lines.append(
-            f"  {STATUS_SIGNS[check.status]} {check_texts.name_text(check)}: {check_texts.sentence(check)}"
-        )
+        said = labelled(check_texts.name_text(check), check_texts.sentence(check))
+        lines.append(f"  {STATUS_SIGNS[check.status]} {said}")
         advice = advice_text(check, result.machine.os.name)
         lines += [f"      {advice}"] if advice is not None else []
     return lines

@@ -34,7 +34,11 @@ def others_text(result: CheckResult) -> str:
         if same:
             lines.append(_("The same holds for {model}.").format(model=subject.title))
         else:
-            lines.append(f"{title_text(model, subject)}. {reasons.text(model.headline)}")
+            lines.append(
+                _("{conclusion}. {reason}").format(
+                    conclusion=title_text(model, subject), reason=reasons.text(model.headline)
+                )
+            )
     return "\n".join(lines)
 
 

@@ -1,0 +1,262 @@
+"""The states of the window that ``tests.gui.render`` draws: name → what builds it. Engines are fake, machines made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtWidgets import QWidget
+
+from autoglm_desktop.core.errors import EngineError
+from autoglm_desktop.core.protocol import Progress
+from autoglm_desktop.core.rungs import RungPlan
+from autoglm_desktop.gui.bridge import Bridge
+from autoglm_desktop.gui.contents import Contents
+from autoglm_desktop.gui.main_window import MainWindow
+from autoglm_desktop.gui.models.page import ModelsPage
+from autoglm_desktop.gui.session_model import SessionModel
+from autoglm_desktop.gui.system.page import SystemPage
+from autoglm_desktop.host.environments import Record
+from autoglm_desktop.host.install import InstallProgress
+from autoglm_desktop.host.supervisor import Step, Try
+from autoglm_desktop.store.conversations import Conversations, Facts
+from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
+from autoglm_desktop.usecases.plan import prepare
+from autoglm_desktop.usecases.services import Services
+from autoglm_desktop.usecases.session import Session, SessionState
+from autoglm_desktop.usecases.targets import Target, of_local
+from tests.gui.made_checks import MACHINES, checker, made_check, made_services
+
+PATIENCE_MS = 20_000
+ANSWER = """made: **What a model file holds**
+
+1. the *header*: names, sizes and the tokenizer,
+2. the weights, as `Q4_K_M` in blocks of 256.
+
+| type | bits per weight |
+|---|---|
+| Q8_0 | 8.5 |
+| Q4_K_M | 4.9 |
+
+```python
+def size(parameters: int, bits: float) -> float:
+    return parameters * bits / 8
+```
+
+中文与 English 混排，也要清楚。"""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a state is built with; ``last`` is done on the loop before it ends."""
+
+    bridge: Bridge
+    home: Path
+    last: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
+
+
+State = Callable[[Stage], QWidget]
+
+
+def until(done: Callable[[], bool]) -> None:
+    """Run Qt's loop until something is so."""
+    loop, poll = QEventLoop(), QTimer()
+    late = QTimer(singleShot=True, interval=PATIENCE_MS)
+    late.timeout.connect(loop.quit)
+    late.start()
+    poll.timeout.connect(lambda: done() and loop.quit())
+    poll.start(10)
+    if not done():
+        loop.exec()
+    if not done():
+        raise TimeoutError("the state was not reached")
+
+
+def system(machine: str, wish: str | None = None) -> State:
+    def build(stage: Stage) -> QWidget:
+        page = SystemPage(stage.bridge, made_services(stage.home), checker(MACHINES[machine]()))
+        if wish is not None:
+            page.verdict.wish_picked.emit(wish)
+        else:
+            page.start()
+        until(lambda: page.result is not None)
+        page.all_checks.toggle.click()
+        return page
+
+    return build
+
+
+def system_checking(stage: Stage) -> QWidget:
+    return SystemPage(stage.bridge, made_services(stage.home))
+
+
+def models(machine: str | None, *, files: bool = False, state: str = "") -> State:
+    def build(stage: Stage) -> QWidget:
+        services = made_services(stage.home)
+        if files:
+            made_files(services)
+        session = SessionModel(stage.bridge, Session(services, prepare))
+        page = ModelsPage(stage.bridge, services, session)
+        if machine is not None:
+            page.set_check(made_check(MACHINES[machine](), services))
+        else:
+            page.refresh()
+        until(lambda: page.listed is not None)
+        if state == "refusals":
+            page.add([stage.home / "no such file.gguf", stage.home / "broken.gguf"])
+            until(lambda: len(page.notices.shown) == 2)
+        elif state == "dragged":
+            page.drop.set_active(True)
+        elif state:
+            first = next(row.entry.local for row in page.rows if row.entry.refusal is None)
+            error = EngineError("no_rung_worked", path=str(first.path), detail="made: out of memory")
+            session._show(SessionState(state, of_local(first), error=error if state == "failed" else None))
+        return page
+
+    return build
+
+
+def made_files(services: Services) -> None:
+    """A file in the folder, an added one with a long name, a damaged one."""
+    services.library.models.mkdir(parents=True)
+    write_tiny_glm4(services.library.models / "made-tiny.gguf")
+    folder = services.home / "一个名字很长的文件夹 with a long name, as downloads folders sometimes have them"
+    folder.mkdir()
+    other = folder / "made-long-name-of-a-file-that-somebody-quantised-and-renamed-several-times-Q4_0.gguf"
+    write_tiny_glm4(other, weight_type="Q4_0")
+    services.library.add(other)
+    whole = (services.library.models / "made-tiny.gguf").read_bytes()
+    (services.library.models / "cut off.gguf").write_bytes(whole[:100_000])
+    (services.home / "broken.gguf").write_bytes(b"no GGUF at all")
+
+
+STATES: dict[str, State] = {
+    "system-checking": system_checking,
+    **{f"system-{name}": system(name) for name in MACHINES},
+    "system-gaming-text": system("gaming", "text"),
+    "models-unchecked": models(None),
+    "models-empty": models("gaming"),
+    "models-files": models("laptop", files=True),
+    "models-small": models("small", files=True),
+    "models-large": models("large"),
+    "models-refusals": models("laptop", files=True, state="refusals"),
+    "models-dragged": models("laptop", state="dragged"),
+    "models-loading": models("laptop", files=True, state="loading"),
+    "models-ready": models("laptop", files=True, state="ready"),
+    "models-failed": models("laptop", files=True, state="failed"),
+}
+
+
+def window(page: int, *engine: object, act: Callable[[Contents], None] = lambda _contents: None) -> State:
+    """The whole window on a page, over the fake engine in a mode; ``act`` brings it into the state."""
+
+    def build(stage: Stage) -> QWidget:
+        services = made_services(stage.home, *engine)
+        services.library.models.mkdir(parents=True)
+        write_tiny_glm4(services.library.models / "made-tiny.gguf")
+        made_history(services)
+        session = Session(services, prepare)
+        stage.last.append(session.close)
+        conversations = Conversations(services.home / "conversations.sqlite3")
+        made = MainWindow()
+        made.fill(Contents(stage.bridge, services, SessionModel(stage.bridge, session), conversations))
+        stage.last.append(made.contents.chat.finish)
+        made.contents.system._done(made_check(MACHINES["gaming"](), services))
+        until(lambda: made.contents.models.listed is not None)
+        made.show_page(page)
+        made.show()
+        act(made)
+        return made
+
+    return build
+
+
+def made_history(services: Services) -> None:
+    conversations = Conversations(services.home / "conversations.sqlite3")
+    conversations.open()
+    for title, question, answer in (
+        ("made: an older conversation", "Hello?", "made: Hello."),
+        ("made: 一个标题很长的对话，在列表里放不下，所以要被截短", "你好？", "made: 你好。"),
+        ("made: What a model file holds", "What does a model file hold?", ANSWER),
+    ):
+        conversation = conversations.create(title)
+        conversations.append(conversation.id, "user", question)
+        facts = Facts("made-tiny", "gguf-cpu", 128, 12.5, 0.41)
+        message = conversations.append(conversation.id, "assistant", "", facts)
+        conversations.finish(message.id, answer, "stop", facts)
+    conversations.close()
+
+
+def install(progress: InstallProgress) -> Callable[[Contents], None]:
+    return lambda made: made.contents.banner._progress(progress)
+
+
+def safe_mode(made: Contents) -> None:
+    made.contents.banner._progress(InstallProgress("self_test", None, "llama-cpu"))
+    services = made.contents.models._services
+    services.environments.write(Record("llama-cpu", "0.3.36", self_test="safe_mode"), own=False)
+    made.contents.banner._done(services.environments.find("llama-cpu"))
+
+
+def history(made: Contents) -> None:
+    until(lambda: made.contents.chat.controller.is_open and bool(made.contents.chat.controller.conversations))
+    made.contents.chat._open(made.contents.chat.controller.conversations[0].id)
+    until(lambda: bool(made.contents.chat.controller.messages))
+
+
+def tiny(made: Contents) -> Target:
+    return of_local(made.contents.models.rows[0].entry.local)
+
+
+def trying(made: Contents) -> None:
+    """Half-way through loading, after a try that failed."""
+    tried = Try("gguf-gpu", "out_of_memory", "made: cudaMalloc failed", 1.2)
+    step = Step(RungPlan("gguf-split", "Q4_K_M"), Progress("load", 0.42))
+    state = SessionState("loading", tiny(made), step=step, tries=(tried,))
+    made.contents.chat._session._show(state)
+
+
+def ask(made: Contents, done: Callable[[Contents], bool]) -> None:
+    """Load the tiny model and ask it something; both by the buttons that people use."""
+    made.contents.models.rows[0].act_button.click()
+    until(lambda: made.contents.chat._session.state.phase == "ready" and made.contents.chat.controller.is_open)
+    made.contents.chat.parts.composer.set_text("What does a model file hold?")
+    made.contents.chat.parts.composer.sent.emit(made.contents.chat.parts.composer.text())
+    until(lambda: done(made))
+
+
+def answered(made: Contents) -> None:
+    ask(made, lambda made: len(made.contents.chat.controller.messages) == 2 and made.contents.chat.controller.answering is None)
+
+
+def streaming(made: Contents) -> None:
+    ask(made, lambda made: made.contents.chat.controller.live() is not None and len(made.contents.chat.controller.live().text()) > 40)
+
+
+def load_failed(made: Contents) -> None:
+    made.contents.models.rows[0].act_button.click()
+    until(lambda: made.contents.chat._session.state.phase == "failed")
+
+
+STATES.update(
+    {
+        "window-system": window(0),
+        "window-installing": window(0, act=install(InstallProgress("build", 0.42, "made: ggml-cpu/ops.cpp"))),
+        "window-fetching": window(0, act=install(InstallProgress("fetch", None, "made: llama_cpp_python"))),
+        "window-no-compiler": window(
+            0, act=lambda made: made.contents.banner._failed(EngineError("engine_no_compiler", name="llama-cpu"))
+        ),
+        "window-no-engine": window(0, act=lambda made: made.contents.banner._cancelled()),
+        "window-safe-mode": window(1, "ok", act=safe_mode),
+        "chat-no-model": window(2, "ok"),
+        "chat-history": window(2, "ok", act=history),
+        "chat-loading": window(2, "ok", act=trying),
+        "chat-load-failed": window(2, "crash-load", act=load_failed),
+        "chat-streaming": window(2, "ok", "--tokens", 2000, "--delay", 0.01, act=streaming),
+        "chat-answered": window(2, "ok", "--reply", ANSWER, act=answered),
+        "chat-died": window(2, "crash-generate", 40, act=answered),
+    }
+)

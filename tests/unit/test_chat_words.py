@@ -1,0 +1,188 @@
+"""What the chat tab says and where streamed Markdown may be cut; no window needed."""
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("PySide6.QtGui")
+
+from autoglm_desktop import i18n
+from autoglm_desktop.core.errors import AppError, EngineError
+from autoglm_desktop.core.protocol import Progress
+from autoglm_desktop.core.rungs import RungPlan
+from autoglm_desktop.gui.chat import dates, words
+from autoglm_desktop.gui.chat.blocks import finished_length
+from autoglm_desktop.gui.chat.entries import entries
+from autoglm_desktop.host.install import InstallProgress
+from autoglm_desktop.host.supervisor import LadderFailed, Step, Try
+from autoglm_desktop.store.conversation_file import Opening
+from autoglm_desktop.store.conversations import Conversation, Facts, StoredMessage
+from autoglm_desktop.usecases.session import SessionState
+from autoglm_desktop.usecases.targets import Target
+
+TARGET = Target("tiny", Path("tiny.gguf"))
+CRASH = Try("gguf-cpu", "crashed", "SIGSEGV", 0.4)
+
+
+@pytest.fixture(autouse=True)
+def english():
+    i18n.set_language("en")
+    yield
+    i18n.set_language("en")
+
+
+def cut(text):
+    at = finished_length(text)
+    return text[:at], text[at:]
+
+
+@pytest.mark.parametrize(
+    ("text", "tail"),
+    [
+        ("one paragraph", "one paragraph"),
+        ("one\n\ntwo", "two"),
+        ("one\n\n", "one\n\n"),
+        ("one\n\n\n\ntwo\nlines", "two\nlines"),
+        ("- a\n\n- b", "- a\n\n- b"),
+        ("1. a\n\n2. b", "1. a\n\n2. b"),
+        ("1. a\n\n2", "1. a\n\n2"),
+        ("- a\n\n-", "- a\n\n-"),
+        ("- a\n\n  more of a", "- a\n\n  more of a"),
+        ("- a\n\n    code of a", "- a\n\n    code of a"),
+        ("- a\n\n**bold**", "**bold**"),
+        ("> q\n\n> r", "> q\n\n> r"),
+        ("a\n\n```\nx\n\ny", "```\nx\n\ny"),
+        ("```\nx\n\ny\n```\n", ""),
+        ("```\nx\n\ny\n```", "```\nx\n\ny\n```"),
+        ("~~~\n```\n\nx\n~~~\nb", "b"),
+        ("````\n```\n\nx", "````\n```\n\nx"),
+        ("a\n\n# h\n\nb", "b"),
+        ("a\r\n\r\nb", "b"),
+    ],
+)
+def test_where_markdown_is_cut(text, tail):
+    assert cut(text)[1] == tail
+
+
+def test_a_cut_stays_a_cut_whatever_follows():
+    text = "# A\n\ntext\n\n1. a\n\n2. b\n\n```py\nx\n\n```\n\n| a |\n|---|\n| b |\n\n- x\n\n  y\n\nend\n"
+    cuts = [finished_length(text[:length]) for length in range(len(text) + 1)]
+    assert cuts == sorted(cuts)
+    assert set(cuts) >= {0, text.index("text"), text.index("| a"), text.index("- x"), text.index("end")}
+
+
+def state(phase, **values):
+    return SessionState(phase, TARGET, **values)
+
+
+def notice(shown_state, waiting=False, seen=0):
+    return words.state_notice(shown_state, waiting=waiting, tries_seen=seen)
+
+
+def test_loading_says_phase_rung_and_what_failed():
+    step = Step(RungPlan("gguf-cpu-safe"), Progress("load", 0.5))
+    found = notice(state("loading", step=step, tries=(CRASH,)), waiting=True)
+    assert found.progress == 0.5
+    assert "tiny" in found.text
+    assert "safe" in found.details[0] and "50%" in found.details[0]
+    assert "SIGSEGV" in found.details[1]
+    assert "answered" in found.details[2]
+    assert [action.name for action in found.actions] == ["cancel"]
+
+
+def test_installing_says_the_stage():
+    found = notice(state("installing", install=InstallProgress("build", None, "file 3")))
+    assert found.progress == -1 and "file 3" in found.details[0]
+
+
+def test_no_dead_end():
+    errors = [
+        EngineError("engine_died", kind="crashed", detail="x", rung="gguf-cpu"),
+        EngineError("no_model_loaded"),
+        EngineError("context_full", detail="9 of 8"),
+        LadderFailed("no_rung_worked", (CRASH,), path="tiny.gguf", detail="x"),
+        AppError("state_unwritable", path="c.sqlite3", detail="disk full"),
+        EngineError("nothing_fits", reason=None),
+    ]
+    for error in errors:
+        for partial in (True, False):
+            found = words.failure_notice(error, partial=partial)
+            assert found.text and found.actions, error
+    failed = notice(state("failed", error=errors[0]))
+    assert [action.name for action in failed.actions] == ["load", "models"]
+
+
+def test_a_partial_answer_can_be_continued():
+    died = EngineError("engine_died", kind="crashed", detail="x", rung="")
+    names = [action.name for action in words.failure_notice(died, partial=True).actions]
+    assert names == ["continue", "again", "models"]
+    assert "continue" not in [a.name for a in words.failure_notice(died, partial=False).actions]
+
+
+def test_tries_are_told_until_they_are_closed():
+    ready = state("ready", plan=RungPlan("gguf-cpu-safe"), tries=(CRASH, Try("gguf-cpu-safe", None, "", 1.0)))
+    assert "SIGSEGV" in notice(ready).details[0]
+    assert notice(ready, seen=2) is None
+    assert notice(state("idle")) is None
+
+
+@pytest.mark.parametrize("kind", ["set_aside", "newer", "not_kept"])
+def test_a_file_that_is_not_fine_is_said(kind):
+    found = words.opening_notice(Opening(kind, Path("made/c.sqlite3"), "made detail"))
+    assert found.text and found.actions
+    assert words.opening_notice(Opening("fine", Path("c"))) is None
+
+
+def answer(reason="stop", text="hello", **facts):
+    return StoredMessage(2, 1, "assistant", text, 0.0, Facts(**facts), reason)
+
+
+def test_the_small_print_is_what_was_measured():
+    message = answer(tokens=128, tokens_per_s=12.34, first_token_s=0.41, rung="gguf-cpu", model="tiny")
+    assert words.footer(message) == (
+        "128 tokens · 12.3 tokens/s · first token after 0.41 s · GGUF on the CPU · tiny"
+    )
+    assert words.footer(answer(rung="gguf-cpu")) == "GGUF on the CPU"
+    assert words.footer(answer()) == ""
+
+
+@pytest.mark.parametrize("reason", ["length", "cancelled", "failed", "unsaved", None])
+def test_how_an_answer_ended_is_said(reason):
+    assert len(words.remarks(answer(reason))) == 1
+    assert words.remarks(answer("stop")) == ()
+
+
+def test_left_out_messages_are_said():
+    assert "2 of the oldest messages" in words.remarks(answer(dropped=2))[0]
+
+
+def test_only_the_last_answer_can_be_asked_for_again():
+    question = StoredMessage(1, 1, "user", "q", 0.0)
+    shown = entries([question, answer(), question, answer("length")], 0, busy=False)
+    assert [name for name, _text in shown[1].actions] == ["copy"]
+    assert [name for name, _text in shown[3].actions] == ["copy", "continue", "again"]
+    busy = entries([question, answer("length")], 0, busy=True)
+    assert [name for name, _text in busy[1].actions] == ["copy"]
+
+
+def test_a_long_conversation_begins_with_an_offer_of_the_rest():
+    question = StoredMessage(1, 1, "user", "q", 0.0)
+    shown = entries([question] * 10, 7, busy=False)
+    assert len(shown) == 4
+    assert shown[0].actions[0][1] == "Show 7 earlier messages"
+
+
+def test_conversations_are_grouped_by_local_days():
+    noon = datetime.datetime(2026, 3, 10, 12).timestamp()
+    days = [0, 0, 1, 3, 6, 7, 40, 400]
+    talks = [Conversation(n, str(n), 0, noon - day * 86_400) for n, day in enumerate(days)]
+    groups = dates.grouped(talks, noon)
+    headings = [heading for heading, _members in groups]
+    assert headings == [
+        "Today", "Yesterday", "The last 7 days", "The last 30 days", "2026-01", "2025-02",
+    ]  # fmt: skip
+    assert [talk.id for _heading, members in groups for talk in members] == list(range(8))
+    midnight = datetime.datetime(2026, 3, 10).timestamp()
+    late = [Conversation(0, "", 0, midnight - 1)]
+    assert dates.grouped(late, midnight)[0][0] == "Yesterday"

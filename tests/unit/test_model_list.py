@@ -1,0 +1,75 @@
+"""What the Models page lists: files and variants, judged for a machine."""
+
+import pytest
+
+from autoglm_desktop.core.errors import AppError, TargetError
+from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
+from autoglm_desktop.usecases import model_list
+from tests.fakes import made_machines as made
+from tests.gui.made_checks import made_check, made_services
+
+
+@pytest.fixture
+def services(tmp_path):
+    return made_services(tmp_path / "数据 home")
+
+
+def entry(listed, variant, model=0):
+    return next(found for found in listed.catalogue[model].variants if found.id == variant)
+
+
+def test_without_a_check_the_catalogue_has_sizes_and_no_verdicts(services):
+    listed = model_list.list_models(services, None)
+    assert [found.model.id for found in listed.catalogue] == ["autoglm-phone-9b", "autoglm-phone-9b-multilingual"]
+    assert all(v.plan is None and v.verdict is None and v.bytes for v in listed.catalogue[0].variants)
+    assert listed.files == ()
+
+
+def test_every_variant_is_judged_on_its_own(services):
+    listed = model_list.list_models(services, made_check(made.made_rtx_4060(), services))
+    assert entry(listed, "Q8_0").plan.rung == "gguf-split"
+    assert entry(listed, "safetensors").plan.status == "too_big"
+    assert entry(listed, "safetensors").plan.rung.startswith("transformers")
+    listed = model_list.list_models(services, made_check(made.made_rtx_4090(), services))
+    assert {v.verdict for v in listed.catalogue[0].variants if v.gguf} == {"runs_well"}
+    assert listed.catalogue[0].recommended == "Q8_0"
+
+
+def test_the_nearest_way_tells_why_a_variant_is_too_big(services):
+    listed = model_list.list_models(services, made_check(made.made_small(), services))
+    assert entry(listed, "Q8_0").plan.status == "too_big"
+    assert entry(listed, "Q8_0").plan.reason.code == "ram_short"
+    assert entry(listed, "Q8_0").verdict is None
+
+
+def test_files_of_the_folder_and_added_ones(services, tmp_path):
+    services.library.models.mkdir(parents=True)
+    write_tiny_glm4(services.library.models / "inside.gguf")
+    write_tiny_glm4(tmp_path / "outside 模型.gguf")
+    model_list.add_file(services, tmp_path / "outside 模型.gguf")
+    (services.library.models / "bad.gguf").write_bytes(b"GGUF, but not really")
+    listed = model_list.list_models(services, made_check(made.made_laptop(made.DDR4_DUAL), services))
+    found = {file.local.path.name: file for file in listed.files}
+    assert set(found) == {"inside.gguf", "outside 模型.gguf", "bad.gguf"}
+    assert found["outside 模型.gguf"].removable and not found["inside.gguf"].removable
+    assert found["inside.gguf"].plan.verdict == "runs_well"
+    assert found["bad.gguf"].plan is None and found["bad.gguf"].refusal is not None
+
+
+def test_a_file_that_is_refused_is_not_remembered(services, tmp_path):
+    (tmp_path / "no.gguf").write_bytes(b"no GGUF at all, whatever its name says")
+    for path, code in ((tmp_path / "no.gguf", "gguf_not_a_gguf"), (tmp_path / "gone.gguf", "file_not_found"),
+                       (tmp_path, "import_needs_a_file")):  # fmt: skip
+        with pytest.raises(TargetError) as refused:
+            model_list.add_file(services, path)
+        assert refused.value.code == code
+    assert model_list.list_models(services, None).files == ()
+
+
+def test_the_folder_for_models_is_made_or_refused(services, tmp_path):
+    folder = model_list.make_folder(services)
+    assert folder.is_dir()
+    (tmp_path / "a file").write_text("in the way")
+    with pytest.raises(AppError) as refused:
+        model_list.make_folder(made_services(tmp_path / "a file" / "home"))
+    assert refused.value.code == "folder_not_writable"
