@@ -34,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command is None:
             return _window_or_terminal(options)
-        return run(options.handler(options), terminated=0 if options.command == "serve" else INTERRUPTED)
+        status = run(options.handler(options), terminated=0 if options.command == "serve" else INTERRUPTED)
+        sys.stdout.flush()
+        return status
     except AppError as error:
         from .texts import errors
 
@@ -44,15 +46,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_("Interrupted."), file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of our output left; nothing more to say
+        _drop_output()  # the reader of our output left; nothing more to say
         return 1
-    except Exception:
-        logging.getLogger(__name__).exception("unexpected error")
+    except OSError as error:
+        if not _output_fails():
+            return _surprise()
         print(
-            _("An unexpected error happened; the details are in {path}.").format(path=_log_path()),
+            _("The output cannot be written: {detail}.").format(detail=error.strerror or error),
             file=sys.stderr,
         )
+        _drop_output()
         return 1
+    except Exception:  # noqa: BLE001 - it goes to the log with its traceback
+        return _surprise()
+
+
+def _surprise() -> int:
+    """Say where the details of the exception being handled are."""
+    logging.getLogger(__name__).exception("unexpected error")
+    print(
+        _("An unexpected error happened; the details are in {path}.").format(path=_log_path()),
+        file=sys.stderr,
+    )
+    return 1
+
+
+def _output_fails() -> bool:
+    """Whether stdout refuses what is still in its buffer (a full disk)."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
+
+
+def _drop_output() -> None:
+    """What stdout's buffer still holds goes nowhere, without a complaint at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -237,8 +269,11 @@ def _language_of(words: Sequence[str]) -> str | None:
 
 
 def _utf8_output() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None and hasattr(stream, "reconfigure"):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by who started us: what is said goes nowhere
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+        elif hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
 
 
@@ -251,15 +286,17 @@ def _log_path() -> Path:
 def _log_to_file(*, verbose: bool) -> None:
     from logging.handlers import RotatingFileHandler
 
+    logging.raiseExceptions = False  # a full disk must not print tracebacks into the terminal
     root = logging.getLogger()
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
     path = _log_path()
     handler: logging.Handler
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = RotatingFileHandler(path, maxBytes=2_000_000, backupCount=2, encoding="utf-8", delay=True)
+        handler = RotatingFileHandler(
+            path, maxBytes=2_000_000, backupCount=2, encoding="utf-8", errors="backslashreplace"
+        )
     except OSError:
-        handler = logging.StreamHandler()  # no place for a log: what would stand there goes to stderr
-        handler.setLevel(logging.ERROR)
+        handler = logging.NullHandler()  # no place for a log; errors are told in a sentence all the same
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root.addHandler(handler)

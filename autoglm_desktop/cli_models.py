@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from pathlib import Path
 from typing import Any
 
 from .core.errors import TargetError
@@ -13,6 +12,7 @@ from .core.machine import to_json
 from .core.units import format_bytes
 from .i18n import _
 from .store.library import Library, LocalModel
+from .store.paths import expanded
 from .texts import reasons
 from .usecases.services import create_services
 
@@ -80,7 +80,7 @@ def _refusal(local: LocalModel) -> dict[str, str] | None:
 async def import_file(options: argparse.Namespace) -> int:
     """Remember a GGUF file where it lies."""
     library = create_services().library
-    path = Path(options.path).expanduser()
+    path = expanded(options.path)
     if not path.exists():
         raise TargetError("file_not_found", path=options.path)
     if path.is_dir():

@@ -8,10 +8,10 @@ from __future__ import annotations
 import gettext
 
 from . import po
-from .po import LANGUAGES, choose
+from .po import LANGUAGES, choose, sentences
 from .store import paths
 
-__all__ = ["LANGUAGES", "N_", "_", "choose", "language", "ngettext", "set_language"]
+__all__ = ["LANGUAGES", "N_", "_", "choose", "language", "ngettext", "sentences", "set_language"]
 
 _current: gettext.NullTranslations = gettext.NullTranslations()
 _language = "en"

@@ -146,10 +146,10 @@ class Environments:
     def remove(self, name: str) -> bool:
         """Delete an environment's folder; False where there was none. Raises EngineError(engine_not_removed)."""
         folder = self.path(name)
-        self._record_path(name, own=True).unlink(missing_ok=True)
-        if not folder.is_dir():
-            return False
         try:
+            self._record_path(name, own=True).unlink(missing_ok=True)
+            if not folder.is_dir():
+                return False
             (folder / "engine.json").unlink(missing_ok=True)
             shutil.rmtree(folder)
         except OSError as error:

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
-import logging.handlers
 import os
 import platform
 import re
 import shutil
-import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from ..core.errors import EngineError
+from . import win_job
 from .environments import Attempt, Description, Environments, Record, environment_python
+from .install_run import install_log, kill_session, lines_of, outside_variables, without_secrets
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +35,12 @@ _SHOWN = re.compile(
 )
 _ERROR = re.compile(r"^\s*(ERROR|error|CMake Error|fatal error|\*\*\*)[: ]")
 COMPILERS = ("c++", "g++", "clang++")
+LOCK_POLL_S = 0.3
 
 
 @dataclass(frozen=True)
 class InstallProgress:
-    """What is being done: ``stage`` venv | fetch | build | install | self_test, ``fraction`` 0–1 or None."""
+    """What is being done: ``stage`` wait | venv | fetch | build | install | self_test, ``fraction`` 0–1 or None."""
 
     stage: str
     fraction: float | None
@@ -78,7 +82,7 @@ def compiler_missing(which: Callable[[str], str | None] = shutil.which) -> bool:
 
 
 class Installer:
-    """Installs environments. ``pip`` is the command line that stands for ``python -m pip``."""
+    """Installs environments, one process at a time. ``pip`` is the command line that stands for ``python -m pip``."""
 
     def __init__(
         self, environments: Environments, log_folder: Path, pip: Sequence[str] | None = None
@@ -94,11 +98,25 @@ class Installer:
         """
         description = self._environments.describe(name)
         folder = self._environments.path(name)
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EngineError("folder_not_writable", path=str(folder.parent), detail=str(error)) from error
+        try:
+            async with _locked(folder.with_name(name + ".lock"), report):
+                if self._environments.find(name) is None:  # else another instance has done it meanwhile
+                    await self._install(description, folder, report)
+        except OSError as error:
+            code = "disk_full_install" if error.errno == errno.ENOSPC else "engine_install_failed"
+            values = {"detail": str(error), "log": self._log(), "needed": description.installed_mb}
+            raise EngineError(code, name=name, **values) from error
+
+    async def _install(self, description: Description, folder: Path, report: Report) -> None:
         finished = False
         try:
             await self._create(folder, report)
             version = await self._try_attempts(description, folder, report)
-            self._environments.write(Record(name, version), own=False)
+            self._environments.write(Record(description.name, version), own=False)
             finished = True
         finally:
             if not finished:
@@ -107,10 +125,6 @@ class Installer:
     async def _create(self, folder: Path, report: Report) -> None:
         report(InstallProgress("venv", None, str(folder)))
         shutil.rmtree(folder, ignore_errors=True)
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise EngineError("folder_not_writable", path=str(folder.parent), detail=str(error)) from error
         code, lines = await self._run([sys.executable, "-m", "venv", "--without-pip", str(folder)], {}, None)
         if code:
             raise EngineError(
@@ -121,6 +135,8 @@ class Installer:
         failures: list[list[str]] = []
         for attempt in attempts_for(description, platform_tag()):
             if attempt.kind == "source" and compiler_missing():
+                if failures and _offline(failures[-1]):
+                    break  # with a network there might be a wheel, and no need of a compiler
                 raise EngineError("engine_no_compiler", name=description.name)
             report(InstallProgress("fetch", None, description.distribution))
             override = os.environ.get("AUTOGLM_INDEX_" + description.name.upper().replace("-", "_"))
@@ -135,14 +151,12 @@ class Installer:
         raise self._failure(description, failures)
 
     def _failure(self, description: Description, failures: list[list[str]]) -> EngineError:
-        text = "\n".join(failures[-1]) if failures else ""
-        offline = ("NewConnectionError", "Temporary failure in name resolution", "ConnectTimeoutError",
-                   "Connection refused", "getaddrinfo failed", "Network is unreachable")  # fmt: skip
-        if any(mark in text for mark in offline):
+        last = failures[-1] if failures else []
+        if _offline(last):
             return EngineError("engine_no_network", name=description.name)
-        if "No space left on device" in text:
+        if any("No space left on device" in line for line in last):
             return EngineError("disk_full_install", name=description.name, needed=description.installed_mb)
-        detail = _summary(failures[-1]) if failures else platform_tag()
+        detail = _summary(last) if failures else platform_tag()
         return EngineError("engine_install_failed", name=description.name, detail=detail, log=self._log())
 
     async def _version(self, folder: Path, description: Description) -> str:
@@ -161,20 +175,22 @@ class Installer:
     async def _run(
         self, command: Sequence[str], settings: dict[str, str], report: Report | None
     ) -> tuple[int, list[str]]:
-        """Run to the end, output into the log; (exit status, last lines). Cancelling kills the process group."""
-        installs = _install_log(self._log_folder / "install.log")
+        """Run to the end, output into the log; (exit status, last lines). Cancelling kills all it started."""
+        installs = install_log(self._log_folder / "install.log")
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, **settings, "PYTHONUNBUFFERED": "1"},
+            env={**outside_variables(), **settings, "PYTHONUNBUFFERED": "1"},
             start_new_session=os.name == "posix",
+            creationflags=win_job.NO_WINDOW,
         )
+        job = win_job.contain(process.pid)
         lines: list[str] = []
         try:
-            installs.info("$ %s", " ".join(command))
-            async for line in _lines(process):
+            installs.info("$ %s", without_secrets(" ".join(command)))
+            async for line in lines_of(process):
                 progress = parse_line(line)
                 if progress is None or progress.fraction is None:
                     installs.info("%s", line)
@@ -183,37 +199,40 @@ class Installer:
                     report(progress)
             return await process.wait(), lines
         except BaseException:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                if os.name == "posix":
-                    os.killpg(process.pid, signal.SIGKILL)
-                else:
+            if os.name == "posix":
+                kill_session(process.pid)
+            else:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
                     process.kill()
+                win_job.release(job)
+                job = None
             await process.wait()
             raise
+        finally:
+            win_job.release(job)
 
 
-def _install_log(path: Path) -> logging.Logger:
-    """A logger that writes to install.log alone (pip's output would drown the application's log)."""
-    logger = logging.getLogger(f"{__name__}.output.{path}")
-    if not logger.handlers:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.handlers.RotatingFileHandler(path, maxBytes=4_000_000, backupCount=1, encoding="utf-8")
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-        logger.addHandler(handler)
-        logger.propagate = False
-        logger.setLevel(logging.INFO)
-    return logger
+@contextlib.asynccontextmanager
+async def _locked(path: Path, report: Report) -> AsyncIterator[None]:
+    """Hold a lock file; wait, cancellably, while another instance holds it. Raises OSError."""
+    lock = FileLock(str(path))
+    while True:
+        try:
+            lock.acquire(timeout=0)
+            break
+        except Timeout:
+            report(InstallProgress("wait", None, ""))
+            await asyncio.sleep(LOCK_POLL_S)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
-async def _lines(process: asyncio.subprocess.Process) -> AsyncIterator[str]:
-    assert process.stdout is not None
-    buffer = b""
-    while data := await process.stdout.read(65536):
-        *whole, buffer = (buffer + data.replace(b"\r", b"\n")).split(b"\n")
-        for line in whole:
-            yield line.decode("utf-8", "replace").rstrip()
-    if buffer:
-        yield buffer.decode("utf-8", "replace").rstrip()
+def _offline(lines: Sequence[str]) -> bool:
+    marks = ("NewConnectionError", "Temporary failure in name resolution", "ConnectTimeoutError",
+             "Connection refused", "getaddrinfo failed", "Network is unreachable")  # fmt: skip
+    return any(mark in line for line in lines for mark in marks)
 
 
 def parse_line(line: str) -> InstallProgress | None:

@@ -10,7 +10,14 @@ ALLOCATION_MARKS = (
     "std::bad_alloc", "erroroutofdevicememory", "errorout_of_device_memory", "memoryerror",
 )  # fmt: skip
 ASKED_TO_END = ("SIGTERM", "SIGINT", "SIGHUP")
-NATIVE_FAULTS = ("SIGSEGV", "SIGILL", "SIGFPE", "ACCESS_VIOLATION", "ILLEGAL_INSTRUCTION", "STACK_BUFFER_OVERRUN")
+NATIVE_FAULTS = (
+    "SIGSEGV",
+    "SIGILL",
+    "SIGFPE",
+    "ACCESS_VIOLATION",
+    "ILLEGAL_INSTRUCTION",
+    "STACK_BUFFER_OVERRUN",
+)
 
 
 @dataclass(frozen=True)

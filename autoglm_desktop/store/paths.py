@@ -14,8 +14,16 @@ def home() -> Path:
     """The data folder (not created)."""
     override = os.environ.get("AUTOGLM_HOME")
     if override:
-        return Path(override).expanduser().absolute()
+        return expanded(override).absolute()
     return Path(platformdirs.user_data_dir("autoglm-desktop", appauthor=False))
+
+
+def expanded(text: str) -> Path:
+    """A path as a person types it; ``~`` of a user that does not exist is left as it is."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
 
 
 def resources() -> Path:

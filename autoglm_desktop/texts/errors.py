@@ -64,6 +64,10 @@ TABLE: dict[str, str] = {
     "rung_unknown": N_("There is no rung {rung}. There are: {known}."),
     "rung_cannot": N_("{rung} cannot be used here: {reason}."),
     "nothing_fits": N_("The model does not fit on this machine: {reason}."),
+    "every_rung_crashed": N_(
+        "Every way to run this model has crashed on this machine before, so none is tried again by itself; to try "
+        "afresh: autoglm-desktop engines test {name}"
+    ),
     "no_rung_worked": N_("{path} could not be started in any way; the last try said: {detail}"),
     # requests
     "context_full": N_("The conversation no longer fits the context: {detail}."),

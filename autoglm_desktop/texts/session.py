@@ -11,6 +11,7 @@ from ..i18n import N_, _, ngettext
 from .values import labelled
 
 STAGES = {
+    "wait": N_("Waiting for another installation of the engine to end"),
     "venv": N_("Preparing a place for the engine"),
     "fetch": N_("Fetching the engine"),
     "build": N_("Building the engine for this processor (some minutes, once)"),

@@ -26,9 +26,9 @@ async def install(services: Services, name: str, report: Report = _ignore) -> En
 
     Nothing to do: returns at once. Cancelling leaves nothing half done. Raises EngineError.
     """
-    services.require_home()
     found = services.environments.find(name)
     if found is None:
+        services.require_home()
         installer = Installer(services.environments, services.logs, services.pip)
         await installer.install(name, report)
         found = services.environments.find(name)
@@ -38,19 +38,35 @@ async def install(services: Services, name: str, report: Report = _ignore) -> En
             )
     hardware = crashes.hardware_key(await services.machine())
     if found.record.self_test == "not_run" or found.record.hardware != hardware:
-        found = await test(services, name, report)
+        found = await _test(services, name, found, hardware, report)
     return found
 
 
 async def test(services: Services, name: str, report: Report = _ignore) -> Environment:
-    """Run the self-test now and keep its result. Raises EngineError(engine_not_installed)."""
+    """The user tests an engine again: its crashes are forgotten, the self-test runs and its result is kept.
+
+    Raises EngineError (engine_not_installed, engine_start_failed), AppError (folder_not_writable, state_unwritable).
+    """
     found = services.environments.find(name)
     if found is None:
         raise EngineError("engine_not_installed", name=name)
-    report(InstallProgress("self_test", None, name))
+    services.require_home()
+    await asyncio.to_thread(services.crashes.forget, found.record.version or "", found.description.backend)
     hardware = crashes.hardware_key(await services.machine())
-    record = await self_test(found, services.cache, hardware, command=services.command)
-    services.environments.write(record, own=found.own)
+    return await _test(services, name, found, hardware, report)
+
+
+async def _test(
+    services: Services, name: str, found: Environment, hardware: str, report: Report
+) -> Environment:
+    services.require_home()
+    report(InstallProgress("self_test", None, name))
+    try:
+        record = await self_test(found, services.cache, hardware, command=services.command)
+        services.environments.write(record, own=found.own)
+    except OSError as error:
+        detail = error.strerror or str(error)
+        raise EngineError("folder_not_writable", path=str(services.home), detail=detail) from error
     again = services.environments.find(name)
     assert again is not None
     return again

@@ -8,12 +8,12 @@ import ipaddress
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from ..core import protocol
 from ..core.catalog import Catalog
 from ..core.errors import AppError, ServiceError
+from ..store.paths import expanded
 from .session import SessionState
 from .targets import Target
 
@@ -80,7 +80,7 @@ def read_api_key(file: str | None, environment: Mapping[str, str] | None = None)
             return None
     else:
         try:
-            text = Path(file).expanduser().read_text(encoding="utf-8-sig")
+            text = expanded(file).read_text(encoding="utf-8-sig")
         except (OSError, ValueError) as error:
             raise ServiceError("key_file_unreadable", path=file, detail=str(error)) from error
     key = text.strip()

@@ -159,8 +159,8 @@ class Session:
         except asyncio.CancelledError:
             self._set(SessionState("idle", target))
             raise
-        except Exception:
-            self._set(SessionState("failed", target))  # a bug: told elsewhere, but nobody waits for it for ever
+        except Exception:  # a bug, told by the caller; nobody shall wait for this load for ever
+            self._set(SessionState("failed", target))
             raise
         self._running = running
         running.process.on_end = self._ended
@@ -253,7 +253,7 @@ class Session:
 def choose_plans(plan: ModelPlan, rung: str | None) -> tuple[RungPlan, ...]:
     """The plans to try in order: everything installed that fits, from the chosen one on; or the one asked for.
 
-    Raises EngineError: rung_unknown, rung_cannot or nothing_fits.
+    Raises EngineError: rung_unknown, rung_cannot, every_rung_crashed or nothing_fits.
     """
     if rung is not None:
         try:
@@ -268,7 +268,8 @@ def choose_plans(plan: ModelPlan, rung: str | None) -> tuple[RungPlan, ...]:
     found = tuple(p for p in plan.ladder if p.status == "fits" and p.installed and p.engine_installed)
     if not found:
         installed = [p for p in plan.ladder if p.installed]
-        if any(p.reason is not None and p.reason.code == "crashes_here" for p in installed):
+        reason = installed[-1].reason if installed else None  # of the rung that asks least
+        if reason is not None and reason.code == "crashes_here":
             raise EngineError("every_rung_crashed", name=engines.DEFAULT_ENGINE)
-        raise EngineError("nothing_fits", reason=installed[-1].reason if installed else None)
+        raise EngineError("nothing_fits", reason=reason)
     return tuple(sorted(found, key=lambda p: p.rung != plan.chosen))

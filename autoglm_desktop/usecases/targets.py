@@ -10,6 +10,7 @@ from pathlib import Path
 from ..core.catalog import Model
 from ..core.errors import TargetError
 from ..store.library import Library, LocalModel
+from ..store.paths import expanded
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def of_local(local: LocalModel) -> Target:
 
 def _existing(text: str) -> Path | None:
     """The absolute path of a GGUF file that TARGET names; None where it doesn't name a path."""
-    path = Path(text).expanduser()
+    path = expanded(text)
     try:
         kind = "folder" if path.is_dir() else "file" if path.exists() else None
     except (OSError, ValueError) as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from pathlib import Path
 
 from autoglm_desktop.core.ladder import engines_of
 from autoglm_desktop.core.machine import Disk, Machine, Memory
 from autoglm_desktop.core.units import GIB
+from autoglm_desktop.host.crashes import hardware_key
 from autoglm_desktop.host.environments import Environments, Record, environment_python
 from autoglm_desktop.usecases.check import CheckOptions, CheckResult, planned, result
 from autoglm_desktop.usecases.services import Services, create_services
@@ -40,8 +42,19 @@ def made_services(home: Path, *engine: object) -> Services:
     python = environment_python(environments.path("llama-cpu"))
     python.parent.mkdir(parents=True, exist_ok=True)
     python.touch()
-    environments.write(Record("llama-cpu", "0.3.36", self_test="passed"), own=False)
+    hardware = hardware_key(_this_machine(services))
+    environments.write(Record("llama-cpu", "0.3.36", hardware, self_test="passed"), own=False)
     return dataclasses.replace(services, command=fake_command(*engine))
+
+
+_seen: list[Machine] = []
+
+
+def _this_machine(services: Services) -> Machine:
+    """Probed once: the engine's record must name this hardware, or it would be tested again."""
+    if not _seen:
+        _seen.append(asyncio.run(services.machine()))
+    return _seen[0]
 
 
 def made_check(machine: Machine, services: Services, wish: str | None = None) -> CheckResult:

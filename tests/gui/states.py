@@ -161,15 +161,16 @@ def window(page: int, *engine: object, act: Callable[[Contents], None] = lambda 
         session = Session(services, prepare)
         stage.last.append(session.close)
         conversations = Conversations(services.home / "conversations.sqlite3")
-        made = MainWindow()
-        made.fill(Contents(stage.bridge, services, SessionModel(stage.bridge, session), conversations))
-        stage.last.append(made.contents.chat.finish)
-        made.contents.system._done(made_check(MACHINES["gaming"](), services))
-        until(lambda: made.contents.models.listed is not None)
-        made.show_page(page)
-        made.show()
+        frame = MainWindow()
+        made = Contents(stage.bridge, services, SessionModel(stage.bridge, session), conversations)
+        frame.fill(made)
+        stage.last.append(made.chat.finish)
+        made.system._done(made_check(MACHINES["gaming"](), services))
+        until(lambda: made.models.listed is not None)
+        frame.show_page(page)
+        frame.show()
         act(made)
-        return made
+        return frame
 
     return build
 
@@ -191,24 +192,24 @@ def made_history(services: Services) -> None:
 
 
 def install(progress: InstallProgress) -> Callable[[Contents], None]:
-    return lambda made: made.contents.banner._progress(progress)
+    return lambda made: made.banner._progress(progress)
 
 
 def safe_mode(made: Contents) -> None:
-    made.contents.banner._progress(InstallProgress("self_test", None, "llama-cpu"))
-    services = made.contents.models._services
+    made.banner._progress(InstallProgress("self_test", None, "llama-cpu"))
+    services = made.models._services
     services.environments.write(Record("llama-cpu", "0.3.36", self_test="safe_mode"), own=False)
-    made.contents.banner._done(services.environments.find("llama-cpu"))
+    made.banner._done(services.environments.find("llama-cpu"))
 
 
 def history(made: Contents) -> None:
-    until(lambda: made.contents.chat.controller.is_open and bool(made.contents.chat.controller.conversations))
-    made.contents.chat._open(made.contents.chat.controller.conversations[0].id)
-    until(lambda: bool(made.contents.chat.controller.messages))
+    until(lambda: made.chat.controller.is_open and bool(made.chat.controller.conversations))
+    made.chat._open(made.chat.controller.conversations[0].id)
+    until(lambda: bool(made.chat.controller.messages))
 
 
 def tiny(made: Contents) -> Target:
-    return of_local(made.contents.models.rows[0].entry.local)
+    return of_local(made.models.rows[0].entry.local)
 
 
 def trying(made: Contents) -> None:
@@ -216,29 +217,32 @@ def trying(made: Contents) -> None:
     tried = Try("gguf-gpu", "out_of_memory", "made: cudaMalloc failed", 1.2)
     step = Step(RungPlan("gguf-split", "Q4_K_M"), Progress("load", 0.42))
     state = SessionState("loading", tiny(made), step=step, tries=(tried,))
-    made.contents.chat._session._show(state)
+    made.chat._session._show(state)
 
 
 def ask(made: Contents, done: Callable[[Contents], bool]) -> None:
     """Load the tiny model and ask it something; both by the buttons that people use."""
-    made.contents.models.rows[0].act_button.click()
-    until(lambda: made.contents.chat._session.state.phase == "ready" and made.contents.chat.controller.is_open)
-    made.contents.chat.parts.composer.set_text("What does a model file hold?")
-    made.contents.chat.parts.composer.sent.emit(made.contents.chat.parts.composer.text())
+    made.models.rows[0].act_button.click()
+    until(lambda: made.chat._session.state.phase == "ready" and made.chat.controller.is_open)
+    made.chat.parts.composer.set_text("What does a model file hold?")
+    made.chat.parts.composer.sent.emit(made.chat.parts.composer.text())
     until(lambda: done(made))
 
 
 def answered(made: Contents) -> None:
-    ask(made, lambda made: len(made.contents.chat.controller.messages) == 2 and made.contents.chat.controller.answering is None)
+    ask(made, lambda made: len(made.chat.controller.messages) == 2 and made.chat.controller.answering is None)
 
 
 def streaming(made: Contents) -> None:
-    ask(made, lambda made: made.contents.chat.controller.live() is not None and len(made.contents.chat.controller.live().text()) > 40)
+    ask(
+        made,
+        lambda made: made.chat.controller.live() is not None and len(made.chat.controller.live().text()) > 40,
+    )
 
 
 def load_failed(made: Contents) -> None:
-    made.contents.models.rows[0].act_button.click()
-    until(lambda: made.contents.chat._session.state.phase == "failed")
+    made.models.rows[0].act_button.click()
+    until(lambda: made.chat._session.state.phase == "failed")
 
 
 STATES.update(
@@ -247,9 +251,9 @@ STATES.update(
         "window-installing": window(0, act=install(InstallProgress("build", 0.42, "made: ggml-cpu/ops.cpp"))),
         "window-fetching": window(0, act=install(InstallProgress("fetch", None, "made: llama_cpp_python"))),
         "window-no-compiler": window(
-            0, act=lambda made: made.contents.banner._failed(EngineError("engine_no_compiler", name="llama-cpu"))
+            0, act=lambda made: made.banner._failed(EngineError("engine_no_compiler", name="llama-cpu"))
         ),
-        "window-no-engine": window(0, act=lambda made: made.contents.banner._cancelled()),
+        "window-no-engine": window(0, act=lambda made: made.banner._cancelled()),
         "window-safe-mode": window(1, "ok", act=safe_mode),
         "chat-no-model": window(2, "ok"),
         "chat-history": window(2, "ok", act=history),

@@ -203,7 +203,9 @@ def test_the_page_fits_the_smallest_window(qtbot, make_page, language):
     qtbot.waitUntil(lambda: page.widget().width() == page.viewport().width())
     for found in page.widget().findChildren(QLabel):
         if found.isVisible():
-            assert found.mapTo(page.widget(), found.rect().topRight()).x() <= page.widget().width(), found.text()
+            assert found.mapTo(page.widget(), found.rect().topRight()).x() <= page.widget().width(), (
+                found.text()
+            )
 
 
 def test_notices_are_few_and_not_repeated(qtbot):

@@ -140,7 +140,14 @@ def test_the_report_is_text_and_the_json_of_the_contract(checked_page):
 def test_the_ladder_holds_every_way_once(checked_page):
     page = checked_page("laptop")
     texts = [text.replace("\u00a0", " ") for text in shown_texts(page.ladder)]
-    ways = ("GPU, 16 bit", "GPU, 8 bit", "GPU, 4 bit (nf4)", "GPU, 4 bit, lean", "GGUF, GPU", "GGUF, GPU + CPU")
+    ways = (
+        "GPU, 16 bit",
+        "GPU, 8 bit",
+        "GPU, 4 bit (nf4)",
+        "GPU, 4 bit, lean",
+        "GGUF, GPU",
+        "GGUF, GPU + CPU",
+    )
     assert " · ".join(ways) in texts
     assert "no GPU was found" in texts
     assert texts.count("GGUF, CPU") == texts.count("GGUF, CPU, safe") == 1

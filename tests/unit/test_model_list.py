@@ -20,7 +20,10 @@ def entry(listed, variant, model=0):
 
 def test_without_a_check_the_catalogue_has_sizes_and_no_verdicts(services):
     listed = model_list.list_models(services, None)
-    assert [found.model.id for found in listed.catalogue] == ["autoglm-phone-9b", "autoglm-phone-9b-multilingual"]
+    assert [found.model.id for found in listed.catalogue] == [
+        "autoglm-phone-9b",
+        "autoglm-phone-9b-multilingual",
+    ]
     assert all(v.plan is None and v.verdict is None and v.bytes for v in listed.catalogue[0].variants)
     assert listed.files == ()
 

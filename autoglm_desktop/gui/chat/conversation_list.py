@@ -150,11 +150,12 @@ class ConversationList(QWidget):
         if self._filling or item.data(ID) is None or item.text() == item.data(TITLE):
             return
         title = " ".join(item.text().split())
-        if not title:
-            item.setText(item.data(TITLE))
-            return
-        item.setData(TITLE, title)
-        self.renamed.emit(item.data(ID), title)
+        self._filling = True
+        item.setText(title or item.data(TITLE))
+        item.setData(TITLE, item.text())
+        self._filling = False
+        if title:
+            self.renamed.emit(item.data(ID), title)
 
     def _menu(self, place: QPoint) -> None:
         item = self.list.itemAt(place)

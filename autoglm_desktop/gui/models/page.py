@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from ...core.errors import AppError
 from ...i18n import _
@@ -29,27 +28,13 @@ from ..widgets.buttons import button
 from ..widgets.card import Card, Page
 from ..widgets.labels import ElidedLabel, label
 from ..widgets.notice import Notices
+from .adding import Added, add_one, pick_files
 from .catalogue_card import CatalogueCard
 from .drop import DropArea, dropped_files
 from .file_row import FileRow
 
 Pick = Callable[[QWidget], Sequence[str]]
 OpenUrl = Callable[[QUrl], bool]
-
-
-@dataclass(frozen=True)
-class Added:
-    """What became of a file that was to be added."""
-
-    path: Path
-    local: LocalModel | None = None
-    error: AppError | None = None
-
-
-def pick_files(parent: QWidget) -> Sequence[str]:
-    """Ask the user for GGUF files."""
-    files, _filter = QFileDialog.getOpenFileNames(parent, _("Add model files"), "", _("GGUF files (*.gguf)"))
-    return files
 
 
 class ModelsPage(Page):
@@ -116,7 +101,7 @@ class ModelsPage(Page):
 
         async def work(report: Report) -> None:
             for path in paths:
-                report(await asyncio.to_thread(self._add_one, path))
+                report(await asyncio.to_thread(add_one, self._services, path))
 
         self._bridge.submit(work, on_item=self._added).ended.connect(self.refresh)
 
@@ -136,13 +121,6 @@ class ModelsPage(Page):
         self.drop.set_active(False)
         event.acceptProposedAction()
         self.add(dropped_files(event.mimeData()))
-
-    def _add_one(self, path: Path) -> Added:
-        """On a worker thread."""
-        try:
-            return Added(path, local=model_list.add_file(self._services, path))
-        except AppError as error:
-            return Added(path, error=error)
 
     def _added(self, added: Added) -> None:
         if added.error is not None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from ...core.rungs import RungPlan
 from ...core.units import format_bytes
-from ...i18n import _
-from ...po import sentences
+from ...i18n import _, sentences
 from ...texts import ladder as ladder_texts
 from ...texts import reasons
 from ...texts.next_steps import HUBS

@@ -6,8 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from ...core.rungs import ModelPlan, RungPlan
-from ...i18n import N_, _
-from ...po import sentences
+from ...i18n import N_, _, sentences
 from ...texts import ladder as ladder_texts
 from ...texts.values import range_text
 from ..theme import GAP

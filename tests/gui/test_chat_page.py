@@ -1,0 +1,346 @@
+"""The chat tab end to end: page → session → an engine process → tokens in the window and on disk."""
+
+import dataclasses
+import sqlite3
+
+import psutil
+import pytest
+
+from autoglm_desktop.core.errors import EngineError
+from autoglm_desktop.gui.chat.page import ChatPage
+from autoglm_desktop.gui.session_model import SessionModel
+from autoglm_desktop.store import gguf_tiny
+from autoglm_desktop.store.conversations import Conversations, Facts
+from autoglm_desktop.usecases.plan import prepare
+from autoglm_desktop.usecases.services import create_services
+from autoglm_desktop.usecases.session import Session
+from autoglm_desktop.usecases.targets import Target
+from tests.fakes.fake_engine import fake_command
+
+SLOW = ("ok", "--tokens", 400, "--delay", 0.02)
+
+
+class Desk:
+    """A chat page with an engine of the wished kind, and what a person does with it."""
+
+    def __init__(self, qtbot, bridge, home, mode):
+        self.qtbot, self.home = qtbot, home
+        services = dataclasses.replace(create_services(home), command=fake_command(*mode))
+        self.session = Session(services, prepare)
+        self.model = SessionModel(bridge, self.session)
+        self.page = ChatPage(bridge, self.model, Conversations(home / "conversations.sqlite3"))
+        self.parts, self.controller = self.page.parts, self.page.controller
+        self.page.resize(1000, 700)
+        qtbot.addWidget(self.page)
+        self.page.show()
+        self.until(lambda: self.controller.is_open)
+
+    def until(self, done):
+        self.qtbot.waitUntil(done, timeout=30_000)
+
+    def load(self):
+        file = self.home / "tiny 小.gguf"
+        gguf_tiny.write_tiny_glm4(file)
+        self.model.load(Target("tiny 小", file))
+        self.until(lambda: self.model.state.phase in ("ready", "failed"))
+
+    def send(self, text):
+        self.parts.composer.set_text(text)
+        self.parts.composer.edit.submitted.emit()
+
+    def ask(self, text):
+        self.send(text)
+        self.until(lambda: self.controller.answering is None)
+
+    def text(self):
+        return self.parts.transcript.document().toPlainText()
+
+    def begun(self, parts=3):
+        answering = self.controller.answering
+        return answering is not None and len(answering.parts) >= parts
+
+    def kept(self):
+        """(role, text, finish_reason) as they are on disk."""
+        with sqlite3.connect(self.home / "conversations.sqlite3") as database:
+            rows = database.execute("SELECT role, text, finish_reason FROM messages ORDER BY id").fetchall()
+        database.close()
+        return rows
+
+
+@pytest.fixture
+def desk(qtbot, bridge, tmp_path):
+    desks = []
+
+    def make(*mode, home=tmp_path):
+        desks.append(Desk(qtbot, bridge, home, mode or ("ok",)))
+        return desks[-1]
+
+    yield make
+
+    async def last():
+        for made in desks:
+            await made.session.close()
+            await made.page.finish()
+
+    bridge.close(last)
+
+
+def engines():
+    """Engine processes of this test run."""
+    return [child for child in psutil.Process().children(recursive=True) if "fake_engine.py" in " ".join(child.cmdline())]
+
+
+def actions(card):
+    return [action.name for action in card.notice.actions] if card.notice is not None else []
+
+
+def test_without_a_model_it_says_where_to_get_one(desk, qtbot):
+    here = desk()
+    assert here.parts.empty.choose.isVisibleTo(here.page)
+    assert not here.parts.composer.send.isEnabled()
+    here.send("hello")
+    assert here.parts.composer.text() == "hello", "nothing typed is lost"
+    with qtbot.waitSignal(here.page.models_wanted):
+        here.parts.empty.choose.click()
+
+
+def test_a_question_and_its_answer(desk):
+    here = desk("ok", "--reply", "A **bold** answer.\n\n- with a list")
+    here.load()
+    assert not here.parts.empty.choose.isVisibleTo(here.page)
+    here.ask("What do you say?")
+    shown = here.text()
+    assert shown.startswith("What do you say?\nA bold answer.\nwith a list\n")
+    assert "32 tokens · " in shown and "tokens/s" in shown and "GGUF on the CPU" in shown
+    assert here.kept() == [
+        ("user", "What do you say?", None),
+        ("assistant", "A **bold** answer.\n\n- with a list", "stop"),
+    ]
+    assert here.parts.composer.text() == "" and here.parts.title.text() == "What do you say?"
+    assert [item.title for item in here.controller.conversations] == ["What do you say?"]
+
+
+def test_tokens_are_seen_while_they_come(desk):
+    here = desk(*SLOW)
+    here.load()
+    here.send("hello")
+    here.until(lambda: "你问的是" in here.text())
+    assert here.controller.answering is not None
+    assert here.parts.composer.stop.isVisibleTo(here.page)
+
+
+def test_stop_is_seen_at_once_and_the_rest_is_kept(desk):
+    here = desk(*SLOW)
+    here.load()
+    here.send("hello")
+    here.until(here.begun)
+    here.parts.composer.stop.click()
+    assert not here.parts.composer.stop.isEnabled()
+    frozen = here.text()
+    here.until(lambda: here.controller.answering is None)
+    assert "Stopped by you." in here.text()
+    assert here.text().startswith(frozen.rstrip())
+    _question, (_role, text, reason) = here.kept()
+    assert reason == "cancelled" and 3 <= len(text) < 400
+    here.ask("and again?")
+    assert here.controller.messages[-1].finish_reason == "stop"
+
+
+def test_stop_before_the_first_token(desk):
+    here = desk("ok", "--first", 20)
+    here.load()
+    here.send("hello")
+    here.until(lambda: here.model.state.phase == "generating")
+    here.parts.composer.stop.click()
+    here.until(lambda: here.controller.answering is None)
+    assert "Stopped by you before it began." in here.text()
+    assert here.model.state.phase in ("ready", "generating")
+
+
+def test_an_engine_that_dies_leaves_what_it_said(desk):
+    here = desk("crash-generate", 5)
+    here.load()
+    here.ask("hello")
+    assert here.kept()[1] == ("assistant", "你问的是「", "failed")
+    assert "你问的是「" in here.text() and "Not finished: the engine failed." in here.text()
+    assert here.parts.notice.isVisibleTo(here.page)
+    assert actions(here.parts.notice) == ["continue", "again", "models"]
+    assert "ended unexpectedly" in here.parts.notice.text.text()
+
+
+def test_continuing_starts_the_engine_again(desk):
+    here = desk("crash-generate", 5)
+    here.load()
+    here.ask("hello")
+    here.parts.notice.press("continue")
+    here.until(lambda: len(here.kept()) == 4 and here.controller.answering is None)
+    assert [row[0] for row in here.kept()] == ["user", "assistant", "user", "assistant"]
+    assert "go on" in here.kept()[2][1]
+
+
+def test_trying_again_replaces_the_answer(desk):
+    here = desk("ok", "--reply", "fine")
+    here.load()
+    here.ask("hello")
+    here.parts.transcript.acted.emit("again", here.controller.messages[-1].id)
+    here.until(lambda: here.controller.answering is None)
+    assert here.kept() == [("user", "hello", None), ("assistant", "fine", "stop")]
+    assert here.text().count("fine") == 1
+
+
+def test_no_rung_works(desk, qtbot):
+    here = desk("crash-load")
+    here.load()
+    assert here.model.state.phase == "failed"
+    assert "load" in actions(here.parts.notice) and "models" in actions(here.parts.notice)
+    with qtbot.waitSignal(here.page.models_wanted):
+        here.parts.notice.press("models")
+
+
+def test_what_failed_before_is_told_and_can_be_closed(desk):
+    here = desk("crash-unless-safe")
+    here.load()
+    if here.model.state.engine is None or not any(tried.kind for tried in here.model.state.tries):
+        assert here.parts.notice.notice is None, "the self-test met it already"
+        return
+    here.parts.notice.press("close")
+    assert not here.parts.notice.isVisibleTo(here.page)
+
+
+def test_a_question_waits_for_the_model(desk):
+    here = desk("ok", "--reply", "done")
+    file = here.home / "tiny.gguf"
+    gguf_tiny.write_tiny_glm4(file)
+    here.model.load(Target("tiny", file))
+    here.until(lambda: here.model.state.phase in ("loading", "installing", "ready"))
+    here.send("early")
+    here.until(lambda: here.controller.answering is None and here.controller.messages != ())
+    assert here.kept()[1] == ("assistant", "done", "stop")
+
+
+def test_another_conversation_may_be_read_meanwhile(desk):
+    here = desk(*SLOW)
+    here.load()
+    here.send("first")
+    here.until(here.begun)
+    first = here.controller.current.id
+    here.parts.list.new.click()
+    assert here.text() == "" and here.parts.stack.currentIndex() == 1
+    assert "first" in here.parts.composer.hint.text()
+    here.parts.composer.set_text("a draft")
+    here.controller.open_conversation(first)
+    here.until(lambda: "你问的是" in here.text())
+    assert here.parts.composer.text() == ""
+    here.parts.list.new.click()
+    assert here.parts.composer.text() == "a draft"
+    here.controller.open_conversation(first)
+    before = len(here.controller.answering.parts)
+    here.until(lambda: here.begun(before + 5) and len(here.text()) > before + 5)
+    here.controller.stop()
+    here.until(lambda: here.controller.answering is None)
+
+
+def test_conversations_come_back(desk, bridge, qtbot, tmp_path):
+    store = Conversations(tmp_path / "conversations.sqlite3")
+    store.open()
+    talk = store.create("from before")
+    store.append(talk.id, "user", "old question")
+    unfinished = store.append(talk.id, "assistant", "")
+    store.update_text(unfinished.id, "half an ans")
+    store.close()
+    here = desk()
+    here.until(lambda: here.parts.list.list.count() == 2)
+    here.parts.list.chosen.emit(talk.id)
+    here.until(lambda: "half an ans" in here.text())
+    assert "Not finished: the program ended while it was written." in here.text()
+    assert "Continue" in here.text() and "Try again" in here.text()
+
+
+def test_renaming_and_deleting(desk):
+    here = desk()
+    here.load()
+    here.ask("one")
+    here.parts.list.renamed.emit(here.controller.current.id, "uno")
+    here.until(lambda: here.parts.title.text() == "uno")
+    here.parts.list.delete_wanted.emit(here.controller.current.id)
+    here.until(lambda: here.controller.conversations == ())
+    assert here.text() == "" and here.kept() == [] and here.controller.current is None
+
+
+def test_deleting_what_is_being_written_stops_it(desk):
+    here = desk(*SLOW)
+    here.load()
+    here.send("one")
+    here.until(here.begun)
+    here.parts.list.delete_wanted.emit(here.controller.current.id)
+    here.until(lambda: here.controller.answering is None and here.controller.conversations == ())
+    assert here.kept() == []
+
+
+def test_a_long_conversation_begins_with_its_end(desk, tmp_path):
+    store = Conversations(tmp_path / "conversations.sqlite3")
+    store.open()
+    talk = store.create("long")
+    for number in range(100):
+        store.append(talk.id, "user", f"question-{number:03}.")
+        answer = store.append(talk.id, "assistant", f"answer-{number:03}.")
+        store.finish(answer.id, answer.text, "stop", Facts())
+    store.close()
+    here = desk()
+    here.until(lambda: here.controller.conversations != ())
+    here.parts.list.chosen.emit(talk.id)
+    here.until(lambda: "answer-099." in here.text())
+    assert "question-000." not in here.text() and "Show 140 earlier messages" in here.text()
+    for _time in range(3):
+        here.parts.transcript.acted.emit("earlier", -1)
+    assert "question-000." in here.text() and "earlier" not in here.text()
+
+
+def test_a_damaged_file_is_said(desk, tmp_path):
+    (tmp_path / "conversations.sqlite3").write_bytes(b"rubbish" * 1000)
+    here = desk()
+    assert here.parts.opening.isVisibleTo(here.page)
+    assert "damaged" in here.parts.opening.text.text()
+    here.parts.opening.press("close")
+    assert not here.parts.opening.isVisibleTo(here.page)
+
+
+def test_a_question_that_cannot_be_kept_is_given_back(desk):
+    here = desk()
+    here.load()
+    here.ask("first")
+    with sqlite3.connect(here.home / "conversations.sqlite3") as database:
+        database.execute("DROP TABLE messages")
+    database.close()
+    here.send("second")
+    here.until(lambda: here.controller.answering is None)
+    assert here.parts.composer.text() == "second"
+    assert here.parts.notice.notice.tone == "bad" and actions(here.parts.notice) == ["close"]
+
+
+def test_closing_in_the_middle_keeps_the_answer_and_leaves_no_process(desk, bridge):
+    here = desk(*SLOW)
+    here.load()
+    here.send("hello")
+    here.until(lambda: here.begun(5))
+    assert len(engines()) == 1
+
+    async def last():
+        await here.session.close()
+        await here.page.finish()
+
+    bridge.close(last)
+    assert engines() == []
+    _question, (_role, text, reason) = here.kept()
+    assert reason == "cancelled" and len(text) >= 5
+
+
+def test_an_error_of_the_request_is_said(desk):
+    here = desk()
+    here.load()
+    here.ask("x" * 5000)
+    assert here.controller.messages[-1].finish_reason == "failed"
+    assert actions(here.parts.notice) == ["new"]
+    assert isinstance(here.model.state.error, (EngineError, type(None)))
+    here.parts.notice.press("new")
+    assert here.text() == "" and here.parts.notice.notice is None
