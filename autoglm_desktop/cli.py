@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -49,12 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _drop_output()  # the reader of our output left; nothing more to say
         return 1
     except OSError as error:
-        if not _output_fails():
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
             return _surprise()
-        print(
-            _("The output cannot be written: {detail}.").format(detail=error.strerror or error),
-            file=sys.stderr,
-        )
+        print(_("Nothing more can be written: {detail}.").format(detail=error.strerror), file=sys.stderr)
         _drop_output()
         return 1
     except Exception:  # noqa: BLE001 - it goes to the log with its traceback
@@ -69,15 +67,6 @@ def _surprise() -> int:
         file=sys.stderr,
     )
     return 1
-
-
-def _output_fails() -> bool:
-    """Whether stdout refuses what is still in its buffer (a full disk)."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        return True
-    return False
 
 
 def _drop_output() -> None:
@@ -272,7 +261,7 @@ def _utf8_output() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by who started us: what is said goes nowhere
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for good
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
 

@@ -7,6 +7,7 @@ other copy would be a second, empty registry. So the path is taken from /proc/se
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import llama_cpp.llama_cpp as native
 
 def _library(stem: str) -> ctypes.CDLL:
     if sys.platform.startswith("linux"):
-        for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
+        for line in os.fsdecode(Path("/proc/self/maps").read_bytes()).splitlines():  # names the model too
             path = line.partition("/")[2]
             name = path.rpartition("/")[2]
             if name.startswith(f"lib{stem}.so"):

@@ -21,6 +21,7 @@ from .server import JobFailed
 
 KV_TYPES = {"f16": 1, "q8_0": 8}  # ggml.h: GGML_TYPE_F16, GGML_TYPE_Q8_0
 BATCH = 512
+CELL_STEP = 256
 FLASH_ATTENTION_ENABLED = 1  # llama.h: LLAMA_FLASH_ATTN_TYPE_ENABLED
 
 log = NativeLog()
@@ -150,8 +151,9 @@ def _load_model(job: protocol.Load, progress: Callable[[str, float], None]) -> A
 
 def _create_context(model: Any, job: protocol.Load) -> Any:
     parameters = native.llama_context_default_params()
-    parameters.n_ctx = job.context
-    parameters.n_batch = parameters.n_ubatch = BATCH  # llama.cpp takes the context's size where that is less
+    # llama.cpp would pad the cells but not the batch, and abort at the first prompt that is longer than it.
+    parameters.n_ctx = -(-job.context // CELL_STEP) * CELL_STEP
+    parameters.n_batch = parameters.n_ubatch = BATCH  # the context's size where that is less
     parameters.n_outputs_max = 1  # only the last token's logits are read: 192 MiB less on a 151k vocabulary
     parameters.flash_attn_type = FLASH_ATTENTION_ENABLED
     parameters.type_k = parameters.type_v = KV_TYPES[job.kv_type]

@@ -29,9 +29,10 @@ class Exit:
     message: str
 
     @property
-    def from_outside(self) -> bool:
-        """Somebody asked the process to end (a logout, ``kill``): that says nothing about the engine."""
-        return self.returncode is not None and signal_name(self.returncode) in ASKED_TO_END
+    def is_crash(self) -> bool:
+        """It died or hung by itself: not closed by us, nor asked to end by somebody else (a logout, ``kill``)."""
+        asked = self.returncode is not None and signal_name(self.returncode) in ASKED_TO_END
+        return self.kind in ("crashed", "hung") and not asked
 
 
 def signal_name(returncode: int) -> str | None:

@@ -152,7 +152,7 @@ class Supervisor:
                 await engine.close()
         assert isinstance(event, protocol.Failed)
         log.warning("%s failed in %s: %s: %s", plan.rung, phase, event.kind, event.message)
-        if engine.exit is None or not engine.exit.from_outside:
+        if engine.exit is not None and engine.exit.is_crash:
             self._crashes.add(self._crash(file, environment, plan, phase, event))
         return Try(plan.rung, event.kind, event.message, time.monotonic() - started)
 

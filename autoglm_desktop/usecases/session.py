@@ -201,9 +201,7 @@ class Session:
             known = code in ("context_full", "no_vision")
             return EngineError(code if known else "request_refused", detail=detail or event.message)
         end = running.process.exit
-        # Kind None: it was closed in the middle of the answer.
-        crashed = end is not None and end.kind is not None and not end.from_outside
-        if crashed and self._environment is not None and self._target is not None:
+        if end is not None and end.is_crash and self._environment is not None and self._target is not None:
             crash = Crash(
                 hardware=self._hardware,
                 build=self._environment.record.version or "",

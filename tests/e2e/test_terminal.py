@@ -135,6 +135,7 @@ def test_chinese_texts(home, model):
         ["chat", "/nowhere/file.gguf", "-p", "hi"],
         ["chat", "pyproject.toml", "-p", "hi"],
         ["chat", "tests", "-p", "hi"],
+        ["chat", "~no-such-user/file.gguf", "-p", "hi"],
         ["chat", "no-such-model", "-p", "hi"],
         ["chat", "autoglm-phone-9b", "-p", "hi"],
         ["chat", "autoglm-phone-9b:Q99", "-p", "hi"],
@@ -218,3 +219,27 @@ def test_a_data_folder_that_cannot_be_written(tmp_path, model):
     status, _, err = run(tmp_path / "file" / "home", "chat", model, "-p", "hi")
     assert status == 1
     assert "file" in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", [["models"], ["check", "--json"], ["chat", "MODEL", "-p", "hi"]])
+def test_an_output_that_cannot_be_written_is_one_sentence(home, model, words):
+    words = [model if word == "MODEL" else word for word in words]
+    command = [sys.executable, "-m", "autoglm_desktop", *map(str, words)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, env=environment(home), timeout=120, check=False
+        )
+    err = done.stderr.decode()
+    assert done.returncode == 1 and "Traceback" not in err and "Exception" not in err
+    assert "No space left" in err.splitlines()[-1]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closed file descriptors")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_do_no_harm(home, model, closed):
+    command = f'"{sys.executable}" -m autoglm_desktop chat "{model}" -p hello --max-tokens 4 {closed}'
+    done = subprocess.run(
+        ["sh", "-c", command], env=environment(home), timeout=120, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

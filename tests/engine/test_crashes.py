@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from autoglm_desktop.core.errors import AppError
 from autoglm_desktop.core.machine import Cpu, Gpu, Machine
 from autoglm_desktop.host.crashes import Crash, CrashMemory, file_key, hardware_key
 
@@ -78,6 +79,20 @@ def test_clearing_forgets_everything(memory):
     memory.add(crash())
     memory.clear()
     assert memory.all() == ()
+
+
+def test_an_engine_tested_again_forgets_its_own_crashes(memory):
+    memory.add(crash())
+    memory.add(crash(where=(WHERE[0], "0.3.37", WHERE[2])))
+    memory.forget(*WHERE[1:])
+    assert [found.build for found in memory.all()] == ["0.3.37"]
+
+
+def test_a_memory_that_cannot_be_cleared_says_so(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AppError) as caught:
+        CrashMemory(tmp_path / "file" / "crashes.json").clear()
+    assert caught.value.code == "state_unwritable"
 
 
 def test_two_instances_see_each_other(memory, tmp_path):

@@ -1,9 +1,15 @@
 """The llama.cpp backend as a real child process on a tiny generated model."""
 
+import itertools
+import os
+import sys
+from pathlib import Path
+
 import pytest
 
 from autoglm_desktop.core import protocol
 from autoglm_desktop.store import gguf_tiny
+from autoglm_desktop.store.gguf_words import CHAT_TEMPLATE
 
 LONG = "The quick brown fox jumps over the lazy dog and runs away. " * 12
 
@@ -214,3 +220,134 @@ def test_unload_frees_and_a_second_load_works(engine, tiny_model):
 def test_devices_are_listed(needs_llama, start_engine):
     listed = start_engine().job(protocol.Devices("llama.cpp"))
     assert any(name.startswith("CPU") for name in listed.devices)
+
+
+@pytest.mark.parametrize("context", [1, 100])
+def test_a_context_smaller_than_a_batch_works(needs_llama, start_engine, tiny_model, context):
+    """llama.cpp pads the cells to 256 but not the batch, and aborts at a longer prompt."""
+    engine = start_engine()
+    ready = engine.job(protocol.Load("llama.cpp", str(tiny_model), context))
+    assert isinstance(ready, protocol.Ready), ready
+    assert ready.proof.context == 256
+    text, done, _ = engine.ask("long " * 28)
+    assert text and done.usage.prompt_tokens > 100
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names that are no UTF-8")
+def test_a_path_that_is_no_utf_8(needs_llama, start_engine, tiny_model, tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/bad \xff name.gguf")
+    Path(path).write_bytes(tiny_model.read_bytes())
+    assert isinstance(start_engine().job(protocol.Load("llama.cpp", path, 512)), protocol.Ready)
+
+
+def with_template(tiny_model, path, template):
+    """The tiny model with another chat template of the same length."""
+    old = CHAT_TEMPLATE.encode()
+    new = template.encode() + b"{#" + b" " * (len(old) - len(template) - 4) + b"#}"
+    return write(path, tiny_model.read_bytes().replace(old, new))
+
+
+def test_a_template_that_cannot_be_read_is_a_bad_file(needs_llama, start_engine, tiny_model, tmp_path):
+    path = with_template(tiny_model, tmp_path / "broken.gguf", "{% if %}")
+    failed = start_engine().job(protocol.Load("llama.cpp", str(path), 512))
+    assert failed.kind == "bad_file" and "template" in failed.message
+
+
+@pytest.mark.parametrize(
+    "template", ['{{ "" }}', "{{ messages[0].content + 1 }}", "{{ raise_exception('no') }}"]
+)
+def test_a_template_that_makes_no_prompt_refuses_the_request(
+    needs_llama, start_engine, tiny_model, tmp_path, template
+):
+    engine = start_engine()
+    path = with_template(tiny_model, tmp_path / "made.gguf", template)
+    assert isinstance(engine.job(protocol.Load("llama.cpp", str(path), 512)), protocol.Ready)
+    for _again in range(2):
+        assert engine.ask("hello")[1].kind == "unsupported"
+
+
+def test_templates_are_set_up_as_transformers_does(needs_llama):
+    from autoglm_desktop.engine.prompt import Template
+
+    source = (
+        "{% for m in messages %}{% if loop.index > 1 %}{% break %}{% endif %}{{ m.content }}{% endfor %}"
+        "{% if tools is not none %}{{ tools | length }}{% endif %}{{ bos_token }}"
+    )
+    messages = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]
+    assert Template(source, {"bos_token": "!"}).render(messages) == "a!"
+
+
+def test_a_beginning_token_that_the_template_leaves_out_is_added(
+    needs_llama, start_engine, engine, tmp_path, tiny_model
+):
+    key = b"tokenizer.ggml.add_bos_token" + (7).to_bytes(4, "little")
+    data = tiny_model.read_bytes()
+    assert data.count(key + b"\0") == 1
+    path = write(tmp_path / "bos.gguf", data.replace(key + b"\0", key + b"\1"))
+    other = start_engine()
+    assert isinstance(other.job(protocol.Load("llama.cpp", str(path), 1024)), protocol.Ready)
+    plain = engine.ask("hello")[1].usage.prompt_tokens
+    assert other.ask("hello")[1].usage.prompt_tokens == plain + 1
+
+
+def test_the_first_turn_and_the_last_stay_when_old_ones_go():
+    from autoglm_desktop.engine.prompt import without_oldest_turn
+
+    roles = ["system", "user", "assistant", "user", "assistant", "user"]
+    messages = tuple(protocol.Message(role, str(index)) for index, role in enumerate(roles))
+    shorter = without_oldest_turn(messages)
+    assert [message.content for message in shorter] == ["0", "1", "2", "5"]
+    assert without_oldest_turn(shorter) is None
+
+
+@pytest.fixture
+def backend(needs_llama, tmp_path):
+    """A backend in this process; its replies end after a sentence."""
+    from autoglm_desktop.engine.llama_backend import LlamaBackend
+
+    path = tmp_path / "ends.gguf"
+    gguf_tiny.write_tiny_glm4(path, ends=True)
+    backend = LlamaBackend(CountingChannel(10**9))
+    backend.load(protocol.Load("llama.cpp", str(path), 512))
+    yield backend
+    backend.unload()
+
+
+def hello(**sampling):
+    return protocol.Generate(
+        "x", (protocol.Message("user", "hello"),), protocol.Sampling(temperature=0.0, **sampling)
+    )
+
+
+def test_the_end_token_counts_neither_as_token_nor_as_time(backend, monkeypatch):
+    from autoglm_desktop.engine import llama_backend
+
+    clock = itertools.count()
+    monkeypatch.setattr(llama_backend.time, "perf_counter", lambda: float(next(clock)))
+    done = backend.generate(hello(max_tokens=100))
+    assert done.finish_reason == "stop" and done.usage.completion_tokens > 2
+    assert done.timings.tokens_per_s == 1.0, "the made clock ticks once a token"
+
+
+def test_long_pieces_of_text_arrive_whole(backend, monkeypatch):
+    """llama_token_to_piece writes nothing into a buffer that is too small and returns the size as a negative number."""
+    from autoglm_desktop.engine import llama_backend
+
+    def piece(_vocab, _token, buffer, size, _strip, _special):
+        if size < 300:
+            return -300
+        buffer.value = b"x" * 299
+        return 299
+
+    monkeypatch.setattr(llama_backend.native, "llama_token_to_piece", piece)
+    assert backend.piece(65) == b"x" * 299
+
+
+def test_a_memory_that_cannot_forget_a_part_starts_anew(backend, monkeypatch):
+    """Recurrent models: llama_memory_seq_rm says no."""
+    from autoglm_desktop.engine import llama_backend
+
+    first = backend.generate(hello(max_tokens=4))
+    monkeypatch.setattr(llama_backend.native, "llama_memory_seq_rm", lambda *_: False)
+    second = backend.generate(hello(max_tokens=4))
+    assert first.usage.cached_tokens == 0 == second.usage.cached_tokens

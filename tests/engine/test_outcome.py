@@ -21,6 +21,7 @@ CASES = [
     (1, "Traceback …\nMemoryError", False, 0, False, "out_of_memory", "MemoryError"),
     (1, "vk::Device::allocateMemory: ErrorOutOfDeviceMemory", False, 0, False, "out_of_memory", "allocateMemory"),
     (-11, "", False, 0, False, "crashed", "SIGSEGV"),
+    (-11, "", False, 1, False, "crashed", "SIGSEGV"),  # the cgroup's victim was another process
     (-11, "last words\n\n", False, 0, False, "crashed", "SIGSEGV: last words"),
     (-6, "GGML_ASSERT(n > 0) failed\nsome more output", False, 0, False, "crashed", "GGML_ASSERT(n > 0) failed"),
     (1, "ModuleNotFoundError: No module named 'llama_cpp'", False, 0, False, "missing_dependency", "llama_cpp"),
@@ -51,3 +52,14 @@ def test_unknown_signals_have_a_name():
     assert signal_name(-signal.SIGSEGV) == "SIGSEGV"
     assert signal_name(-250) == "signal 250"
     assert signal_name(1) is None
+
+
+@pytest.mark.parametrize(
+    ("returncode", "ended_by_us", "hung", "crash"),
+    [(-11, False, False, True), (-9, True, True, True), (-9, True, False, False), (-15, False, False, False),
+     (-1, False, False, False), (-9, False, False, False), (0, False, False, False)],
+)  # fmt: skip
+def test_only_what_died_by_itself_is_a_crash_to_remember(returncode, ended_by_us, hung, crash):
+    """SIGTERM and SIGHUP come with a logout: they say nothing about the engine."""
+    end = classify(returncode, "", ended_by_us=ended_by_us, cgroup_kills=0, hung=hung)
+    assert end.is_crash == crash

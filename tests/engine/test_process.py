@@ -255,6 +255,24 @@ def test_closing_ends_an_engine_that_ignores_end_of_file():
     assert not psutil.pid_exists(pid) and end.kind is None
 
 
+def test_a_second_interruption_kills_at_once():
+    """Ctrl-C again while an engine that ignores its end is being closed."""
+
+    async def work():
+        process = await EngineProcess.start(
+            [sys.executable, "-c", "while True: __import__('time').sleep(1)"], engine_environment()
+        )
+        closing = asyncio.ensure_future(process.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        await process.ended.wait()
+        return process.pid
+
+    assert not psutil.pid_exists(run(work()))
+
+
 @posix_only
 def test_killing_ends_what_the_engine_started_too():
     parent = (

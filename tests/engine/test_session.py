@@ -6,10 +6,12 @@ import os
 
 import pytest
 
-from autoglm_desktop.core.errors import EngineError
+from autoglm_desktop.core.errors import EngineError, Reason
 from autoglm_desktop.core.protocol import Delta, Done, Message, Sampling
+from autoglm_desktop.core.rungs import ModelPlan, RungPlan
 from autoglm_desktop.host.supervisor import LadderFailed
-from autoglm_desktop.usecases.session import Session, Wishes
+from autoglm_desktop.usecases import engines
+from autoglm_desktop.usecases.session import Session, Wishes, choose_plans
 from autoglm_desktop.usecases.targets import Target
 from tests.fakes.fake_services import made_prepare, made_services
 
@@ -164,3 +166,37 @@ def test_a_refused_request_leaves_the_engine_running(tmp_path):
     error, phase, events, crashes = run(work())
     assert error.code == "context_full" and phase == "ready"
     assert isinstance(events[-1], Done) and crashes == ()
+
+
+@needs_signals
+def test_testing_the_engine_again_clears_its_crashes(tmp_path):
+    async def work():
+        async with loaded(tmp_path, "crash-generate", 2) as (session, services):
+            with pytest.raises(EngineError):
+                await collect(session)
+            before = services.crashes.all()
+            await engines.test(services, "llama-cpu")
+            return before, services.crashes.all()
+
+    before, after = run(work())
+    assert len(before) == 1 and after == ()
+
+
+def test_when_every_rung_crashed_before_it_says_how_to_try_again():
+    blocked = RungPlan("gguf-cpu-safe", installed=True, reason=Reason("crashes_here"), status="unavailable")
+    with pytest.raises(EngineError) as caught:
+        choose_plans(ModelPlan("x", "text", "cannot", Reason("made"), None, None, (blocked,)), None)
+    assert caught.value.code == "every_rung_crashed"
+
+
+def test_a_bug_while_loading_leaves_nobody_waiting(tmp_path):
+    async def broken(*_arguments):
+        raise RuntimeError("made")
+
+    async def work():
+        session = Session(made_services(tmp_path), broken)
+        with pytest.raises(RuntimeError):
+            await session.load(Target("model", tmp_path / "model.gguf"), Wishes())
+        return session.state.phase
+
+    assert run(work()) == "failed"

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from pathlib import Path
 
 import psutil
@@ -58,6 +59,18 @@ def load(crashes, model, plans, *command, smaller=halve):
     result = asyncio.run(asyncio.wait_for(work(), 60))
     assert not any(psutil.pid_exists(pid) for pid in pids)
     return result, steps
+
+
+def load_by(crashes, model, code):
+    """Load by a child that runs ``code`` as its engine; returns the tries."""
+
+    async def work():
+        supervisor = Supervisor(crashes, "made CPU", lambda _python: [sys.executable, "-c", code])
+        with pytest.raises(LadderFailed) as caught:
+            await supervisor.load(model, ENVIRONMENT, [CPU], halve)
+        return caught.value
+
+    return asyncio.run(asyncio.wait_for(work(), 60))
 
 
 def tried(result):
@@ -156,3 +169,24 @@ def test_cancelling_a_load_ends_its_engine(crashes, model):
 
     asyncio.run(asyncio.wait_for(work(), 60))
     assert {child.pid for child in psutil.Process().children(recursive=True)} == before
+
+
+@needs_signals
+def test_an_engine_that_was_asked_to_end_is_no_crash(crashes, model):
+    failed = load_by(crashes, model, "import os, signal; os.kill(os.getpid(), signal.SIGTERM)")
+    assert tried(failed) == [("gguf-cpu", "crashed")] and "SIGTERM" in failed.tries[0].message
+    assert crashes.all() == (), "a logout must not take the rung away"
+
+
+def test_an_error_that_the_engine_survives_is_no_crash(crashes, model):
+    event = '{"event": "failed", "kind": "crashed", "message": "TypeError: a bug of ours"}'
+    failed = load_by(crashes, model, f"print({event!r}, flush=True); import sys; sys.stdin.read()")
+    assert tried(failed) == [("gguf-cpu", "crashed")] and crashes.all() == ()
+
+
+@needs_signals
+def test_a_crash_memory_that_cannot_be_written_stops_no_load(model, tmp_path):
+    (tmp_path / "file").write_text("")
+    memory = CrashMemory(tmp_path / "file" / "crashes.json")
+    running, _ = load(memory, model, [CPU, SAFE], "crash-unless-safe")
+    assert tried(running) == [("gguf-cpu", "crashed"), ("gguf-cpu-safe", None)]

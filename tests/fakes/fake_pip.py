@@ -1,7 +1,8 @@
 """Stands in for ``python -m pip``: ``fake_pip.py MODE --python PYTHON install …``.
 
 Modes: ``ok`` (writes a llama_cpp distribution into the environment), ``no-wheel`` (fails with --only-binary, else ok),
-``fail``, ``offline``, ``full``, ``hang`` (starts a child of its own, says where, and waits).
+``fail``, ``offline``, ``full``, ``hang`` (starts a child in a process group of its own, as ninja
+does with compilers, says which, and waits).
 """
 
 import subprocess
@@ -49,7 +50,10 @@ def main() -> int:
         print("ERROR: No matching distribution found for llama-cpp-python")
         return 1
     if mode == "hang":
-        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        own_group = "import os, time; os.name == 'posix' and os.setpgid(0, 0); print('on', flush=True); time.sleep(600)"
+        child = subprocess.Popen([sys.executable, "-c", own_group], stdout=subprocess.PIPE)
+        assert child.stdout is not None
+        child.stdout.readline()
         print(f"Collecting child={child.pid}", flush=True)
         time.sleep(600)
     install(python)

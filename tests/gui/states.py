@@ -28,6 +28,7 @@ from autoglm_desktop.usecases.plan import prepare
 from autoglm_desktop.usecases.services import Services
 from autoglm_desktop.usecases.session import Session, SessionState
 from autoglm_desktop.usecases.targets import Target, of_local
+from tests.gui.chat_states import chat_states
 from tests.gui.made_checks import MACHINES, checker, made_check, made_services
 
 PATIENCE_MS = 20_000
@@ -264,3 +265,11 @@ STATES.update(
         "chat-died": window(2, "crash-generate", 40, act=answered),
     }
 )
+
+
+def chat(build_page: Callable[[Bridge, Path], QWidget]) -> State:
+    """A chat page on its own."""
+    return lambda stage: build_page(stage.bridge, stage.home)
+
+
+STATES.update({f"page-{name}": chat(build_page) for name, build_page in chat_states(until).items()})

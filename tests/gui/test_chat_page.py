@@ -25,7 +25,10 @@ class Desk:
 
     def __init__(self, qtbot, bridge, home, mode):
         self.qtbot, self.home = qtbot, home
-        services = dataclasses.replace(create_services(home), command=fake_command(*mode))
+        self.mode = mode  # of the engines that are started from now on
+        services = dataclasses.replace(
+            create_services(home), command=lambda python: fake_command(*self.mode)(python)
+        )
         self.session = Session(services, prepare)
         self.model = SessionModel(bridge, self.session)
         self.page = ChatPage(bridge, self.model, Conversations(home / "conversations.sqlite3"))
@@ -38,10 +41,15 @@ class Desk:
     def until(self, done):
         self.qtbot.waitUntil(done, timeout=30_000)
 
-    def load(self):
+    def load(self, *mode):
+        """Load a model; with ``mode`` by an engine that passed its self-test and now behaves like that."""
         file = self.home / "tiny 小.gguf"
         gguf_tiny.write_tiny_glm4(file)
-        self.model.load(Target("tiny 小", file))
+        for wanted in (self.mode, mode) if mode else (self.mode,):
+            self.mode = wanted
+            ended = []
+            self.model.load(Target("tiny 小", file)).ended.connect(lambda ended=ended: ended.append(True))
+            self.until(lambda ended=ended: bool(ended))
         self.until(lambda: self.model.state.phase in ("ready", "failed"))
 
     def send(self, text):
@@ -87,7 +95,11 @@ def desk(qtbot, bridge, tmp_path):
 
 def engines():
     """Engine processes of this test run."""
-    return [child for child in psutil.Process().children(recursive=True) if "fake_engine.py" in " ".join(child.cmdline())]
+    return [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if "fake_engine.py" in " ".join(child.cmdline())
+    ]
 
 
 def actions(card):
@@ -111,13 +123,13 @@ def test_a_question_and_its_answer(desk):
     here.ask("What do you say?")
     shown = here.text()
     assert shown.startswith("What do you say?\nA bold answer.\nwith a list\n")
-    assert "32 tokens · " in shown and "tokens/s" in shown and "GGUF on the CPU" in shown
+    assert "33 tokens · " in shown and "tokens/s" in shown and "GGUF on the CPU" in shown
     assert here.kept() == [
         ("user", "What do you say?", None),
         ("assistant", "A **bold** answer.\n\n- with a list", "stop"),
     ]
     assert here.parts.composer.text() == "" and here.parts.title.text() == "What do you say?"
-    assert [item.title for item in here.controller.conversations] == ["What do you say?"]
+    here.until(lambda: [talk.title for talk in here.controller.conversations] == ["What do you say?"])
 
 
 def test_tokens_are_seen_while_they_come(desk):
@@ -142,13 +154,16 @@ def test_stop_is_seen_at_once_and_the_rest_is_kept(desk):
     assert here.text().startswith(frozen.rstrip())
     _question, (_role, text, reason) = here.kept()
     assert reason == "cancelled" and 3 <= len(text) < 400
-    here.ask("and again?")
-    assert here.controller.messages[-1].finish_reason == "stop"
+    here.send("and again?")
+    here.until(here.begun)
+    assert "Stopped by you." in here.text()
+    here.controller.stop()
+    here.until(lambda: here.controller.answering is None)
 
 
 def test_stop_before_the_first_token(desk):
-    here = desk("ok", "--first", 20)
-    here.load()
+    here = desk()
+    here.load("ok", "--first", 60)
     here.send("hello")
     here.until(lambda: here.model.state.phase == "generating")
     here.parts.composer.stop.click()
@@ -158,8 +173,8 @@ def test_stop_before_the_first_token(desk):
 
 
 def test_an_engine_that_dies_leaves_what_it_said(desk):
-    here = desk("crash-generate", 5)
-    here.load()
+    here = desk()
+    here.load("crash-generate", 5)
     here.ask("hello")
     assert here.kept()[1] == ("assistant", "你问的是「", "failed")
     assert "你问的是「" in here.text() and "Not finished: the engine failed." in here.text()
@@ -169,13 +184,16 @@ def test_an_engine_that_dies_leaves_what_it_said(desk):
 
 
 def test_continuing_starts_the_engine_again(desk):
-    here = desk("crash-generate", 5)
-    here.load()
+    here = desk()
+    here.load("crash-generate", 5)
     here.ask("hello")
+    here.mode = ("ok",)
     here.parts.notice.press("continue")
     here.until(lambda: len(here.kept()) == 4 and here.controller.answering is None)
     assert [row[0] for row in here.kept()] == ["user", "assistant", "user", "assistant"]
     assert "go on" in here.kept()[2][1]
+    assert here.controller.messages[-1].finish_reason == "stop"
+    assert here.parts.notice.notice is None or here.parts.notice.notice.tone != "bad"
 
 
 def test_trying_again_replaces_the_answer(desk):
@@ -189,8 +207,8 @@ def test_trying_again_replaces_the_answer(desk):
 
 
 def test_no_rung_works(desk, qtbot):
-    here = desk("crash-load")
-    here.load()
+    here = desk()
+    here.load("crash-load")
     assert here.model.state.phase == "failed"
     assert "load" in actions(here.parts.notice) and "models" in actions(here.parts.notice)
     with qtbot.waitSignal(here.page.models_wanted):
@@ -198,11 +216,10 @@ def test_no_rung_works(desk, qtbot):
 
 
 def test_what_failed_before_is_told_and_can_be_closed(desk):
-    here = desk("crash-unless-safe")
-    here.load()
-    if here.model.state.engine is None or not any(tried.kind for tried in here.model.state.tries):
-        assert here.parts.notice.notice is None, "the self-test met it already"
-        return
+    here = desk()
+    here.load("crash-unless-safe")
+    assert here.model.state.plan.rung == "gguf-cpu-safe"
+    assert "did not work" in here.parts.notice.details.text()
     here.parts.notice.press("close")
     assert not here.parts.notice.isVisibleTo(here.page)
 
@@ -216,6 +233,24 @@ def test_a_question_waits_for_the_model(desk):
     here.send("early")
     here.until(lambda: here.controller.answering is None and here.controller.messages != ())
     assert here.kept()[1] == ("assistant", "done", "stop")
+
+
+def test_stop_while_the_model_is_still_loading(desk):
+    here = desk()
+    here.load()
+    here.mode = ("hang",)
+    here.model.load(here.model.state.target)
+    here.until(lambda: here.model.state.phase == "loading")
+    here.send("early")
+    here.until(lambda: len(here.kept()) == 2)
+    assert here.parts.notice.notice.actions[0].name == "cancel"
+    here.parts.composer.stop.click()
+    here.until(lambda: here.controller.answering is None)
+    assert here.kept()[1] == ("assistant", "", "cancelled")
+    assert here.model.state.phase == "loading", "only the question was taken back"
+    here.parts.notice.press("cancel")
+    here.until(lambda: here.model.state.phase == "idle")
+    assert engines() == []
 
 
 def test_another_conversation_may_be_read_meanwhile(desk):

@@ -71,6 +71,8 @@ def test_it_grows_with_its_text_to_a_limit(composer):
         composer.set_text("\n".join(["line"] * lines))
         heights.append(composer.edit.height())
     assert heights == sorted(heights) and heights[0] < heights[1] < heights[2] < heights[3] == heights[4]
+    composer.set_text("one\ntwo\nthree")
+    assert composer.edit.verticalScrollBar().value() == 0, "all lines are seen"
     composer.set_text("long words that wrap " * 30)
     assert composer.edit.height() > heights[0]
     composer.set_text("")
@@ -88,7 +90,9 @@ def test_files_are_not_dropped_into_the_text(composer):
 @pytest.fixture
 def listing(qtbot):
     answers = []
-    made = ConversationList(confirm=lambda parent, title: answers.append(title) or made.sure, clock=lambda: NOW)
+    made = ConversationList(
+        confirm=lambda parent, title: answers.append(title) or made.sure, clock=lambda: NOW
+    )
     made.sure, made.asked = True, answers
     qtbot.addWidget(made)
     made.show()
@@ -158,8 +162,7 @@ def test_a_notice_with_steps(qtbot):
     card.press("again")
     assert acted == ["again"]
     card.show_notice(Notice("info", "Loading", (), 0.25, (Action("cancel", "Cancel"),)))
-    shown = [button.text() for button in card.findChildren(QPushButton) if not button.isHidden()]
-    assert shown == ["Cancel"]
+    qtbot.waitUntil(lambda: [button.text() for button in card.findChildren(QPushButton)] == ["Cancel"])
     assert card.bar.value() / card.bar.maximum() == 0.25
     card.show_notice(None)
     assert not card.isVisible()

@@ -70,7 +70,13 @@ def blocks(transcript):
         if block.text():
             table = QTextCursor(block).currentTable() is not None
             found.append(
-                (block.text(), form.intProperty(KIND), form.headingLevel(), block.textList() is not None, table)
+                (
+                    block.text(),
+                    form.intProperty(KIND),
+                    form.headingLevel(),
+                    block.textList() is not None,
+                    table,
+                )
             )
         block = block.next()
     return found

@@ -64,6 +64,41 @@ def test_without_a_compiler_it_says_so(environments, tmp_path, monkeypatch):
     assert not environments.path("llama-cpu").exists()
 
 
+def test_without_network_and_compiler_it_names_the_network(environments, tmp_path, monkeypatch):
+    monkeypatch.setattr(install, "compiler_missing", lambda: True)
+    with pytest.raises(EngineError) as caught:
+        run(environments, tmp_path, "offline")
+    assert caught.value.code == "engine_no_network", "with it a wheel may come, and no compiler is needed"
+
+
+def test_two_instances_install_one_after_the_other(environments, tmp_path):
+    """The second one waits and finds it done; it must not clear away what the first is writing."""
+    reports = ([], [])
+
+    async def both():
+        one, two = (installer(environments, tmp_path, "ok") for _ in reports)
+        await asyncio.gather(
+            one.install("llama-cpu", reports[0].append), two.install("llama-cpu", reports[1].append)
+        )
+
+    asyncio.run(both())
+    assert environments.find("llama-cpu").record.version == "0.3.99"
+    stages = [{report.stage for report in found} for found in reports]
+    assert stages[1] == {"wait"} and "venv" in stages[0]
+
+
+def test_a_password_in_an_index_stays_out_of_the_log(environments, tmp_path, monkeypatch):
+    monkeypatch.setenv("AUTOGLM_INDEX_LLAMA_CPU", "https://me:made-password@mirror.invalid/simple")
+    run(environments, tmp_path, "ok")
+    text = (tmp_path / "logs/install.log").read_text(encoding="utf-8")
+    assert "://***@mirror.invalid/simple" in text and "made-password" not in text
+
+
+def test_packages_from_elsewhere_do_not_count_as_installed(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/made")
+    assert "PYTHONPATH" not in install.outside_variables() and "PATH" in install.outside_variables()
+
+
 @pytest.mark.parametrize(
     ("mode", "code"),
     [("fail", "engine_install_failed"), ("offline", "engine_no_network"), ("full", "disk_full_install")],

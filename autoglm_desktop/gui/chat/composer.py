@@ -69,6 +69,8 @@ class PromptEdit(QPlainTextEdit):
     def _fit(self) -> None:
         lines = int(self.document().documentLayout().documentSize().height())
         self.setFixedHeight(self._height(min(max(lines, 1), MAX_LINES)))
+        if lines <= MAX_LINES:
+            self.verticalScrollBar().setValue(0)
         policy = Qt.ScrollBarPolicy
         self.setVerticalScrollBarPolicy(
             policy.ScrollBarAsNeeded if lines > MAX_LINES else policy.ScrollBarAlwaysOff

@@ -5,22 +5,26 @@ from __future__ import annotations
 import functools
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from ...i18n import _
+from ...usecases.session import SessionState
 from ..theme import GAP
 from ..widgets.buttons import button
 from ..widgets.labels import label
+from . import words
 
 
-class EmptyState(QWidget):
-    """``models_wanted``; ``suggested(text)`` when an example is clicked."""
+class EmptyState(QScrollArea):
+    """``models_wanted``; ``suggested(text)`` when an example is clicked. Scrolls where there is little room."""
 
     models_wanted = Signal()
     suggested = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
         self.title = label("", "title", wrap=True)
         self.text = label("", "muted", wrap=True)
         self.choose = button(_("Choose a model"), self.models_wanted.emit, "primary")
@@ -39,28 +43,24 @@ class EmptyState(QWidget):
         row.addStretch(1)
         row.addWidget(inner, 1000)
         row.addStretch(1)
-        outer = QVBoxLayout(self)
+        content = QWidget()
+        outer = QVBoxLayout(content)
         outer.setContentsMargins(2 * GAP, 0, 2 * GAP, 0)
         outer.addStretch(2)
         outer.addLayout(row)
         outer.addStretch(3)
-        self.set_model(None)
+        self.setWidget(content)
+        self.set_state(SessionState())
 
-    def set_model(self, name: str | None) -> None:
-        """The model that would answer."""
-        if name is None:
-            self.title.setText(_("No model is loaded"))
-            self.text.setText(
-                _("Choose one on the Models tab: a model of the catalogue, or a GGUF file of your own.")
-            )
-        else:
-            self.title.setText(_("What would you like to know?"))
-            self.text.setText(
-                _("{model} answers on this machine. Nothing that you write leaves it.").format(model=name)
-            )
+    def set_state(self, state: SessionState) -> None:
+        """What may be asked now, and of which model."""
+        name = state.target.name if state.target is not None else None
+        title, text = words.invitation(state.phase, name)
+        self.title.setText(title)
+        self.text.setText(text)
         self.choose.setVisible(name is None)
         for example in self.examples:
-            example.setVisible(name is not None)
+            example.setVisible(name is not None and state.phase != "failed")
 
 
 def examples() -> tuple[str, ...]:

@@ -178,7 +178,7 @@ class ChatPage(QWidget):
         waiting = answering is not None and not answering.parts
         notice = words.state_notice(state, waiting=waiting, tries_seen=self._tries_seen)
         parts.notice.show_notice(self._failure or notice)
-        parts.empty.set_model(name)
+        parts.empty.set_state(state)
         parts.composer.set_state(
             ready=controller.is_open and name is not None and answering is None,
             busy=answering is not None,

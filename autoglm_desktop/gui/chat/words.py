@@ -142,6 +142,23 @@ def opening_notice(opening: Opening) -> Notice | None:
     return None
 
 
+def invitation(phase: str, model: str | None) -> tuple[str, str]:
+    """Title and text in the place of an empty conversation."""
+    if model is None:
+        return _("No model is loaded"), _(
+            "Choose one on the Models tab: a model of the catalogue, or a GGUF file of your own."
+        )
+    if phase == "failed":
+        return _("{model} is not running").format(model=model), _(
+            "What happened, and what you can do about it, stands below."
+        )
+    if phase in ("loading", "installing"):
+        text = _("You may write already; {model} answers as soon as it is loaded.")
+    else:
+        text = _("{model} answers on this machine. Nothing that you write leaves it.")
+    return _("What would you like to know?"), text.format(model=model)
+
+
 def hint(busy: bool, elsewhere: str | None) -> str:
     """Below the message. ``elsewhere``: the title of another conversation that is being answered."""
     if elsewhere is not None:

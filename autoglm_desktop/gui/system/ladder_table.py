@@ -101,7 +101,8 @@ class LadderTable(QWidget):
         heads[6] = heads[6] if phone else ""
         if any(plan.status != "unavailable" for plan in model.ladder):
             for column, head in enumerate(heads):
-                self._place(label(head, "muted", wrap=column in NUMBERS), 0, column)
+                narrow = head.replace(" ", "\n") if column in NUMBERS else head
+                self._place(label(narrow, "muted"), 0, column)
         row = 1
         for plan in model.ladder:
             if plan.status != "unavailable":
