@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from ..core.units import format_bytes
 from ..i18n import _
@@ -11,6 +12,7 @@ from ..texts import session as texts
 from ..usecases.session import SessionState
 from .session_model import SessionModel
 from .theme import GAP
+from .widgets.labels import ElidedLabel
 
 TONES = {"ready": "good", "generating": "good", "loading": "busy", "installing": "busy", "failed": "bad"}
 
@@ -58,9 +60,7 @@ class Badge(QFrame):
         self.pill.setProperty("role", "pill")
         self.name = QLabel()
         self.name.setProperty("role", "subtitle")
-        self.detail = QLabel()
-        self.detail.setProperty("role", "muted")
-        self.detail.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.detail = ElidedLabel(role="muted", mode=Qt.TextElideMode.ElideRight)
         self.action = QPushButton()
         self.action.clicked.connect(self._act)
         row = QHBoxLayout(self)
@@ -83,8 +83,9 @@ class Badge(QFrame):
         self.name.setText(state.target.name if state.target is not None else "")
         self.name.setVisible(state.target is not None)
         text = detail_text(state)
-        self.detail.setText(text)
-        self.detail.setToolTip(self._proof(state))
+        self.detail.set_text(text)
+        self.pill.setToolTip(self._proof(state))
+        self.name.setToolTip(self._proof(state))
         self.action.setVisible(state.phase in ("ready", "loading", "installing"))
         self.action.setText(_("Free the memory") if state.phase == "ready" else _("Cancel"))
 

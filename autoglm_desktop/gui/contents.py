@@ -36,7 +36,8 @@ class Contents(QObject):
         self.system.models_wanted.connect(lambda: self.page_wanted.emit(MODELS))
         self.models.chat_wanted.connect(lambda: self.page_wanted.emit(CHAT))
         self.chat.models_wanted.connect(lambda: self.page_wanted.emit(MODELS))
-        self.banner.ready.connect(lambda _environment: self.system.start())
+        self.banner.changed.connect(self.system.start)
+        self.system.engine_test_wanted.connect(self.banner.test_again)
 
     def start(self) -> None:
         """The check, and the engine that belongs to set-up."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
+from typing import Any
+
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
@@ -18,14 +21,17 @@ from .theme import GAP
 
 
 class EngineBanner(QFrame):
-    """Hidden while there is nothing to say. ``ready(Environment)`` when the engine can be used."""
+    """Hidden while there is nothing to say. ``ready(Environment)`` when the engine can be used; ``changed`` when
+    something was done to get there."""
 
     ready = Signal(object)
+    changed = Signal()
 
     def __init__(self, bridge: Bridge, services: Services, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._bridge, self._services = bridge, services
         self._job: Job | None = None
+        self._worked = False
         self._text = QLabel()
         self._text.setWordWrap(True)
         self._bar = QProgressBar()
@@ -48,11 +54,19 @@ class EngineBanner(QFrame):
 
     def start(self) -> None:
         """Install and test the engine where that is needed; says nothing when all is well."""
+        self._run(engines.install)
+
+    def test_again(self) -> None:
+        """Run the self-test anew; crashes that were remembered of the engine are forgotten."""
+        self._run(engines.test)
+
+    def _run(self, work: Callable[[Services, str, engines.Report], Coroutine[Any, Any, Environment]]) -> None:
         if self._job is not None:
             return
         self._close.hide()
+        self._worked = False
         self._job = self._bridge.submit(
-            lambda report: engines.install(self._services, engines.DEFAULT_ENGINE, report),
+            lambda report: work(self._services, engines.DEFAULT_ENGINE, report),
             on_result=self._done,
             on_error=self._failed,
             on_item=self._progress,
@@ -61,6 +75,7 @@ class EngineBanner(QFrame):
         self._job.ended.connect(self._ended)
 
     def _progress(self, progress: InstallProgress) -> None:
+        self._worked = True
         self._look("info", texts.install_text(progress), _("Cancel"))
         self._bar.show()
         if progress.fraction is None:
@@ -81,6 +96,8 @@ class EngineBanner(QFrame):
         else:
             self.hide()
         self.ready.emit(environment)
+        if self._worked:
+            self.changed.emit()
 
     def _failed(self, error: AppError) -> None:
         self._look("bad", errors.text(error), _("Try again"))

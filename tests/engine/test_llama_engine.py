@@ -344,10 +344,13 @@ def test_long_pieces_of_text_arrive_whole(backend, monkeypatch):
 
 
 def test_a_memory_that_cannot_forget_a_part_starts_anew(backend, monkeypatch):
-    """Recurrent models: llama_memory_seq_rm says no."""
+    """Recurrent models: llama_memory_seq_rm says no. After an aborted batch nothing may count as evaluated."""
     from autoglm_desktop.engine import llama_backend
 
-    first = backend.generate(hello(max_tokens=4))
     monkeypatch.setattr(llama_backend.native, "llama_memory_seq_rm", lambda *_: False)
-    second = backend.generate(hello(max_tokens=4))
-    assert first.usage.cached_tokens == 0 == second.usage.cached_tokens
+    whole = backend.generate(hello(max_tokens=4))
+    backend._channel.cancel_after = backend._channel.asked + 1  # the callback, in the middle of the prefill
+    assert backend.generate(hello(max_tokens=4)).finish_reason == "cancelled"
+    assert backend._evaluated == []
+    backend._channel.cancel_after = 10**9
+    assert backend.generate(hello(max_tokens=4)).usage.completion_tokens == whole.usage.completion_tokens

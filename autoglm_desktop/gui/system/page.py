@@ -39,6 +39,7 @@ class SystemPage(Page):
 
     checked = Signal(object)
     models_wanted = Signal()
+    engine_test_wanted = Signal()
 
     def __init__(
         self, bridge: Bridge, services: Services, check: Check = run_check, parent: QWidget | None = None
@@ -58,6 +59,10 @@ class SystemPage(Page):
         self.legend = label(role="muted", wrap=True)
         self.copy_button = button(_("Copy report"))
         self.again_button = button(_("Check again"), self.start)
+        self.test_button = button(_("Test it again"), self.engine_test_wanted.emit, "link")
+        self.test_button.setToolTip(_("Runs the engine's self-test anew and forgets crashes that were remembered."))
+        self.test_button.hide()
+        self.tiles["engine"].add_button(self.test_button)
         self._arrange()
         self.verdict.wish_picked.connect(self._pick_wish)
         self.verdict.models_wanted.connect(self.models_wanted)
@@ -112,6 +117,7 @@ class SystemPage(Page):
             self.legend.setText(legend_text(model))
             self.legend.setVisible(bool(self.legend.text()))
         self.copy_button.setEnabled(True)
+        self.test_button.setVisible(bool(result.machine.runtime.engines) and not result.described)
         self.checked.emit(result)
 
     def _failed(self, error: AppError) -> None:

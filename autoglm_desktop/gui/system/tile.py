@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from ...i18n import _
 from ..theme import GAP
@@ -34,6 +34,13 @@ class Tile(Card):
         self.body.addWidget(self._bar)
         self.body.addWidget(self._legend)
         self.show_content(waiting())
+
+    def add_button(self, added: QPushButton) -> None:
+        """Put a button at the foot of the tile."""
+        row = QHBoxLayout()
+        row.addWidget(added)
+        row.addStretch(1)
+        self.body.addLayout(row)
 
     def show_content(self, content: TileContent) -> None:
         """Show it."""
