@@ -202,7 +202,7 @@ _port.__name__ = "port"
 
 
 def run(work: Awaitable[int], *, terminated: int = INTERRUPTED) -> int:
-    """Run a command's coroutine; Ctrl-C and SIGTERM cancel it, so that everything it started is ended."""
+    """Run a command's coroutine; Ctrl-C, SIGTERM and SIGHUP cancel it, so that everything it started is ended."""
     stopped: list[int] = []
 
     import asyncio  # 20 ms that the window's first picture need not wait for
@@ -215,10 +215,11 @@ def run(work: Awaitable[int], *, terminated: int = INTERRUPTED) -> int:
             stopped.append(number)
             task.cancel()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(
-                NotImplementedError, RuntimeError
-            ):  # Windows' loops have no signal handlers
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the last: the terminal was closed
+            number = getattr(signal, name, None)
+            if number is None or (name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN):  # nohup
+                continue
+            with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows' loops have none
                 loop.add_signal_handler(number, stop, number)
         return await work
 

@@ -59,9 +59,11 @@ async def run(options: argparse.Namespace) -> int:
         print(text.format(name=options.name), file=sys.stderr if options.json else sys.stdout)
         return 0
     line = ProgressLine()
-    action = engines.install if options.action == "install" else engines.test
     try:
-        environment = await action(services, options.name, line.install)
+        if options.action == "install":
+            environment = await engines.install(services, options.name, line.install, repair=True)
+        else:
+            environment = await engines.test(services, options.name, line.install)
     finally:
         line.end()
     if options.json:

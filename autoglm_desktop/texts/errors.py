@@ -55,8 +55,8 @@ TABLE: dict[str, str] = {
     "disk_full_install": N_("There is not enough room to install {name}: about {needed} MB are needed."),
     "engine_not_removed": N_("The engine {name} could not be removed: {detail}."),
     "engine_broken": N_(
-        "The engine {name} does not work on this machine: {detail}. Try it again with autoglm-desktop engines "
-        "test {name}."
+        "The engine {name} does not work on this machine: {detail}. Make it afresh with autoglm-desktop engines "
+        "install {name}."
     ),
     "engine_start_failed": N_("The engine could not be started ({command}): {detail}."),
     "engine_died": N_("The engine ended unexpectedly ({detail}); the next message starts it again."),

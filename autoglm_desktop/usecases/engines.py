@@ -21,12 +21,18 @@ def _ignore(_progress: InstallProgress) -> None:
     return
 
 
-async def install(services: Services, name: str, report: Report = _ignore) -> Environment:
+async def install(
+    services: Services, name: str, report: Report = _ignore, *, repair: bool = False
+) -> Environment:
     """Install an environment where it is missing and self-test it where that was not done on this hardware.
 
-    Nothing to do: returns at once. Cancelling leaves nothing half done. Raises EngineError.
+    Nothing to do: returns at once. With ``repair`` one whose self-test failed is made afresh (the application's
+    own is tested again). Cancelling leaves nothing half done. Raises EngineError.
     """
     found = services.environments.find(name)
+    if repair and found is not None and found.record.self_test == "failed":
+        await remove(services, name)
+        found = services.environments.find(name)
     if found is None:
         services.require_home()
         installer = Installer(services.environments, services.logs, services.pip)

@@ -173,8 +173,9 @@ def test_usage_errors_are_2(home, words):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
-def test_ctrl_c_while_answering_ends_everything(home, model, number, expected):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_ctrl_c_while_answering_ends_everything(home, model, name):
+    number, expected = getattr(signal, name), 130
     with start(home, "chat", model, "-p", "hello", "--max-tokens", 4000) as process:
         assert process.stdout.read(5)
         children = psutil.Process(process.pid).children(recursive=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import html
 import time
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, Qt, Signal
 from PySide6.QtGui import QFont, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QMenu,
     QMessageBox,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
 )
@@ -39,11 +42,21 @@ def confirm_delete(parent: QWidget, title: str) -> bool:
     box.setInformativeText(_("Its messages are deleted for good."))
     delete = box.addButton(_("Delete"), QMessageBox.ButtonRole.DestructiveRole)
     delete.setProperty("kind", "danger")
+    delete.style().polish(delete)
     keep = box.addButton(_("Keep"), QMessageBox.ButtonRole.RejectRole)
     box.setDefaultButton(keep)
     box.setEscapeButton(keep)
     box.exec()
     return box.clickedButton() is delete
+
+
+class TitleDelegate(QStyledItemDelegate):
+    """Edits a title in the whole of its row."""
+
+    def updateEditorGeometry(
+        self, editor: QWidget, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        editor.setGeometry(option.rect)
 
 
 class ConversationList(QWidget):
@@ -69,6 +82,7 @@ class ConversationList(QWidget):
         self.empty = label(_("Conversations are kept here, on this machine only."), "muted", wrap=True)
         self.list = QListWidget()
         self.list.setProperty("flat", True)
+        self.list.setItemDelegate(TitleDelegate(self.list))
         self.list.setAccessibleName(_("Conversations"))
         self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -131,7 +145,7 @@ class ConversationList(QWidget):
         item = QListWidgetItem(title)
         item.setData(ID, conversation.id)
         item.setData(TITLE, title)
-        item.setToolTip(title)
+        item.setToolTip(f"<qt>{html.escape(title)}</qt>")
         flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEditable
         item.setFlags(flags)
         self.list.addItem(item)

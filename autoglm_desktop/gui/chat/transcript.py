@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import secrets
 import time
 from collections.abc import Sequence
@@ -151,5 +152,6 @@ class Transcript(QTextBrowser):
             return
         known = url.scheme() in ("http", "https")
         text = url.toDisplayString() if known else _("Only http and https links are opened.")
-        self.viewport().setToolTip(text)
-        QToolTip.showText(QCursor.pos(), text, self)
+        tip = f"<qt>{html.escape(text)}</qt>"  # plain words, whatever the address looks like
+        self.viewport().setToolTip(tip)
+        QToolTip.showText(QCursor.pos(), tip, self)
