@@ -110,7 +110,13 @@ def _disk_free(machine: Machine, plan: RungPlan | None) -> Check:
     if required is not None and required > disk.free_bytes:
         values["short_bytes"] = required - disk.free_bytes
         return Check(
-            "disk.free", FAIL, "disk_short", in_bytes(disk.free_bytes), in_bytes(required), "free_disk", values
+            "disk.free",
+            FAIL,
+            "disk_short",
+            in_bytes(disk.free_bytes),
+            in_bytes(required),
+            "free_disk",
+            values,
         )
     return Check("disk.free", OK, "disk_free", in_bytes(disk.free_bytes), in_bytes(required), values=values)
 

@@ -67,7 +67,9 @@ def driver(machine: Machine, plan: RungPlan | None) -> Check:
     required = _driver(least) if _gpu_required(plan, gpu) is not None else None
     values["required"] = ".".join(map(str, least))
     if found < least:
-        return Check("gpu.driver", FAIL, "driver_old", _driver(found), required, "update_nvidia_driver", values)
+        return Check(
+            "gpu.driver", FAIL, "driver_old", _driver(found), required, "update_nvidia_driver", values
+        )
     return Check("gpu.driver", OK, "driver_fine", _driver(found), required, values=values)
 
 

@@ -172,9 +172,7 @@ def _transformers(setting: Setting, rung: str) -> RungPlan | None:
     if gpu is None or gpu.limit is None:
         return replace(base, status="unavailable", reason=limits.hindrance(setting, rung))
     tokens = IMAGE_TOKENS + speed.PHONE_PROMPT_TOKENS if need.step is not None else need.context
-    memory = transformers_memory(
-        rung, subject.shape, weights, need.context, tokens, gpu, setting.ram_budget
-    )
+    memory = transformers_memory(rung, subject.shape, weights, need.context, tokens, gpu, setting.ram_budget)
     plan = replace(base, projector="gpu" if need.step is not None else "none", memory=memory)
     load_s = speed.load(weights.file_bytes, setting.disk) if rung == "transformers-16bit" else None
     return setting.with_status(replace(plan, load_s=load_s))

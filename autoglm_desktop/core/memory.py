@@ -177,7 +177,9 @@ def gguf_memory(
     host_vision = vision if place.projector == "cpu" else 0
     mapped = max(stored - copied, 0)
     private = stored - mapped + (kv - gpu_kv) + compute + host_vision + LLAMA_PROCESS_BYTES
-    memory["ram"] = ram_memory(ram, stored, kv - gpu_kv, compute, host_vision, LLAMA_PROCESS_BYTES, mapped, private)
+    memory["ram"] = ram_memory(
+        ram, stored, kv - gpu_kv, compute, host_vision, LLAMA_PROCESS_BYTES, mapped, private
+    )
     return memory
 
 

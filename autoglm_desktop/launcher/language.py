@@ -5,7 +5,7 @@ from __future__ import annotations
 import gettext
 from pathlib import Path
 
-from autoglm_desktop import po
+from .. import po
 
 _chosen = ""
 _catalogue: gettext.NullTranslations | None = None

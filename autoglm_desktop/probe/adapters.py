@@ -13,8 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from autoglm_desktop.core.machine import Gpu
-
+from ..core.machine import Gpu
 from .files import parse_int, read_int, read_text, run_text
 from .outcome import GpuFinding
 

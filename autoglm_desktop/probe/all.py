@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from autoglm_desktop.core.errors import Reason
-from autoglm_desktop.core.machine import Cpu, Disk, Gpu, Machine, Memory, OsInfo, Runtime
-
+from ..core.errors import Reason
+from ..core.machine import Cpu, Disk, Gpu, Machine, Memory, OsInfo, Runtime
 from .cpu import probe_cpu
 from .disk import probe_disk
 from .gpu_table import GpuTable, with_bandwidth

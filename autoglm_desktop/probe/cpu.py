@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
-from autoglm_desktop.core.machine import Cpu
-
+from ..core.machine import Cpu
 from . import cpu_linux, cpu_macos, cpu_windows
 
 # fmt: off

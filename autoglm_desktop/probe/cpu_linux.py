@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from autoglm_desktop.core.machine import Cpu
-
+from ..core.machine import Cpu
 from . import cgroup
 from .files import parse_cpu_list, read_int, read_text
 

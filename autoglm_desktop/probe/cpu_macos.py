@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from autoglm_desktop.core.machine import Cpu
-
+from ..core.machine import Cpu
 from .files import parse_int, run_text
 
 COMMAND = ("/usr/sbin/sysctl", "hw", "machdep.cpu")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from autoglm_desktop.core.machine import Cpu
+from ..core.machine import Cpu
 
 RELATION_PROCESSOR_CORE = 0
 # winnt.h, PF_*: what Windows can tell. What it has no number for stays unknown.

@@ -6,8 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from autoglm_desktop.core.machine import Disk
-
+from ..core.machine import Disk
 from . import disk_linux, disk_macos, disk_windows
 
 KINDS = ("nvme", "sata_ssd", "hdd")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from autoglm_desktop.core.machine import Gpu, Machine
+from ..core.machine import Gpu, Machine
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from autoglm_desktop.core.machine import Gpu
-
+from ..core.machine import Gpu
 from .adapters import probe_adapters
 from .nvidia import probe_nvml
 from .nvidia_smi import probe_smi

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from autoglm_desktop.core.machine import Memory
-
+from ..core.machine import Memory
 from . import cgroup
 from .files import parse_int, read_text
 

@@ -10,8 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from autoglm_desktop.core.machine import Gpu, GpuProcess
-
+from ..core.machine import Gpu, GpuProcess
 from .outcome import GpuFinding
 
 T = TypeVar("T")

@@ -8,8 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from autoglm_desktop.core.machine import Gpu
-
+from ..core.machine import Gpu
 from .files import run_text
 from .outcome import GpuFinding
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from autoglm_desktop.core.errors import Reason
-from autoglm_desktop.core.machine import Gpu, Machine
+from ..core.errors import Reason
+from ..core.machine import Gpu, Machine
 
 FOUND = "found"
 SKIPPED = "skipped"

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Callable
 from importlib import metadata
 
-from autoglm_desktop.core.machine import Package, Runtime
+from ..core.machine import Package, Runtime
 
 DISTRIBUTIONS = ("torch", "transformers", "accelerate", "bitsandbytes", "llama-cpp-python")
 

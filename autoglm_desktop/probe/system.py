@@ -9,8 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from autoglm_desktop.core.machine import OsInfo
-
+from ..core.machine import OsInfo
 from .files import read_text
 
 FIRST_WINDOWS_11_BUILD = 22000

@@ -18,8 +18,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
 
-from autoglm_desktop.core.errors import TargetError
-from autoglm_desktop.core.gguf_header import (
+from ..core.errors import TargetError
+from ..core.gguf_header import (
     GgufHeader,
     Scalar,
     SkippedArray,
@@ -28,7 +28,7 @@ from autoglm_desktop.core.gguf_header import (
     refusal,
     weight_table,
 )
-from autoglm_desktop.core.gguf_types import (
+from ..core.gguf_types import (
     GGUF_DEFAULT_ALIGNMENT,
     GGUF_MAGIC,
     GGUF_VERSION,
@@ -40,7 +40,7 @@ from autoglm_desktop.core.gguf_types import (
     padded,
     tensor_bytes,
 )
-from autoglm_desktop.store.gguf_bytes import Cursor
+from .gguf_bytes import Cursor
 
 __all__ = [
     "GgufHeader",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from autoglm_desktop.core.gguf_types import GgmlType
+from ..core.gguf_types import GgmlType
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO, NoReturn, cast
 
-from autoglm_desktop.core.errors import TargetError
-from autoglm_desktop.core.gguf_types import SCALAR_FORMATS, ValueType
+from ..core.errors import TargetError
+from ..core.gguf_types import SCALAR_FORMATS, ValueType
 
 WINDOW = 1 << 20  # bytes read at a time
 MAX_KEPT = 64 << 20  # bytes of strings and arrays kept in all

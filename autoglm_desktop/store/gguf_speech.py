@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from autoglm_desktop.core.gguf_types import GgmlType
-from autoglm_desktop.core.shapes import Glm4Shapes, TensorShape
-from autoglm_desktop.store.gguf_blocks import quantise_rows
-from autoglm_desktop.store.gguf_words import Vocabulary
+from ..core.gguf_types import GgmlType
+from ..core.shapes import Glm4Shapes, TensorShape
+from .gguf_blocks import quantise_rows
+from .gguf_words import Vocabulary
 
 _FIRM, _LIKELY, _POSSIBLE = 24.0, 24.0, 22.0  # logits: the next piece; the next sentence; another one
 

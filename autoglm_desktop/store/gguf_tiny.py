@@ -16,13 +16,13 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from autoglm_desktop.core.gguf_types import FILE_TYPE_IDS, TYPES, GgmlType, ValueType, tensor_bytes
-from autoglm_desktop.core.quantise import tensor_types
-from autoglm_desktop.core.shapes import Glm4Shapes, TensorShape, text_shapes
-from autoglm_desktop.store.gguf_blocks import QUANTISABLE, quantise_rows, random_blocks
-from autoglm_desktop.store.gguf_speech import make_speech
-from autoglm_desktop.store.gguf_words import CHAT_TEMPLATE, MERGES, Vocabulary, vocabulary
-from autoglm_desktop.store.gguf_write import GgufWriter
+from ..core.gguf_types import FILE_TYPE_IDS, TYPES, GgmlType, ValueType, tensor_bytes
+from ..core.quantise import tensor_types
+from ..core.shapes import Glm4Shapes, TensorShape, text_shapes
+from .gguf_blocks import QUANTISABLE, quantise_rows, random_blocks
+from .gguf_speech import make_speech
+from .gguf_words import CHAT_TEMPLATE, MERGES, Vocabulary, vocabulary
+from .gguf_write import GgufWriter
 
 _LAYER_SHARE = 0.2
 _POOL_ELEMENTS = 1 << 22  # random weights made once per type and row length, then repeated

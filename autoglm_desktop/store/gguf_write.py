@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from autoglm_desktop.core.errors import AppError
-from autoglm_desktop.core.gguf_types import (
+from ..core.errors import AppError
+from ..core.gguf_types import (
     GGUF_DEFAULT_ALIGNMENT,
     GGUF_MAGIC,
     GGUF_VERSION,

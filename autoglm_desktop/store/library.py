@@ -14,11 +14,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from autoglm_desktop.core.catalog import Catalog, Model
-from autoglm_desktop.core.errors import AppError, Reason, TargetError
-from autoglm_desktop.core.gguf_header import GgufHeader
-from autoglm_desktop.core.subject import Installed, ProjectorWeights
-
+from ..core.catalog import Catalog, Model
+from ..core.errors import AppError, Reason, TargetError
+from ..core.gguf_header import GgufHeader
+from ..core.subject import Installed, ProjectorWeights
 from . import gguf
 
 log = logging.getLogger(__name__)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from autoglm_desktop.core.check_values import Check
-from autoglm_desktop.i18n import N_, _
-
+from ..core.check_values import Check
+from ..i18n import N_, _
 from .values import fill, shown
 
 NAMES: dict[str, str] = {
@@ -35,7 +34,9 @@ SENTENCES: dict[str, str] = {
     "gpu_silent": N_("The card does not tell."),
     "gpu_memory": N_("{free_bytes} of {total_bytes} are free."),
     "gpu_memory_short": N_("{free_bytes} of {total_bytes} are free: {short_bytes} too little."),
-    "gpu_memory_held": N_("{free_bytes} of {total_bytes} are free; other programs hold {held_bytes}: {names}."),
+    "gpu_memory_held": N_(
+        "{free_bytes} of {total_bytes} are free; other programs hold {held_bytes}: {names}."
+    ),
     "driver_fine": N_("{driver} is new enough. A CUDA toolkit is not needed."),
     "driver_other": N_("{driver}"),
     "driver_old": N_("{driver} is too old; {required} or newer is needed."),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from autoglm_desktop.core.errors import AppError, Reason
-from autoglm_desktop.i18n import N_, _
-
+from ..core.errors import AppError, Reason
+from ..i18n import N_, _
 from . import reasons
 from .values import fill, shown
 
@@ -51,7 +50,9 @@ TABLE: dict[str, str] = {
         "sudo apt install build-essential; Fedora: sudo dnf install gcc-c++; Arch: sudo pacman -S base-devel; "
         "macOS: xcode-select --install; Windows: Visual Studio Build Tools) and try again."
     ),
-    "engine_no_network": N_("The engine {name} could not be fetched: there is no connection to the package index."),
+    "engine_no_network": N_(
+        "The engine {name} could not be fetched: there is no connection to the package index."
+    ),
     "disk_full_install": N_("There is not enough room to install {name}: about {needed} MB are needed."),
     "engine_not_removed": N_("The engine {name} could not be removed: {detail}."),
     "engine_broken": N_(
@@ -107,7 +108,9 @@ def text(error: AppError) -> str:
     if template is None:
         return fill(_(_FALLBACK), {"code": error.code})
     parts = {key: _shown(key, value) for key, value in error.values.items()}
-    parts.update({_BYTES[key]: shown(_BYTES[key], error.values[key]) for key in _BYTES if key in error.values})
+    parts.update(
+        {_BYTES[key]: shown(_BYTES[key], error.values[key]) for key in _BYTES if key in error.values}
+    )
     return fill(_(template), parts)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from autoglm_desktop.core.rungs import ModelPlan, RungPlan
-from autoglm_desktop.core.units import format_bytes
-from autoglm_desktop.i18n import N_, _
-
+from ..core.rungs import ModelPlan, RungPlan
+from ..core.units import format_bytes
+from ..i18n import N_, _
 from . import reasons
 from .values import listed, range_text
 

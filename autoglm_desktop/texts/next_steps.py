@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from autoglm_desktop.core.rungs import ModelPlan
-from autoglm_desktop.core.units import format_bytes
-from autoglm_desktop.i18n import _
-from autoglm_desktop.usecases.check import CheckResult, Planned
+from ..core.rungs import ModelPlan
+from ..core.units import format_bytes
+from ..i18n import _
+from ..usecases.check import CheckResult, Planned
 
 HUBS = {"huggingface": "https://huggingface.co/{repo}", "modelscope": "https://modelscope.cn/models/{repo}"}
 

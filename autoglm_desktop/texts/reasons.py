@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from autoglm_desktop.core.errors import Reason
-from autoglm_desktop.i18n import N_, _
-
+from ..core.errors import Reason
+from ..i18n import N_, _
 from .values import fill, shown
 
 LADDER: dict[str, str] = {
-    "gpu_memory_short": N_("needs {needed_bytes} of GPU memory, {free_bytes} are free: {short_bytes} too little"),
+    "gpu_memory_short": N_(
+        "needs {needed_bytes} of GPU memory, {free_bytes} are free: {short_bytes} too little"
+    ),
     "ram_short": N_("needs {needed_bytes} of RAM, {free_bytes} are free: {short_bytes} too little"),
     "unified_memory_short": N_(
         "GPU and CPU share the memory: needs {needed_bytes}, {free_bytes} are free: {short_bytes} too little"

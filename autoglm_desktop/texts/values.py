@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from autoglm_desktop.core.units import format_bytes, format_seconds
-from autoglm_desktop.i18n import _
+from ..core.units import format_bytes, format_seconds
+from ..i18n import _
 
 ESTIMATE_SPREAD = 0.15
 """Cards of one kind reach 63 to 83 % of their bandwidth where 70 to 73 are assumed: shown as a range."""

@@ -8,18 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoglm_desktop.core.catalog import Model, Source
-from autoglm_desktop.core.check_values import Check
-from autoglm_desktop.core.checks import checks, deciding_plan
-from autoglm_desktop.core.errors import AppError, TargetError
-from autoglm_desktop.core.ladder import engines_of, plan_model
-from autoglm_desktop.core.machine import Machine, machine_from_json
-from autoglm_desktop.core.rungs import CrashNote, EngineState, ModelPlan
-from autoglm_desktop.core.subject import Subject, of_header, of_model
-from autoglm_desktop.probe.all import probe_machine
-from autoglm_desktop.probe.gpu_table import complete
-from autoglm_desktop.store.library import Library, LocalModel, projector_weights
-
+from ..core.catalog import Model, Source
+from ..core.check_values import Check
+from ..core.checks import checks, deciding_plan
+from ..core.errors import AppError, TargetError
+from ..core.ladder import engines_of, plan_model
+from ..core.machine import Machine, machine_from_json
+from ..core.rungs import CrashNote, EngineState, ModelPlan
+from ..core.subject import Subject, of_header, of_model
+from ..probe.all import probe_machine
+from ..probe.gpu_table import complete
+from ..store.library import Library, LocalModel, projector_weights
 from .plan import crash_notes
 from .services import Services, gpu_table
 from .targets import Named, find

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoglm_desktop.core.check_values import Check, Quantity
-from autoglm_desktop.core.machine import to_json as value_to_json
-from autoglm_desktop.core.rungs import DeviceMemory, ModelPlan, RungPlan
-from autoglm_desktop.texts import check as check_texts
-from autoglm_desktop.texts import reasons
-
+from ..core.check_values import Check, Quantity
+from ..core.machine import to_json as value_to_json
+from ..core.rungs import DeviceMemory, ModelPlan, RungPlan
+from ..texts import check as check_texts
+from ..texts import reasons
 from .check import CheckResult
 
 SCHEMA = 1

@@ -13,9 +13,11 @@ from .timing import PYTHON
 
 MESSAGES = 200
 ANSWER = (
-    "Here is **an answer** with some structure, 以及一些中文文字:\n\n1. First, a point with `code`.\n2. Then another one.\n\n"
-    "```python\nfor token in engine.generate(prompt):\n    print(token)\n```\n\n| rung | memory |\n|---|---|\n| gguf-cpu | 6 GiB |\n\n"
-    + "And a paragraph that goes on for a while, as answers do. " * 8
+    "Here is **an answer** with some structure, 以及一些中文文字:\n\n1. First, a point with `code`.\n2. Another.\n\n"
+    "```python\nfor token in engine.generate(prompt):\n    print(token)\n```\n\n"
+    "| rung | memory |\n|---|---|\n| gguf-cpu | 6 GiB |\n\n"
+    + "And a paragraph that goes on for a while, as answers do. "
+    * 8
 )
 CHILD = """
 import gc, json, os, sys

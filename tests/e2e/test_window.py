@@ -98,7 +98,9 @@ def test_from_a_model_to_tokens(qtbot, start, model):
     qtbot.waitUntil(lambda: application.contents.chat.controller.is_open, timeout=PATIENCE_MS)
     send(application, "hello")
     controller = application.contents.chat.controller
-    qtbot.waitUntil(lambda: len(messages(application)) == 2 and controller.answering is None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(
+        lambda: len(messages(application)) == 2 and controller.answering is None, timeout=PATIENCE_MS
+    )
     assert "table of words" in messages(application)[1].text
     assert messages(application)[1].facts.tokens_per_s > 0
     children = engines_of(os.getpid())
@@ -124,11 +126,15 @@ def test_an_engine_that_dies_keeps_the_answer_and_the_next_message_works(qtbot, 
     qtbot.waitUntil(lambda: application.contents.chat.controller.is_open, timeout=PATIENCE_MS)
     send(application, "hello")
     controller = application.contents.chat.controller
-    qtbot.waitUntil(lambda: len(messages(application)) == 2 and controller.answering is None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(
+        lambda: len(messages(application)) == 2 and controller.answering is None, timeout=PATIENCE_MS
+    )
     assert messages(application)[1].text, "what was streamed before the crash is kept"
     assert application.contents.badge._session.state.phase == "failed"
     send(application, "again")
-    qtbot.waitUntil(lambda: len(messages(application)) == 4 and controller.answering is None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(
+        lambda: len(messages(application)) == 4 and controller.answering is None, timeout=PATIENCE_MS
+    )
     assert messages(application)[3].text
 
 
@@ -139,8 +145,12 @@ def test_closing_while_it_answers_leaves_no_process(qtbot, start, home, model, m
     application.window.show_page(2)
     qtbot.waitUntil(lambda: application.contents.chat.controller.is_open, timeout=PATIENCE_MS)
     send(application, "hello")
-    qtbot.waitUntil(lambda: application.contents.badge._session.state.phase == "generating", timeout=PATIENCE_MS)
-    children = [p for p in psutil.Process().children(recursive=True) if "fake_engine" in " ".join(p.cmdline())]
+    qtbot.waitUntil(
+        lambda: application.contents.badge._session.state.phase == "generating", timeout=PATIENCE_MS
+    )
+    children = [
+        p for p in psutil.Process().children(recursive=True) if "fake_engine" in " ".join(p.cmdline())
+    ]
     assert children
     application.window.close()
     _, alive = psutil.wait_procs(children, timeout=10)
@@ -152,7 +162,8 @@ def test_closing_while_it_loads_leaves_no_process(qtbot, start, home, model):
     target = resolve(application.services.library, str(model))
     application.contents.badge._session.load(target)
     qtbot.waitUntil(
-        lambda: any("fake_engine" in " ".join(p.cmdline()) for p in psutil.Process().children()), timeout=PATIENCE_MS
+        lambda: any("fake_engine" in " ".join(p.cmdline()) for p in psutil.Process().children()),
+        timeout=PATIENCE_MS,
     )
     children = psutil.Process().children(recursive=True)
     application.window.close()
@@ -165,10 +176,14 @@ class Program:
 
     def __init__(self, home, *words, **more):
         kept = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
-        environment = {**kept, "AUTOGLM_HOME": str(home), "PYTHONPATH": str(ROOT), "QT_QPA_PLATFORM": "offscreen", **more}
+        environment = {**kept, "AUTOGLM_HOME": str(home), "PYTHONPATH": str(ROOT), **more}
+        environment["QT_QPA_PLATFORM"] = "offscreen"
         self.log = Path(home) / "logs" / "autoglm-desktop.log"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "autoglm_desktop", *words], env=environment, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", "autoglm_desktop", *words],
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def wait_painted(self):
@@ -213,7 +228,9 @@ def test_a_second_start_raises_the_first_window_and_ends(tmp_path):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="X11 is Linux's")
 def test_a_display_that_does_not_answer_becomes_the_terminal(tmp_path):
-    kept = {key: value for key, value in os.environ.items() if key not in ("WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
+    kept = {
+        key: value for key, value in os.environ.items() if key not in ("WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    }
     environment = {**kept, "AUTOGLM_HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "DISPLAY": ":4242"}
     done = subprocess.run(
         [sys.executable, "-m", "autoglm_desktop", "--lang", "en"],

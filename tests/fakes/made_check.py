@@ -40,11 +40,13 @@ def example() -> dict[str, Any]:
 
 def compact(document: dict[str, Any]) -> str:
     """The same JSON with one part of it per line."""
+
     def lines(items: list[Any], indent: str) -> str:
         return ",\n".join(indent + json.dumps(item, ensure_ascii=False) for item in items)
 
     machine = ",\n".join(
-        f"    {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in document["machine"].items()
+        f"    {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}"
+        for key, value in document["machine"].items()
     )
     models = []
     for model in document["models"]:

@@ -17,7 +17,10 @@ def test_results_arrive_on_the_guis_thread(qtbot, bridge, qapp):
         report("half")
         return threading.current_thread().name
 
-    job = bridge.submit(work, on_result=lambda value: seen.append((value, QThread.currentThread())), on_item=seen.append)
+    def result(value):
+        seen.append((value, QThread.currentThread()))
+
+    job = bridge.submit(work, on_result=result, on_item=seen.append)
     with qtbot.waitSignal(job.ended, timeout=5000):
         pass
     assert seen == ["half", ("usecases", qapp.thread())]

@@ -41,7 +41,9 @@ MACHINES = {
 def test_every_machine_at_every_width(machine: Machine, wish: str, width: int) -> None:
     text = cli_check.render(made_result(machine, CheckOptions(wish=wish)), width, False)
     commands = ("https://", "autoglm-desktop ")
-    wide = [line for line in text.splitlines() if columns(line) > width and not any(c in line for c in commands)]
+    wide = [
+        line for line in text.splitlines() if columns(line) > width and not any(c in line for c in commands)
+    ]
     assert not wide
     assert "None" not in text and "?" not in text.replace("Known", "") and "\x1b" not in text
 
@@ -74,7 +76,9 @@ def test_marks_for_what_starts_and_what_is_recommended() -> None:
     text = cli_check.render(
         made_result(machine, CheckOptions(wish="text"), Installed(frozenset(("Q4_K_M",)))), 100, False
     )
-    marks = {line.split()[0]: line for line in text.splitlines() if line.lstrip()[:1] in "★▶" and "GiB" in line}
+    marks = {
+        line.split()[0]: line for line in text.splitlines() if line.lstrip()[:1] in "★▶" and "GiB" in line
+    }
     assert "GGUF, CPU" in marks["▶"] and "GGUF, GPU" in marks["★"]
 
 
@@ -83,7 +87,9 @@ def test_next_steps_name_commands() -> None:
     text = cli_check.render(result, 100, False)
     assert "https://huggingface.co/mradermacher/AutoGLM-Phone-9B-GGUF" in text
     assert "not seen by this project" in text.replace("\n", " ").replace("     ", "")
-    assert "check autoglm-phone-9b --wish text" in cli_check.render(made_result(made.made_small()), 100, False)
+    assert "check autoglm-phone-9b --wish text" in cli_check.render(
+        made_result(made.made_small()), 100, False
+    )
 
 
 def test_colours_change_nothing_else() -> None:
@@ -145,7 +151,9 @@ def test_failures_are_one_sentence(
     assert captured.out == "" and len(captured.err.strip().splitlines()) == 1
 
 
-def test_run_is_a_coroutine_of_the_parsed_options(described: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_is_a_coroutine_of_the_parsed_options(
+    described: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     options = cli.build_parser().parse_args(["check", "--machine", str(described), "--variant", "Q2_K"])
     assert asyncio.run(cli_check.run(options)) == 0
     assert "Q2_K" in capsys.readouterr().out

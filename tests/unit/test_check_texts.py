@@ -25,7 +25,9 @@ def calls() -> Iterator[tuple[str, str, list[str]]]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and node.args:
                 name = ast.unparse(node.func)
-                texts = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+                texts = [
+                    a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)
+                ]
                 first = node.args[0]
                 if texts and isinstance(first, ast.Constant) and first.value == texts[0]:
                     yield name, f"{path.relative_to(ROOT)}:{node.lineno}", texts
@@ -145,7 +147,9 @@ def test_east_asian_characters_take_two_columns() -> None:
 
 
 @pytest.mark.parametrize("width", [24, 40, 80])
-@pytest.mark.parametrize("text", ["显存不足，请关闭其他程序，然后再试一次。", "word " * 30, "", "a" * 15 + " 显存"])
+@pytest.mark.parametrize(
+    "text", ["显存不足，请关闭其他程序，然后再试一次。", "word " * 30, "", "a" * 15 + " 显存"]
+)
 def test_paragraphs_keep_their_width(text: str, width: int) -> None:
     lines = paragraph(text, width, indent="  ")
     assert all(columns(line) <= width for line in lines)
@@ -156,7 +160,9 @@ def test_tables_line_up() -> None:
     rows = [["✘", "显存", "lacks 3 GiB"], ["·", "a longer name", "x " * 40]]
     lines = table(["", "way", "why"], rows, 60, [Style(False)] * 2)
     assert all(columns(line) <= 60 for line in lines)
-    starts = {columns(line[: line.index(found)]) for line, found in zip(lines[1:], ("lacks", "x "), strict=False)}
+    starts = {
+        columns(line[: line.index(found)]) for line, found in zip(lines[1:], ("lacks", "x "), strict=False)
+    }
     assert len(starts) == 1
     narrow = table(["", "way", "why"], rows, 30, [Style(False)] * 2)
     assert all(columns(line) <= 30 for line in narrow)

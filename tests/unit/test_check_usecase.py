@@ -79,7 +79,10 @@ def test_this_machine(services: Services) -> None:
     assert set(seen) == {"os", "cpu", "memory", "disk", "gpus", "runtime"}
     document = to_json(result)
     assert_contract(document)
-    assert [model["id"] for model in document["models"]] == ["autoglm-phone-9b", "autoglm-phone-9b-multilingual"]
+    assert [model["id"] for model in document["models"]] == [
+        "autoglm-phone-9b",
+        "autoglm-phone-9b-multilingual",
+    ]
     assert document["machine"]["memory"]["total_bytes"] > 0
     assert not services.home.exists(), "a check writes nothing"
 
@@ -202,7 +205,9 @@ def test_a_projector_alone_is_no_model(services: Services, tmp_path: Path) -> No
 
 def test_model_and_variant_as_target(services: Services, tmp_path: Path) -> None:
     described = machine_file(tmp_path, machine_to_json(made.made_rtx_4090()))
-    result = check(services, target="AutoGLM-Phone-9B:q6_k", machine_file=described, wish="text", context=5000)
+    result = check(
+        services, target="AutoGLM-Phone-9B:q6_k", machine_file=described, wish="text", context=5000
+    )
     (model,) = result.models
     assert (model.id, model.wish) == ("autoglm-phone-9b", "text")
     row = model.rung("gguf-gpu")

@@ -187,7 +187,10 @@ def test_downloads_count_the_projector_for_a_phone_and_what_is_there() -> None:
     projector = 1_786_959_136
     text = plan(made.made_rtx_3060(), "text", variant="Q4_K_M").rung("gguf-gpu").download_bytes
     assert text is not None and text / GB == pytest.approx(6.17, abs=0.01)
-    assert plan(made.made_rtx_3060(), "phone", variant="Q4_K_M").rung("gguf-gpu").download_bytes == text + projector
+    assert (
+        plan(made.made_rtx_3060(), "phone", variant="Q4_K_M").rung("gguf-gpu").download_bytes
+        == text + projector
+    )
     half = plan(made.made_rtx_3060(), "phone", variant="Q4_K_M", subject=autoglm("Q4_K_M"))
     assert half.rung("gguf-gpu").download_bytes == projector
     assert not half.rung("gguf-gpu").installed
@@ -234,7 +237,9 @@ def test_too_big_wins_over_crashes() -> None:
 def test_a_remembered_crash_does_the_same() -> None:
     note = CrashNote("gguf-gpu", "crashed", "SIGSEGV")
     subject = autoglm("Q4_K_M")
-    found = plan(made.made_rtx_4060(), "text", subject=subject, engines=(CPU_ENGINE, CUDA_ENGINE), crashes=(note,))
+    found = plan(
+        made.made_rtx_4060(), "text", subject=subject, engines=(CPU_ENGINE, CUDA_ENGINE), crashes=(note,)
+    )
     assert codes(found)["gguf-gpu"] == "crashes_here"
     assert found.chosen == "gguf-split"
 

@@ -74,7 +74,9 @@ def test_layers_like_llama_cpp_fits_them(free: int, margin: int, kv_type: str, e
     counts = [
         layers
         for layers in range(1, EVERYTHING + 1)
-        if (found := placed(Placement(8192, kv_type, layers))["gpu:0"]).total - found.overhead + for_all_logits
+        if (found := placed(Placement(8192, kv_type, layers))["gpu:0"]).total
+        - found.overhead
+        + for_all_logits
         <= (free - margin) * MIB
     ]
     assert max(counts) == pytest.approx(expected, abs=1)

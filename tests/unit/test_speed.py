@@ -11,7 +11,9 @@ Q4_K_M = 5539 * MIB
 STEP = PhoneStep(3354, 2000, 0, 200)
 
 
-def gpu(name: str, gb_s: int | None, vendor: str = "nvidia", capability: tuple[int, int] | None = None) -> Gpu:
+def gpu(
+    name: str, gb_s: int | None, vendor: str = "nvidia", capability: tuple[int, int] | None = None
+) -> Gpu:
     bandwidth = gb_s * GB if gb_s is not None else None
     return Gpu(0, vendor, name, compute_capability=capability, memory_bandwidth_bytes_per_s=bandwidth)
 
@@ -52,7 +54,10 @@ def test_efficiency_of_cards_without_a_figure(card: Gpu, expected: float) -> Non
 def test_split_adds_the_times_of_both() -> None:
     card, cpu = gpu("NVIDIA GeForce RTX 4060", 272), Cpu(memory_bandwidth_bytes_per_s=51 * GB)
     whole = speed.decode(speed.Reads(4 * GB, 2 * GB), card, cpu)
-    one, other = speed.decode(speed.Reads(4 * GB, 0), card, cpu), speed.decode(speed.Reads(0, 2 * GB), card, cpu)
+    one, other = (
+        speed.decode(speed.Reads(4 * GB, 0), card, cpu),
+        speed.decode(speed.Reads(0, 2 * GB), card, cpu),
+    )
     assert whole and one and other
     assert 1 / whole == pytest.approx(1 / one + 1 / other)
 
@@ -65,7 +70,9 @@ def test_unknown_bandwidth_is_unknown_speed() -> None:
     assert speed.decode(speed.Reads(0, 2 * GB), known, Cpu(memory_bandwidth_bytes_per_s=0)) is None
 
 
-@pytest.mark.parametrize(("name", "vendor", "seconds"), [("RTX 3060", "nvidia", 2.2), ("Apple M4", "apple", 21)])
+@pytest.mark.parametrize(
+    ("name", "vendor", "seconds"), [("RTX 3060", "nvidia", 2.2), ("Apple M4", "apple", 21)]
+)
 def test_prefill_of_a_screenshot(name: str, vendor: str, seconds: float) -> None:
     found = speed.prefill(gpu(name, 100, vendor), all_on_gpu=True)
     assert found is not None

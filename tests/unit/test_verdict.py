@@ -94,7 +94,11 @@ def test_the_order_of_recommending(plans: list[RungPlan], expected: str) -> None
 
 
 def test_each_variant_stands_on_its_fastest_rung() -> None:
-    plans = [text("Q4_K_M", 6.0, "gguf-cpu"), text("Q4_K_M", 9.0, "gguf-split"), text("Q4_K_M", 8.0, "gguf-cpu-safe")]
+    plans = [
+        text("Q4_K_M", 6.0, "gguf-cpu"),
+        text("Q4_K_M", 9.0, "gguf-split"),
+        text("Q4_K_M", 8.0, "gguf-cpu-safe"),
+    ]
     found = choice.recommended(plans, "text")
     assert found is not None and found.rung == "gguf-split"
     assert choice.recommended([], "text") is None

@@ -60,7 +60,9 @@ class SystemPage(Page):
         self.copy_button = button(_("Copy report"))
         self.again_button = button(_("Check again"), self.start)
         self.test_button = button(_("Test it again"), self.engine_test_wanted.emit, "link")
-        self.test_button.setToolTip(_("Runs the engine's self-test anew and forgets crashes that were remembered."))
+        self.test_button.setToolTip(
+            _("Runs the engine's self-test anew and forgets crashes that were remembered.")
+        )
         self.test_button.hide()
         self.tiles["engine"].add_button(self.test_button)
         self._arrange()
