@@ -101,7 +101,7 @@ async def _answer(
     sampling: Sampling,
 ) -> AsyncGenerator[Asked | Delta | Answered, None]:
     history = await archive.run(Conversations.messages, conversation.id)
-    answer = await archive.run(Conversations.append, conversation.id, "assistant", "")
+    answer = await _begin(archive, session, conversation)
     yield Asked(conversation, question, answer)
     writer = _Writer(archive, answer)
     try:
@@ -118,6 +118,16 @@ async def _answer(
     finally:
         await writer.close(session)
     yield Answered(writer.answer)
+
+
+async def _begin(archive: Archive, session: Session, conversation: Conversation) -> StoredMessage:
+    """The empty answer, on disk. Cancelled while it is written, it is kept as cancelled rather than as unfinished."""
+    written = asyncio.ensure_future(archive.run(Conversations.append, conversation.id, "assistant", ""))
+    try:
+        return await asyncio.shield(written)
+    except asyncio.CancelledError:
+        await _Writer(archive, await written).close(session)
+        raise
 
 
 class _Writer:
