@@ -57,7 +57,8 @@ class Description:
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of an installed environment. ``self_test``: passed | safe_mode | failed | not_run."""
+    """What is known of an installed environment. ``self_test``: passed | safe_mode | failed | not_run.
+    ``made_by``: the kind of attempt that installed it, wheel or source; None for the application's own."""
 
     name: str
     version: str | None = None
@@ -66,6 +67,7 @@ class Record:
     devices: tuple[str, ...] = ()
     self_test: str = "not_run"
     message: str | None = None
+    made_by: str | None = None
     options: EngineOptions = field(default_factory=EngineOptions)
 
 

@@ -91,8 +91,11 @@ class Installer:
         self._log_folder = log_folder
         self._pip = list(pip) if pip is not None else [sys.executable, "-m", "pip"]
 
-    async def install(self, name: str, report: Report) -> None:
-        """Install an environment; cancelling the task stops everything it started and leaves nothing half done.
+    async def install(
+        self, name: str, report: Report, kinds: tuple[str, ...] = ("wheel", "source")
+    ) -> None:
+        """Install an environment by attempts of ``kinds``; cancelling the task stops everything it started and
+        leaves nothing half done.
 
         Raises EngineError (engine_no_compiler, engine_no_network, engine_install_failed, …).
         """
@@ -105,18 +108,21 @@ class Installer:
         try:
             async with _locked(folder.with_name(name + ".lock"), report):
                 if self._environments.find(name) is None:  # else another instance has done it meanwhile
-                    await self._install(description, folder, report)
+                    await self._install(description, folder, report, kinds)
         except OSError as error:
             code = "disk_full_install" if error.errno == errno.ENOSPC else "engine_install_failed"
             values = {"detail": str(error), "log": self._log(), "needed": description.installed_mb}
             raise EngineError(code, name=name, **values) from error
 
-    async def _install(self, description: Description, folder: Path, report: Report) -> None:
+    async def _install(
+        self, description: Description, folder: Path, report: Report, kinds: tuple[str, ...]
+    ) -> None:
         finished = False
         try:
             await self._create(folder, report)
-            version = await self._try_attempts(description, folder, report)
-            self._environments.write(Record(description.name, version), own=False)
+            attempts = [a for a in attempts_for(description, platform_tag()) if a.kind in kinds]
+            version, kind = await self._try(attempts, description, folder, report)
+            self._environments.write(Record(description.name, version, made_by=kind), own=False)
             finished = True
         finally:
             if not finished:
@@ -131,9 +137,12 @@ class Installer:
                 "engine_install_failed", name=folder.name, detail=_summary(lines), log=self._log()
             )
 
-    async def _try_attempts(self, description: Description, folder: Path, report: Report) -> str:
+    async def _try(
+        self, attempts: Sequence[Attempt], description: Description, folder: Path, report: Report
+    ) -> tuple[str, str]:
+        """The version that is installed then, and the kind of the attempt that did it."""
         failures: list[list[str]] = []
-        for attempt in attempts_for(description, platform_tag()):
+        for attempt in attempts:
             if attempt.kind == "source" and compiler_missing():
                 if failures and _offline(failures[-1]):
                     break  # with a network there might be a wheel, and no need of a compiler
@@ -145,7 +154,7 @@ class Installer:
             settings = {"CMAKE_ARGS": attempt.cmake_args} if attempt.cmake_args else {}
             code, lines = await self._run(command, settings, report)
             if code == 0:
-                return await self._version(folder, description)
+                return await self._version(folder, description), attempt.kind
             log.warning("%s by %s failed: %s", description.name, attempt.kind, _summary(lines))
             failures.append(lines)
         raise self._failure(description, failures)

@@ -29,22 +29,33 @@ async def install(
     Nothing to do: returns at once. With ``repair`` one whose self-test failed is made afresh (the application's
     own is tested again). Cancelling leaves nothing half done. Raises EngineError.
     """
-    found = services.environments.find(name)
-    if repair and found is not None and found.record.self_test == "failed":
-        await remove(services, name)
+    async with services.engine_work:  # the window's banner and a model being loaded may ask at the same time
         found = services.environments.find(name)
-    if found is None:
-        services.require_home()
-        installer = Installer(services.environments, services.logs, services.pip)
-        await installer.install(name, report)
-        found = services.environments.find(name)
+        if repair and found is not None and found.record.self_test == "failed":
+            await remove(services, name)
+            found = services.environments.find(name)
         if found is None:
-            raise EngineError(
-                "engine_install_failed", name=name, detail="", log=str(services.logs / "install.log")
-            )
-    hardware = crashes.hardware_key(await services.machine())
-    if found.record.self_test == "not_run" or found.record.hardware != hardware:
-        found = await _test(services, name, found, hardware, report)
+            found = await _make(services, name, report)
+        hardware = crashes.hardware_key(await services.machine())
+        if found.record.self_test == "not_run" or found.record.hardware != hardware:
+            found = await _test(services, name, found, hardware, report)
+            if found.record.self_test == "failed" and found.record.made_by == "wheel":
+                # A published wheel may use instructions that this processor lacks; a build from source can't.
+                await remove(services, name)
+                found = await _make(services, name, report, kinds=("source",))
+                found = await _test(services, name, found, hardware, report)
+        return found
+
+
+async def _make(
+    services: Services, name: str, report: Report, kinds: tuple[str, ...] = ("wheel", "source")
+) -> Environment:
+    services.require_home()
+    installer = Installer(services.environments, services.logs, services.pip)
+    await installer.install(name, report, kinds)
+    found = services.environments.find(name)
+    if found is None:
+        raise EngineError("engine_install_failed", name=name, detail="", log=str(services.logs / "install.log"))
     return found
 
 

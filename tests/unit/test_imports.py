@@ -25,7 +25,7 @@ ALLOWED = {
     "launcher": {"po"},
     "cli": {"core", "usecases", "texts", "i18n", "store", "host", "app", "service", "cli"},
     "app": {"core", "usecases", "texts", "i18n", "store", "host", "gui"},
-    "__main__": {"cli", "engine"},
+    "__main__": {"cli", "engine", "host"},
 }
 ENGINE_STORE = ("gguf", "safetensors")
 FENCED = {
