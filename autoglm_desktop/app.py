@@ -53,6 +53,7 @@ class Application:
         app.styleHints().colorSchemeChanged.connect(self._scheme_changed)
         self._end: Callable[[], None] | None = None
         self._closed = False
+        self._crash_shown = False
 
     def show(self) -> None:
         self.window.show()
@@ -77,8 +78,10 @@ class Application:
 
         async def finish() -> None:
             """The engine first: an answer that is cut off is saved before its file closes."""
-            await session.close()
-            await contents.chat.finish()
+            try:
+                await session.close()
+            finally:
+                await contents.chat.finish()
 
         self._end = lambda: bridge.close(finish)
         self.window.fill(contents)
@@ -102,10 +105,15 @@ class Application:
 
     def crashed(self, error: BaseException) -> None:
         """Show an unexpected error; the user goes on or quits."""
+        if self._crash_shown or self._closed:
+            return  # it is in the log; one dialog is enough
         from .gui.crash_dialog import CrashDialog
 
+        self._crash_shown = True
         dialog = CrashDialog(error, paths.logs() / "autoglm-desktop.log", self.window)
-        if not dialog.exec():
+        go_on = dialog.exec()
+        self._crash_shown = False
+        if not go_on:
             self.window.close()
 
     def _scheme_changed(self) -> None:

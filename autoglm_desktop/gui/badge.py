@@ -14,6 +14,7 @@ from .session_model import SessionModel
 from .theme import GAP
 from .widgets.labels import ElidedLabel
 
+NAME_WIDTH = 40 * GAP
 TONES = {"ready": "good", "generating": "good", "loading": "busy", "installing": "busy", "failed": "bad"}
 
 
@@ -58,8 +59,8 @@ class Badge(QFrame):
         self._session = session
         self.pill = QLabel()
         self.pill.setProperty("role", "pill")
-        self.name = QLabel()
-        self.name.setProperty("role", "subtitle")
+        self.name = ElidedLabel(role="subtitle")
+        self.name.setMaximumWidth(NAME_WIDTH)
         self.detail = ElidedLabel(role="muted", mode=Qt.TextElideMode.ElideRight)
         self.action = QPushButton()
         self.action.clicked.connect(self._act)
@@ -80,12 +81,10 @@ class Badge(QFrame):
         self.pill.setProperty("tone", TONES.get(state.phase, ""))
         self.pill.style().unpolish(self.pill)
         self.pill.style().polish(self.pill)
-        self.name.setText(state.target.name if state.target is not None else "")
+        self.name.set_text(state.target.name if state.target is not None else "")
         self.name.setVisible(state.target is not None)
-        text = detail_text(state)
-        self.detail.set_text(text)
+        self.detail.set_text(detail_text(state))
         self.pill.setToolTip(self._proof(state))
-        self.name.setToolTip(self._proof(state))
         self.action.setVisible(state.phase in ("ready", "loading", "installing"))
         self.action.setText(_("Free the memory") if state.phase == "ready" else _("Cancel"))
 

@@ -7,6 +7,8 @@ the GUI's thread as queued signals. No widget, model or connection crosses: only
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import functools
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -120,7 +122,7 @@ class Bridge(QObject):
         done = asyncio.run_coroutine_threadsafe(self._finish(last), self._loop)
         try:
             done.result(timeout)
-        except TimeoutError:
+        except concurrent.futures.TimeoutError:  # Python 3.10's own kind
             log.error("background work did not end within %.0f s", timeout)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout)
@@ -139,32 +141,37 @@ class Bridge(QObject):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if last is not None:
-            await last()
+            problem = (await asyncio.gather(last(), return_exceptions=True))[0]
+            if isinstance(problem, BaseException):
+                log.error("the end of background work failed", exc_info=problem)
 
     def _start(self, job: Job, work: Callable[[Report], Coroutine[Any, Any, Any]]) -> None:
         if self._closing:
             return
         job.task = self._loop.create_task(self._run(job, work))
+        # A callback, as a task that is cancelled before its first step never runs a line of its own.
+        job.task.add_done_callback(functools.partial(self._ended, job))
 
-    async def _run(self, job: Job, work: Callable[[Report], Coroutine[Any, Any, Any]]) -> None:
+    async def _run(self, job: Job, work: Callable[[Report], Coroutine[Any, Any, Any]]) -> Any:
         def report(value: object) -> None:
             self.deliver(lambda: job.item.emit(value))
 
-        try:
-            result = await work(report)
-        except asyncio.CancelledError:
-            self._end(job, lambda: job.cancelled.emit())
-        except AppError as error:
-            found = error
-            self._end(job, lambda: job.failed.emit(found))
-        except Exception as error:
-            log.exception("unexpected error in background work")
-            unexpected = error
-            self._end(job, lambda: self.crashed.emit(unexpected))
-        else:
-            self._end(job, lambda: job.finished.emit(result))
+        return await work(report)
 
-    def _end(self, job: Job, tell: Callable[[], None]) -> None:
+    def _ended(self, job: Job, task: asyncio.Task[Any]) -> None:
+        if task.cancelled():
+            self._end(job, job.cancelled.emit)
+            return
+        error = task.exception()
+        if error is None:
+            self._end(job, functools.partial(job.finished.emit, task.result()))
+        elif isinstance(error, AppError):
+            self._end(job, functools.partial(job.failed.emit, error))
+        else:
+            log.error("unexpected error in background work", exc_info=error)
+            self._end(job, functools.partial(self.crashed.emit, error))
+
+    def _end(self, job: Job, tell: Callable[[], object]) -> None:
         def finish() -> None:
             tell()
             job.ended.emit()

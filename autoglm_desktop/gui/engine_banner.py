@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from ..core.errors import AppError
@@ -33,6 +33,7 @@ class EngineBanner(QFrame):
         self._job: Job | None = None
         self._worked = False
         self._text = QLabel()
+        self._text.setTextFormat(Qt.TextFormat.PlainText)
         self._text.setWordWrap(True)
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
@@ -115,7 +116,7 @@ class EngineBanner(QFrame):
         if self._job is not None:
             self._job.cancel()
         else:
-            self.start()
+            self._run(install_or_test)
 
     def _look(self, kind: str, text: str, button: str | None) -> None:
         if self.property("banner") != kind:
@@ -126,3 +127,11 @@ class EngineBanner(QFrame):
         self.button.setVisible(button is not None)
         self.button.setText(button or "")
         self.show()
+
+
+async def install_or_test(services: Services, name: str, report: engines.Report) -> Environment:
+    """Another try that the user asks for: where only the self-test failed, that is what is tried again."""
+    found = await engines.install(services, name, report)
+    if found.record.self_test == "failed":
+        found = await engines.test(services, name, report)
+    return found

@@ -38,6 +38,7 @@ class MainWindow(QMainWindow):
 
     painted = Signal()
     closed = Signal()
+    _pictures: tuple[str, ...] = ()  # of the class, as events come while __init__ still runs
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,8 +90,15 @@ class MainWindow(QMainWindow):
         self.activateWindow()
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        self.hide()  # ending the engine may take a moment
         self.closed.emit()
         event.accept()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            for index, picture in enumerate(self._pictures):
+                self._buttons.button(index).setIcon(icon(picture))
 
     def event(self, event: QEvent) -> bool:
         done = super().event(event)
@@ -107,9 +115,8 @@ class MainWindow(QMainWindow):
         brand.setObjectName("brand")
         column.addWidget(brand)
         column.addSpacing(2 * GAP)
-        for index, (title, picture) in enumerate(
-            ((_("System check"), "check"), (_("Models"), "models"), (_("Chat"), "chat"))
-        ):
+        entries = ((_("System check"), "check"), (_("Models"), "models"), (_("Chat"), "chat"))
+        for index, (title, picture) in enumerate(entries):
             button = QToolButton()
             button.setText(f" {title}")
             button.setAccessibleName(title)
@@ -122,6 +129,7 @@ class MainWindow(QMainWindow):
             button.setMinimumWidth(NAVIGATION_WIDTH - 3 * GAP)
             self._buttons.addButton(button, index)
             column.addWidget(button)
+        self._pictures = tuple(picture for _title, picture in entries)
         column.addStretch(1)
         self._buttons.idClicked.connect(self.show_page)
 

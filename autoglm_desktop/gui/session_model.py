@@ -35,17 +35,22 @@ class SessionModel(QObject):
         return self._session
 
     def load(self, target: Target, wishes: Wishes | None = None) -> Job:
-        """Load a model; a load that still runs is cancelled first."""
+        """Load a model. A load that still runs is cancelled first, an answer that is being written is stopped."""
         self.cancel_load()
-        self._load = self._bridge.submit(
+        self.stop()
+        job = self._bridge.submit(
             lambda _report: self._session.load(target, wishes or Wishes()), on_error=self.failed.emit
         )
-        self._load.ended.connect(self._load_ended)
-        return self._load
+        job.ended.connect(lambda: self._load_ended(job))
+        self._load = job
+        return job
 
     def cancel_load(self) -> None:
+        """Cancel a load: one that was asked for, and one that a message to an unloaded model began."""
         if self._load is not None:
             self._load.cancel()
+        else:
+            self._bridge.call(self._session.cancel_load)
 
     def unload(self) -> Job:
         """Free the memory; the next message loads again."""
@@ -68,8 +73,9 @@ class SessionModel(QObject):
             lambda: self._session.generate(list(messages), sampling), on_item, on_end, on_error
         )
 
-    def _load_ended(self) -> None:
-        self._load = None
+    def _load_ended(self, job: Job) -> None:
+        if self._load is job:  # not the load that followed it
+            self._load = None
 
     def _from_loop(self, state: SessionState) -> None:
         self._bridge.deliver(functools.partial(self._show, state))

@@ -91,9 +91,7 @@ class Installer:
         self._log_folder = log_folder
         self._pip = list(pip) if pip is not None else [sys.executable, "-m", "pip"]
 
-    async def install(
-        self, name: str, report: Report, kinds: tuple[str, ...] = ("wheel", "source")
-    ) -> None:
+    async def install(self, name: str, report: Report, kinds: tuple[str, ...] = ("wheel", "source")) -> None:
         """Install an environment by attempts of ``kinds``; cancelling the task stops everything it started and
         leaves nothing half done.
 
@@ -106,7 +104,7 @@ class Installer:
         except OSError as error:
             raise EngineError("folder_not_writable", path=str(folder.parent), detail=str(error)) from error
         try:
-            async with _locked(folder.with_name(name + ".lock"), report):
+            async with locked(folder.with_name(name + ".lock"), report):
                 if self._environments.find(name) is None:  # else another instance has done it meanwhile
                     await self._install(description, folder, report, kinds)
         except OSError as error:
@@ -222,7 +220,7 @@ class Installer:
 
 
 @contextlib.asynccontextmanager
-async def _locked(path: Path, report: Report) -> AsyncIterator[None]:
+async def locked(path: Path, report: Report) -> AsyncIterator[None]:
     """Hold a lock file; wait, cancellably, while another instance holds it. Raises OSError."""
     lock = FileLock(str(path))
     while True:

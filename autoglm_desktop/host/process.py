@@ -134,6 +134,7 @@ class EngineProcess:
             await self.ended.wait()
         except asyncio.CancelledError:
             self.kill()  # a second Ctrl-C: no time for manners
+            await self.ended.wait()
             raise
 
     def kill(self) -> None:

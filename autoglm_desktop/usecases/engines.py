@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ..core.errors import EngineError
 from ..host import crashes
 from ..host.environments import Environment
-from ..host.install import Installer, InstallProgress
+from ..host.install import Installer, InstallProgress, locked
 from ..host.self_test import self_test
 from .services import Services
 
@@ -29,22 +29,21 @@ async def install(
     Nothing to do: returns at once. With ``repair`` one whose self-test failed is made afresh (the application's
     own is tested again). Cancelling leaves nothing half done. Raises EngineError.
     """
-    async with services.engine_work:  # the window's banner and a model being loaded may ask at the same time
+    found = services.environments.find(name)
+    if repair and found is not None and found.record.self_test == "failed":
+        await remove(services, name)
         found = services.environments.find(name)
-        if repair and found is not None and found.record.self_test == "failed":
+    if found is None:
+        found = await _make(services, name, report)
+    hardware = crashes.hardware_key(await services.machine())
+    if found.record.self_test == "not_run" or found.record.hardware != hardware:
+        found = await _test(services, name, hardware, report, again=False)
+        if found.record.self_test == "failed" and found.record.made_by == "wheel":
+            # A published wheel may use instructions that this processor lacks; a build from source can't.
             await remove(services, name)
-            found = services.environments.find(name)
-        if found is None:
-            found = await _make(services, name, report)
-        hardware = crashes.hardware_key(await services.machine())
-        if found.record.self_test == "not_run" or found.record.hardware != hardware:
-            found = await _test(services, name, found, hardware, report)
-            if found.record.self_test == "failed" and found.record.made_by == "wheel":
-                # A published wheel may use instructions that this processor lacks; a build from source can't.
-                await remove(services, name)
-                found = await _make(services, name, report, kinds=("source",))
-                found = await _test(services, name, found, hardware, report)
-        return found
+            await _make(services, name, report, kinds=("source",))
+            found = await _test(services, name, hardware, report, again=False)
+    return found
 
 
 async def _make(
@@ -55,7 +54,9 @@ async def _make(
     await installer.install(name, report, kinds)
     found = services.environments.find(name)
     if found is None:
-        raise EngineError("engine_install_failed", name=name, detail="", log=str(services.logs / "install.log"))
+        raise EngineError(
+            "engine_install_failed", name=name, detail="", log=str(services.logs / "install.log")
+        )
     return found
 
 
@@ -70,23 +71,29 @@ async def test(services: Services, name: str, report: Report = _ignore) -> Envir
     services.require_home()
     await asyncio.to_thread(services.crashes.forget, found.record.version or "", found.description.backend)
     hardware = crashes.hardware_key(await services.machine())
-    return await _test(services, name, found, hardware, report)
+    return await _test(services, name, hardware, report, again=True)
 
 
-async def _test(
-    services: Services, name: str, found: Environment, hardware: str, report: Report
-) -> Environment:
+async def _test(services: Services, name: str, hardware: str, report: Report, *, again: bool) -> Environment:
+    """One self-test at a time, of all instances; one that waited takes the other's result unless ``again``."""
     services.require_home()
-    report(InstallProgress("self_test", None, name))
+    folder = services.environments.path(name)
     try:
-        record = await self_test(found, services.cache, hardware, command=services.command)
-        services.environments.write(record, own=found.own)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        async with locked(folder.with_name(name + ".test.lock"), report):
+            found = services.environments.find(name)
+            if found is None:
+                raise EngineError("engine_not_installed", name=name)
+            if again or found.record.self_test == "not_run" or found.record.hardware != hardware:
+                report(InstallProgress("self_test", None, name))
+                record = await self_test(found, services.cache, hardware, command=services.command)
+                services.environments.write(record, own=found.own)
     except OSError as error:
         detail = error.strerror or str(error)
         raise EngineError("folder_not_writable", path=str(services.home), detail=detail) from error
-    again = services.environments.find(name)
-    assert again is not None
-    return again
+    tested = services.environments.find(name)
+    assert tested is not None
+    return tested
 
 
 async def remove(services: Services, name: str) -> bool:

@@ -7,7 +7,7 @@ import errno
 import logging
 import os
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -35,7 +35,6 @@ class Services:
     library: Library
     command: Command = engine_command
     pip: tuple[str, ...] | None = None
-    engine_work: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False, compare=False)
 
     @property
     def models(self) -> Path:

@@ -74,6 +74,7 @@ class Session:
         self._prepare = prepare
         self._running: Running | None = None
         self._request: str | None = None
+        self._walking: asyncio.Future[Running] | None = None
         self._target: Target | None = None
         self._wishes = Wishes()
         self._hardware = ""
@@ -137,6 +138,11 @@ class Session:
         if self._running is not None and self._request is not None:
             self._running.process.cancel(self._request)
 
+    def cancel_load(self) -> None:
+        """Cancel a load that runs, whoever began it; who waits for it gets CancelledError."""
+        if self._walking is not None:
+            self._walking.cancel()
+
     async def _alive(self) -> Running:
         if self._running is not None and self._running.process.exit is None:
             return self._running
@@ -151,7 +157,8 @@ class Session:
         self._target, self._wishes = target, wishes
         self._set(SessionState("loading", target))
         try:
-            running = await self._walk(target, wishes)
+            self._walking = asyncio.ensure_future(self._walk(target, wishes))
+            running = await self._walking
         except AppError as error:
             tries = error.tries if isinstance(error, LadderFailed) else ()
             self._set(SessionState("failed", target, error=error, tries=tries))
@@ -162,6 +169,8 @@ class Session:
         except Exception:  # a bug, told by the caller; nobody shall wait for this load for ever
             self._set(SessionState("failed", target))
             raise
+        finally:
+            self._walking = None
         self._running = running
         running.process.on_end = self._ended
         self._set(
