@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import __version__, i18n
+from . import __version__, cli_words, i18n
 from .core.errors import AppError
 from .i18n import _
 
@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     i18n.set_language(_language_of(words))
     _utf8_output()
+    cli_words.translate()
     options = build_parser().parse_args(words)
     _log_to_file(verbose=options.verbose)
     try:
