@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from autoglm_desktop.core.units import format_bytes
-from autoglm_desktop.probe import cpu
+from autoglm_desktop.probe.cpu import probe_cpu
 
 NAMES = ("setup", "startup", "check", "token_overhead", "load", "memory")
 MEASURED = Path(__file__).resolve().parents[2] / "docs" / "measured.md"
@@ -19,7 +19,7 @@ MEASURED = Path(__file__).resolve().parents[2] / "docs" / "measured.md"
 
 def machine() -> str:
     return (
-        f"{cpu.probe().name}, {psutil.cpu_count()} logical cores, {format_bytes(psutil.virtual_memory().total)} RAM, "
+        f"{probe_cpu().name}, {psutil.cpu_count()} logical cores, {format_bytes(psutil.virtual_memory().total)} RAM, "
         f"{platform.system()} {platform.release().split('-')[0]}, Python {platform.python_version()}"
     )
 
