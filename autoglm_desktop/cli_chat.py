@@ -87,7 +87,7 @@ async def load_visibly(services: Services, session: Session, target: Target, wis
         line.end()
     assert state.plan is not None and state.proof is not None
     environment = services.environments.find(state.engine or "")
-    if environment is not None and environment.record.self_test == "safe_mode":
+    if environment is not None:
         print(texts.engine_text(environment), file=sys.stderr)
     print(f"{texts.rung_text(state.plan.rung)} · {texts.proof_text(state.proof)}", file=sys.stderr)
     if wishes.context is not None and state.plan.context is not None and state.plan.context < wishes.context:
