@@ -6,6 +6,7 @@ Use ``_("Text with {name}").format(name=…)``; ``N_`` marks a string in a table
 from __future__ import annotations
 
 import gettext
+import os
 
 from . import po
 from .po import LANGUAGES, choose, sentences
@@ -30,11 +31,17 @@ def language() -> str:
 
 
 def _(message: str) -> str:
-    return _current.gettext(message)
+    return _as_started(_current.gettext(message))
 
 
 def ngettext(singular: str, plural: str, count: int) -> str:
-    return _current.ngettext(singular, plural, count)
+    return _as_started(_current.ngettext(singular, plural, count))
+
+
+def _as_started(text: str) -> str:
+    """Commands in a text as this user types them: ``launch.py`` says by AUTOGLM_COMMAND how it was started."""
+    command = os.environ.get("AUTOGLM_COMMAND")
+    return text.replace("autoglm-desktop ", f"{command} ") if command else text
 
 
 def N_(message: str) -> str:

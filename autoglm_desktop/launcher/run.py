@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,11 @@ def dry_run(checkout: Path, options: Options, language: str) -> int:
     return DONE
 
 
+def command_line(script: str) -> str:
+    """How the user starts the program: the application's texts then name commands that exist."""
+    return f"py {script}" if os.name == "nt" else f"python3 {shlex.quote(script)}"
+
+
 def finish(checkout: Path, facts: Facts, step: Step) -> int:
     """The last step of a plan."""
     if isinstance(step, Refuse):
@@ -121,7 +127,8 @@ def finish(checkout: Path, facts: Facts, step: Step) -> int:
         # -P: a file of the user's own in the current folder must not pass for a module.
         stamp = venvs.read_stamp(Path(facts.folder))
         safe = ("-P",) if stamp and stamp.python >= (3, 11) else ()
-        return child.become([str(python), *safe, "-m", "autoglm_desktop", *step.arguments], os.environ)
+        environ = {**os.environ, "AUTOGLM_COMMAND": command_line(sys.argv[0])}
+        return child.become([str(python), *safe, "-m", "autoglm_desktop", *step.arguments], environ)
     environ = checks.environment(os.environ)
     if step.command == "benchmarks":
         return child.run_visibly(

@@ -110,3 +110,12 @@ def test_every_text_is_translated_with_its_placeholders():
     assert len(messages) > 200
     assert not missing, f"{len(missing)} without translation, first: {missing[:5]}"
     assert not differing
+
+
+def test_commands_are_named_as_the_program_was_started(monkeypatch):
+    monkeypatch.delenv("AUTOGLM_COMMAND", raising=False)
+    i18n.set_language("en")
+    assert i18n._("autoglm-desktop engines install {name}") == "autoglm-desktop engines install {name}"
+    monkeypatch.setenv("AUTOGLM_COMMAND", "python3 launch.py")
+    assert i18n._("autoglm-desktop engines install {name}") == "python3 launch.py engines install {name}"
+    assert i18n._("AutoGLM Desktop") == "AutoGLM Desktop"
