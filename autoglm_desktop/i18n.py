@@ -12,7 +12,17 @@ from . import po
 from .po import LANGUAGES, choose, sentences
 from .store import paths
 
-__all__ = ["LANGUAGES", "N_", "_", "choose", "language", "ngettext", "sentences", "set_language"]
+__all__ = [
+    "LANGUAGES",
+    "N_",
+    "_",
+    "as_started",
+    "choose",
+    "language",
+    "ngettext",
+    "sentences",
+    "set_language",
+]
 
 _current: gettext.NullTranslations = gettext.NullTranslations()
 _language = "en"
@@ -31,14 +41,14 @@ def language() -> str:
 
 
 def _(message: str) -> str:
-    return _as_started(_current.gettext(message))
+    return as_started(_current.gettext(message))
 
 
 def ngettext(singular: str, plural: str, count: int) -> str:
-    return _as_started(_current.ngettext(singular, plural, count))
+    return as_started(_current.ngettext(singular, plural, count))
 
 
-def _as_started(text: str) -> str:
+def as_started(text: str) -> str:
     """Commands in a text as this user types them: ``launch.py`` says by AUTOGLM_COMMAND how it was started."""
     command = os.environ.get("AUTOGLM_COMMAND")
     return text.replace("autoglm-desktop ", f"{command} ") if command else text

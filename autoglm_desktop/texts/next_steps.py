@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.rungs import ModelPlan
 from ..core.units import format_bytes
-from ..i18n import _
+from ..i18n import _, as_started
 from ..usecases.check import CheckResult, Planned
 
 HUBS = {"huggingface": "https://huggingface.co/{repo}", "modelscope": "https://modelscope.cn/models/{repo}"}
@@ -20,7 +20,7 @@ def steps(result: CheckResult) -> list[str]:
     if model.wish == "phone" and model.verdict in ("slow", "cannot"):
         found.append(
             _("For chatting in text, which needs less: {command}").format(
-                command=f"autoglm-desktop check {_target(subject)} --wish text"
+                command=as_started(f"autoglm-desktop check {_target(subject)} --wish text")
             )
         )
     return found
@@ -29,7 +29,11 @@ def steps(result: CheckResult) -> list[str]:
 def _engine(result: CheckResult) -> list[str]:
     if any((engine.backend or "llama.cpp") == "llama.cpp" for engine in result.machine.runtime.engines):
         return []
-    return [_("Install the engine: {command}").format(command="autoglm-desktop engines install llama-cpu")]
+    return [
+        _("Install the engine: {command}").format(
+            command=as_started("autoglm-desktop engines install llama-cpu")
+        )
+    ]
 
 
 def _model(model: ModelPlan, subject: Planned, *, described: bool) -> list[str]:
@@ -41,10 +45,12 @@ def _model(model: ModelPlan, subject: Planned, *, described: bool) -> list[str]:
     if missing:
         lines.append(_get(subject, model.recommended.variant, missing))
         if not described:
-            lines.append(_("Then: {command}").format(command="autoglm-desktop chat FILE.gguf"))
+            lines.append(_("Then: {command}").format(command=as_started("autoglm-desktop chat FILE.gguf")))
     elif not described:
-        lines.append(_("Chat: {command}").format(command=f"autoglm-desktop chat {_target(subject)}"))
-        serve = f"autoglm-desktop serve {_target(subject)}"
+        lines.append(
+            _("Chat: {command}").format(command=as_started(f"autoglm-desktop chat {_target(subject)}"))
+        )
+        serve = as_started(f"autoglm-desktop serve {_target(subject)}")
         lines.append(_("For the phone agent and other programs: {command}").format(command=serve))
     return lines
 
