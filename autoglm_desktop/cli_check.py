@@ -160,9 +160,10 @@ def _disk(machine: Machine) -> str:
 def _problems(result: CheckResult, width: int, style: Style) -> list[str]:
     """What is not as it should be, with what to do about it."""
     found = [check for check in result.checks if check.status in (FAIL, WARN)]
+    system = check_texts.system_of(result.machine.os)
     lines: list[str] = []
     for check in found:
-        lines += _problem(check, result.machine.os.name, width, style)
+        lines += _problem(check, system, width, style)
     return [style.paint(_("To look at"), "bold"), *lines] if lines else []
 
 

@@ -6,7 +6,7 @@ big); what published guides ask for stands in the advice. ``advice`` is a code f
 
 from __future__ import annotations
 
-from . import checks_gpu
+from . import checks_gpu, choice
 from .check_values import FAIL, OK, UNKNOWN, WARN, Check, Make, Quantity, in_bytes
 from .limits import version
 from .machine import EngineInfo, Machine
@@ -33,8 +33,7 @@ def deciding_plan(model: ModelPlan) -> RungPlan | None:
         return model.rung(model.chosen)
     if model.recommended is not None:
         return model.rung(model.recommended.rung)
-    too_big = [row for row in model.ladder if row.status == "too_big" and row.rung.startswith("gguf")]
-    return too_big[0] if too_big else None
+    return choice.nearest(model.ladder)
 
 
 def _ram_required(plan: RungPlan | None) -> int | None:

@@ -10,6 +10,7 @@ from .units import GIB
 
 HELD_BYTES = GIB
 """GPU memory in the hands of other programs that is worth naming."""
+MAX_NAMES = 5
 HOT_C, TOO_HOT_C = 85, 90
 """Published guidance: at most 85 degrees at a short peak, 90 sustained."""
 LEAST_CAPABILITY = (6, 0)
@@ -36,11 +37,20 @@ def memory(machine: Machine, plan: RungPlan | None) -> Check:
     )  # fmt: skip
     if required is not None and required > free:
         return _as(check, FAIL, "gpu_memory_short", "gpu_memory_short", short_bytes=required - free)
-    held = sum(process.memory_bytes or 0 for process in gpu.processes)
+    held = _held(gpu, total - free)
     if held >= HELD_BYTES:
-        names = ", ".join(dict.fromkeys(process.name or "?" for process in gpu.processes))
-        return _as(check, WARN, "gpu_memory_held", "close_programs", held_bytes=held, names=names)
+        names = list(dict.fromkeys(process.name or "?" for process in gpu.processes))
+        shown = ", ".join([*names[:MAX_NAMES], *("…" for _more in names[MAX_NAMES : MAX_NAMES + 1])])
+        return _as(check, WARN, "gpu_memory_held", "close_programs", held_bytes=held, names=shown)
     return check
+
+
+def _held(gpu: Gpu, used: int) -> int:
+    """Bytes in the hands of programs; where none tells its own (Windows), all that the driver does not keep."""
+    told = [process.memory_bytes for process in gpu.processes if process.memory_bytes is not None]
+    if told or not gpu.processes:
+        return sum(told)
+    return used - (gpu.memory_reserved_bytes or 0)
 
 
 def _as(check: Check, status: str, code: str, advice: str | None, **values: object) -> Check:
@@ -54,16 +64,16 @@ def _gpu_unknown(id_: str, gpu: Gpu | None, required: Quantity | None = None) ->
 
 def driver(machine: Machine, plan: RungPlan | None) -> Check:
     gpu = best_gpu(machine)
-    if gpu is None or gpu.driver_version is None:
-        check = _gpu_unknown("gpu.driver", gpu)
-        missing = gpu is not None and gpu.vendor == "nvidia"
-        return _as(check, UNKNOWN, check.code, "install_nvidia_driver") if missing else check
-    found = version(gpu.driver_version) or (0,)
+    found = version(gpu.driver_version) if gpu is not None else None
+    if gpu is None or found is None:
+        if gpu is not None and gpu.vendor == "nvidia" and gpu.memory_total_bytes is None:
+            return Check("gpu.driver", WARN, "driver_missing", advice="install_nvidia_driver")
+        return _gpu_unknown("gpu.driver", gpu)
     values: dict[str, object] = {"driver": gpu.driver_version}
     if gpu.vendor != "nvidia":
         return Check("gpu.driver", OK, "driver_other", _driver(found), values=values)
     torch = plan is not None and plan.rung.startswith("transformers")
-    least = driver_required(gpu, machine.os.name, torch=torch)
+    least = driver_required(gpu, machine.os.driver_system, torch=torch)
     required = _driver(least) if _gpu_required(plan, gpu) is not None else None
     values["required"] = ".".join(map(str, least))
     if found < least:

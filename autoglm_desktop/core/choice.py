@@ -68,9 +68,9 @@ def recommended(plans: Sequence[RungPlan], wish: str) -> RungPlan | None:
 
 
 def nearest(plans: Sequence[RungPlan]) -> RungPlan | None:
-    """Of plans that are too big the one that lacks least; None where none is."""
+    """Of plans that are too big the one that lacks least, of equal ones the smallest; None where none is."""
     too_big = [plan for plan in plans if plan.status == "too_big"]
-    return min(too_big, key=_shortage, default=None)
+    return min(too_big, key=lambda plan: (_shortage(plan), _whole(plan)), default=None)
 
 
 def quality_name(plan: RungPlan) -> str:
@@ -120,6 +120,10 @@ def _unmeasured_rank(plan: RungPlan) -> tuple[bool, int, int]:
 
 def _rung_rank(plan: RungPlan) -> int:
     return RUNGS.index(plan.rung)
+
+
+def _whole(plan: RungPlan) -> int:
+    return sum(device.total for device in plan.memory.values())
 
 
 def _shortage(plan: RungPlan) -> int:

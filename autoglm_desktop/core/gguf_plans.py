@@ -114,7 +114,8 @@ def _with_speeds(setting: Setting, plan: RungPlan, weights: GgufWeights, place: 
     image_s = step_s = None
     if plan.phone_step is not None:
         image_s = speed.image(setting.gpu, IMAGE_TOKENS, on_gpu=place.projector == "gpu")
-        step_s = speed.phone_step(plan.phone_step, image_s, prompt_s, tokens_s)
+        if place.context >= plan.phone_step.tokens:
+            step_s = speed.phone_step(plan.phone_step, image_s, prompt_s, tokens_s)
     return replace(
         plan, tokens_per_s=tokens_s, prompt_tokens_per_s=prompt_s, image_s=image_s, phone_step_s=step_s
     )
@@ -218,17 +219,18 @@ def _file_bytes(setting: Setting, weights: GgufWeights) -> int | None:
 
 
 def _status(setting: Setting, memory: dict[str, DeviceMemory]) -> tuple[str, Reason | None]:
+    """Of several devices that lack memory the reason names the one that lacks most."""
     gpu, ram = setting.gpu_budget, setting.ram_budget
-    if gpu is not None and gpu.limit is not None and _short(gpu, memory.get(gpu.key)) > 0:
-        return _too_big("gpu_memory_short", gpu, memory[gpu.key])
-    if ram.limit is not None and _short(ram, memory.get(ram.key)) > 0:
-        return _too_big("ram_short", ram, memory[ram.key])
-    if setting.gpu is not None and setting.gpu.vendor == "apple" and ram.limit is not None:
-        together = sum(device.total for device in memory.values())
-        if together + ram.margin > ram.limit:
-            whole = DeviceMemory(total=together, available=ram.available)
-            return _too_big("unified_memory_short", ram, whole)
-    return "fits", None
+    lacking: list[tuple[int, str, Budget, DeviceMemory]] = []
+    for code, budget in (("gpu_memory_short", gpu), ("ram_short", ram)):
+        device = memory.get(budget.key) if budget is not None else None
+        if budget is not None and device is not None:
+            lacking.append((_short(budget, device), code, budget, device))
+    if setting.gpu is not None and setting.gpu.vendor == "apple":
+        whole = DeviceMemory(total=sum(device.total for device in memory.values()))
+        lacking.append((_short(ram, whole), "unified_memory_short", ram, whole))
+    short, code, budget, device = max(lacking, key=lambda item: item[0])
+    return _too_big(code, budget, device) if short > 0 else ("fits", None)
 
 
 def _short(budget: Budget, device: DeviceMemory | None) -> int:
@@ -242,6 +244,7 @@ def _too_big(code: str, budget: Budget, device: DeviceMemory) -> tuple[str, Reas
     need = device.total + budget.margin
     limit = budget.limit or 0
     reason = Reason.of(
-        code, needed_bytes=need, free_bytes=limit, short_bytes=need - limit, margin_bytes=budget.margin
-    )
+        code, needed_bytes=need, free_bytes=limit, short_bytes=need - limit, margin_bytes=budget.margin,
+        assumed=budget.available is None,
+    )  # fmt: skip
     return "too_big", reason

@@ -36,7 +36,7 @@ def plan_model(
 ) -> ModelPlan:
     """The ladder of ``subject`` for a wish (None: its own) on ``machine``.
 
-    ``context`` replaces the wish's; ``variant`` restricts the GGUF rungs.
+    ``context`` replaces the wish's; ``variant`` restricts the GGUF rungs, and is recommended where it fits.
     Raises TargetError(variant_unknown).
     """
     need = need_for(subject, wish, context)
@@ -45,7 +45,11 @@ def plan_model(
     setting = Setting(machine, chosen_subject, need, limits.best_gpu(machine), engines, crashes)
     candidates = _candidates(setting, forced=variant is not None)
     ladder = [_row(setting, rung, candidates) for rung in RUNGS]
-    best = choice.recommended(_offers(candidates, ladder), need.wish)
+    offers = _offers(candidates, ladder)
+    named = [
+        plan for plan in offers if variant is not None and (plan.variant or "").lower() == variant.lower()
+    ]
+    best = choice.recommended(named or offers, need.wish)
     if best is not None:
         ladder = [best if _replaces(best, row) else row for row in ladder]
     nearest = choice.nearest(ladder) or ladder[-1]

@@ -85,7 +85,7 @@ def driver_required(gpu: Gpu, system: str | None, *, torch: bool) -> tuple[int, 
 
 
 def _gpu_hindrance(setting: Setting, rung: str) -> Reason | None:
-    gpu, system = setting.gpu, setting.machine.os.name
+    gpu, system = setting.gpu, setting.machine.os.driver_system
     torch = rung.startswith("transformers")
     if gpu is None:
         return Reason.of("no_gpu")

@@ -10,12 +10,20 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+LARGEST = 1 << 63
+"""Beyond every number of a machine."""
+
 
 @dataclass(frozen=True)
 class OsInfo:
     name: str | None = None  # "Linux", "Windows", "macOS"
     version: str | None = None
     wsl: bool | None = None
+
+    @property
+    def driver_system(self) -> str | None:
+        """Whose GPU driver is at work: under the Windows Subsystem for Linux it is that of Windows."""
+        return "Windows" if self.wsl else self.name
 
 
 @dataclass(frozen=True)
@@ -166,7 +174,24 @@ def _convert(hint: Any, value: object, where: str) -> Any:
 
 
 def machine_from_json(data: object) -> Machine:
-    """A Machine from the ``machine`` object or a whole ``check --json``. Raises ValueError."""
+    """A Machine from the ``machine`` object or a whole ``check --json``. Raises ValueError, also for a number that
+    no machine has."""
     if isinstance(data, dict) and isinstance(data.get("machine"), dict):
         data = data["machine"]
-    return from_json(Machine, data)
+    machine = from_json(Machine, data)
+    _plausible(machine, "Machine")
+    return machine
+
+
+def _plausible(value: object, where: str) -> None:
+    """Raises ValueError for NaN, infinity, what fits no 64 bits, and below zero but for a temperature."""
+    if isinstance(value, tuple):
+        for item in value:
+            _plausible(item, where)
+    elif dataclasses.is_dataclass(value):
+        for item in dataclasses.fields(value):
+            _plausible(getattr(value, item.name), f"{type(value).__name__}.{item.name}")
+    elif isinstance(value, (int, float)):
+        least = -273 if where == "Gpu.temperature_c" else 0
+        if not least <= value < LARGEST:
+            raise ValueError(f"{where}: out of range")

@@ -48,6 +48,11 @@ class PhoneStep:
     cached_tokens: int
     reply_tokens: int
 
+    @property
+    def tokens(self) -> int:
+        """What a context must hold."""
+        return self.image_tokens + self.prompt_tokens + self.reply_tokens
+
 
 @dataclass(frozen=True)
 class Basis:

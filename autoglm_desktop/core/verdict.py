@@ -34,12 +34,16 @@ def of_model(
 ) -> tuple[str, Reason]:
     """Verdict and headline from the best plan that fits; without one, from the ``nearest`` that doesn't.
 
-    A phone wish of a model without ``vision`` cannot be met, whatever fits.
+    A phone wish of a model without ``vision``, or in a context that holds no phone step, cannot be met, whatever
+    fits.
     """
     if wish == "phone" and not vision:
         return CANNOT, Reason.of("no_vision")
     if best is None:
         return CANNOT, _why_not(nearest)
+    step, tokens = best.phone_step, best.context
+    if step is not None and tokens is not None and tokens < step.tokens:
+        return CANNOT, Reason.of("context_too_small", tokens=tokens, needed_tokens=step.tokens)
     verdict = judge(best, wish)
     measured = best.basis.speed == "measured"
     values: dict[str, object] = {

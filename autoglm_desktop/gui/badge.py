@@ -12,7 +12,7 @@ from ..texts import session as texts
 from ..usecases.session import SessionState
 from .session_model import SessionModel
 from .theme import GAP
-from .widgets.labels import ElidedLabel
+from .widgets.labels import ElidedLabel, tip
 
 NAME_WIDTH = 40 * GAP
 TONES = {"ready": "good", "generating": "good", "loading": "busy", "installing": "busy", "failed": "bad"}
@@ -84,7 +84,7 @@ class Badge(QFrame):
         self.name.set_text(state.target.name if state.target is not None else "")
         self.name.setVisible(state.target is not None)
         self.detail.set_text(detail_text(state))
-        self.pill.setToolTip(self._proof(state))
+        self.pill.setToolTip(tip(self._proof(state)))
         self.action.setVisible(state.phase in ("ready", "loading", "installing"))
         self.action.setText(_("Free the memory") if state.phase == "ready" else _("Cancel"))
 

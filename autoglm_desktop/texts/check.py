@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..core.check_values import Check
+from ..core.machine import OsInfo
 from ..i18n import N_, _
 from .values import fill, shown
 
@@ -37,6 +38,7 @@ SENTENCES: dict[str, str] = {
     "gpu_memory_held": N_(
         "{free_bytes} of {total_bytes} are free; other programs hold {held_bytes}: {names}."
     ),
+    "driver_missing": N_("NVIDIA's driver is missing or does not answer."),
     "driver_fine": N_("{driver} is new enough. A CUDA toolkit is not needed."),
     "driver_other": N_("{driver}"),
     "driver_old": N_("{driver} is too old; {required} or newer is needed."),
@@ -86,7 +88,11 @@ SENTENCES: dict[str, str] = {
 
 Advice = dict[str, str]
 
-_ANY = "*"
+_ANY, _WSL = "*", "WSL"
+_DRIVER_IN_WINDOWS = N_(
+    "Install the current driver from https://www.nvidia.com/drivers in Windows, not in the Subsystem for Linux; then, "
+    "in Windows: wsl --shutdown"
+)
 ADVICE: dict[str, Advice] = {
     "gpu_none": {
         _ANY: N_("Published guides ask for an NVIDIA card with 8 GB or more; a smaller GGUF also runs on a CPU."),
@@ -98,18 +104,21 @@ ADVICE: dict[str, Advice] = {
         _ANY: N_("Close programs that you don't need now (browsers, games, other models)."),
     },
     "install_nvidia_driver": {
+        _WSL: _DRIVER_IN_WINDOWS,
         "Linux": N_("Ubuntu: sudo ubuntu-drivers install · Debian: sudo apt install nvidia-driver · Fedora (RPM "
                     "Fusion): sudo dnf install akmod-nvidia · Arch: sudo pacman -S nvidia; then restart."),
         "Windows": N_("Install the driver from https://www.nvidia.com/drivers, then restart."),
         _ANY: N_("Install NVIDIA's driver, then restart."),
     },
     "update_nvidia_driver": {
+        _WSL: _DRIVER_IN_WINDOWS,
         "Linux": N_("Ubuntu: sudo ubuntu-drivers install · Debian: sudo apt upgrade nvidia-driver · Fedora: sudo "
                     "dnf upgrade akmod-nvidia · Arch: sudo pacman -Syu; then restart."),
         "Windows": N_("Install the current driver from https://www.nvidia.com/drivers, then restart."),
         _ANY: N_("Update NVIDIA's driver, then restart."),
     },
     "load_nvidia_driver": {
+        _WSL: _DRIVER_IN_WINDOWS,
         "Linux": N_("sudo modprobe nvidia; if that fails, restart (Secure Boot needs a signed driver)."),
         _ANY: N_("Restart the machine."),
     },
@@ -147,9 +156,15 @@ def sentence(check: Check) -> str:
     return fill(_(SENTENCES[check.code]), parts)
 
 
+def system_of(system: OsInfo) -> str | None:
+    """The operating system as ``advice`` tells them apart."""
+    return _WSL if system.wsl else system.name
+
+
 def advice(code: str | None, system: str | None) -> str | None:
-    """What to do, with the command of this operating system; None where there is nothing to do."""
+    """What to do, with the command of this operating system (``system_of``); None where there is nothing to do."""
     if code is None:
         return None
     choices = ADVICE[code]
-    return _(choices.get(system or "", choices[_ANY]))
+    names = (_WSL, "Linux") if system == _WSL else (system or "",)
+    return _(next((choices[name] for name in names if name in choices), choices[_ANY]))

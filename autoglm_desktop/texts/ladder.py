@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.rungs import ModelPlan, RungPlan
 from ..core.units import format_bytes
-from ..i18n import N_, _
+from ..i18n import N_, _, ngettext
 from . import reasons
 from .values import listed, range_text
 
@@ -88,7 +88,8 @@ def why_text(plan: RungPlan) -> str:
         return reasons.text(plan.reason) if short is None else reasons.filled(short, plan.reason)
     parts = []
     if plan.rung == "gguf-split" and plan.gpu_layers is not None:
-        parts.append(_("{count} layers on the GPU").format(count=plan.gpu_layers))
+        layers = ngettext("{count} layer on the GPU", "{count} layers on the GPU", plan.gpu_layers)
+        parts.append(layers.format(count=plan.gpu_layers))
     if plan.projector == "cpu":
         parts.append(_("pictures on the CPU"))
     if plan.kv_type == "q8_0":

@@ -51,7 +51,13 @@ def _model(model: ModelPlan, subject: Planned, *, described: bool) -> list[str]:
             _("Chat: {command}").format(command=as_started(f"autoglm-desktop chat {_target(subject)}"))
         )
         serve = as_started(f"autoglm-desktop serve {_target(subject)}")
-        lines.append(_("For the phone agent and other programs: {command}").format(command=serve))
+        sees = subject.subject.projector is not None
+        text = (
+            _("For the phone agent and other programs: {command}")
+            if sees
+            else _("For other programs: {command}")
+        )
+        lines.append(text.format(command=serve))
     return lines
 
 

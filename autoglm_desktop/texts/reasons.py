@@ -27,8 +27,23 @@ LADDER: dict[str, str] = {
     "no_such_weights": N_("there are no weights of this kind"),
 }
 
+ASSUMED: dict[str, str] = {
+    "gpu_memory_short": N_(
+        "needs {needed_bytes} of GPU memory, about {free_bytes} may be free: {short_bytes} too little"
+    ),
+    "ram_short": N_("needs {needed_bytes} of RAM, about {free_bytes} may be free: {short_bytes} too little"),
+    "unified_memory_short": N_(
+        "GPU and CPU share the memory: needs {needed_bytes}, about {free_bytes} may be free: {short_bytes} too little"
+    ),
+}
+"""Where nothing told how much is free."""
+
 HEADLINES: dict[str, str] = {
     "no_vision": N_("This model has no vision part here, so it cannot read a phone's screen."),
+    "context_too_small": N_(
+        "A context of {tokens} tokens is too small to drive a phone: a screenshot, the prompt and the reply take "
+        "{needed_tokens}."
+    ),
     "nothing_fits_here": N_("Nothing of it can run on this machine."),
     "cannot_here": N_("It cannot run here: {why}."),
     "cannot_because": N_("It does not fit: even {variant} {why}."),
@@ -98,7 +113,8 @@ def text(reason: Reason | None) -> str:
     """The sentence (or part of one) of a reason; empty for None. A code without a text shows itself."""
     if reason is None:
         return ""
-    template = TABLE.get(reason.code)
+    assumed = bool(reason.as_dict().get("assumed"))
+    template = ASSUMED.get(reason.code) if assumed else TABLE.get(reason.code)
     return reason.code if template is None else filled(template, reason)
 
 

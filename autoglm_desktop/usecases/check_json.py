@@ -16,7 +16,7 @@ SCHEMA = 1
 
 def to_json(result: CheckResult) -> dict[str, Any]:
     """One document; sentences are in the language of the program, codes and numbers are not."""
-    system = result.machine.os.name
+    system = check_texts.system_of(result.machine.os)
     return {
         "schema": SCHEMA,
         "machine": value_to_json(result.machine),

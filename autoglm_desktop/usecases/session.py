@@ -77,6 +77,7 @@ class Session:
         self._walking: asyncio.Future[Running] | None = None
         self._target: Target | None = None
         self._wishes = Wishes()
+        self._fruitless = 0  # loads that ended without an engine
         self._hardware = ""
         self._environment: Environment | None = None
         self._busy = asyncio.Lock()
@@ -112,9 +113,13 @@ class Session:
     ) -> AsyncGenerator[protocol.Delta | protocol.Done, None]:
         """Stream an answer: deltas, then ``done``. A model that was unloaded or died is loaded again first.
 
-        Closing the iterator stops the generation. Raises EngineError; what was streamed until then stays valid.
+        Closing the iterator stops the generation. Raises EngineError; what was streamed until then stays valid. Who
+        waits for a load shares its end: the error, or CancelledError.
         """
+        fruitless = self._fruitless
         async with self._busy:
+            if fruitless != self._fruitless and self._running is None:
+                raise self.state.error or asyncio.CancelledError
             running = await self._alive()
             request = protocol.Generate(uuid.uuid4().hex, tuple(messages), sampling)
             self._request = request.id
@@ -160,10 +165,12 @@ class Session:
             self._walking = asyncio.ensure_future(self._walk(target, wishes))
             running = await self._walking
         except AppError as error:
+            self._fruitless += 1
             tries = error.tries if isinstance(error, LadderFailed) else ()
             self._set(SessionState("failed", target, error=error, tries=tries))
             raise
         except asyncio.CancelledError:
+            self._fruitless += 1
             self._set(SessionState("idle", target))
             raise
         except Exception:  # a bug, told by the caller; nobody shall wait for this load for ever

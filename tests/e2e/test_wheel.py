@@ -28,10 +28,20 @@ def installed(tmp_path_factory):
 
 
 def run(installed, home, *words, language="en"):
-    environment = {**os.environ, "AUTOGLM_HOME": str(home), "AUTOGLM_LANG": language, "PYTHONPATH": str(installed)}
+    environment = {
+        **os.environ,
+        "AUTOGLM_HOME": str(home),
+        "AUTOGLM_LANG": language,
+        "PYTHONPATH": str(installed),
+    }
     command = [sys.executable, "-P" if sys.version_info >= (3, 11) else "-s", "-m", "autoglm_desktop"]
     done = subprocess.run(
-        [*command, *map(str, words)], capture_output=True, text=True, encoding="utf-8", env=environment, cwd=home
+        [*command, *map(str, words)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=environment,
+        cwd=home,
     )
     assert "Traceback" not in done.stderr, done.stderr
     return done
@@ -54,7 +64,9 @@ def test_check_and_texts_come_from_the_wheel(installed, tmp_path):
 
 
 def test_an_engine_is_started_from_the_wheel(installed, tmp_path):
-    pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed in this environment (extra: llama)")
+    pytest.importorskip(
+        "llama_cpp", reason="llama-cpp-python is not installed in this environment (extra: llama)"
+    )
     model = tmp_path / "tiny.gguf"
     gguf_tiny.write_tiny_glm4(model)
     done = run(installed, tmp_path, "chat", model, "-p", "hello", "--max-tokens", 4, "--json")

@@ -103,3 +103,14 @@ def test_names_from_outside_are_no_markup(badge, session):
     session.changed.emit(SessionState("ready", Target("<b>x</b>", Path("/made")), plan=PLAN, proof=PROOF))
     assert badge.name.text() == "<b>x</b>"
     assert badge.name.sizeHint().width() > badge.fontMetrics().horizontalAdvance("x")
+
+
+def test_tool_tips_say_names_from_outside_word_for_word(badge, session):
+    name = "<b>x</b>" * 60
+    tries = (Try("gguf-cpu", "crashed", "<img src='file:///made'>", 0.4),)
+    badge.resize(880, 44)
+    state = SessionState("ready", Target(name, Path("/made")), plan=PLAN, proof=PROOF, tries=tries)
+    session.changed.emit(state)
+    badge.name.resize(100, 20)
+    assert "&lt;b&gt;" in badge.name.toolTip() and "<b>" not in badge.name.toolTip()
+    assert "&lt;img" in badge.pill.toolTip() and "<img" not in badge.pill.toolTip()

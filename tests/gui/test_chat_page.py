@@ -5,6 +5,7 @@ import sqlite3
 
 import psutil
 import pytest
+from PySide6.QtCore import Qt
 
 from autoglm_desktop.core.errors import EngineError
 from autoglm_desktop.gui.chat.page import ChatPage
@@ -379,3 +380,81 @@ def test_an_error_of_the_request_is_said(desk):
     assert isinstance(here.model.state.error, (EngineError, type(None)))
     here.parts.notice.press("new")
     assert here.text() == "" and here.parts.notice.notice is None
+
+
+def test_a_failure_elsewhere_offers_nothing_that_acts_on_what_is_open(desk):
+    here = desk("ok", "--reply", "done")
+    here.load()
+    here.ask("first")
+    first = here.controller.current.id
+    here.load("crash-generate", 30, "--delay", 0.02)
+    here.parts.list.new.click()
+    here.send("second")
+    here.until(here.begun)
+    here.controller.open_conversation(first)
+    here.until(lambda: here.controller.messages != () and here.controller.answering is None)
+    notice = here.parts.notice.notice
+    assert actions(here.parts.notice) == ["close"] and "second" in notice.details[0]
+    here.parts.notice.press("close")
+    assert [row[1] for row in here.kept()][:2] == ["first", "done"]
+
+
+def test_what_is_typed_while_a_new_conversation_is_begun_stays(desk):
+    here = desk("ok", "--reply", "done")
+    here.load()
+    here.send("first")
+    here.parts.composer.set_text("typed on")
+    here.until(lambda: here.controller.messages != () and here.controller.answering is None)
+    assert here.parts.composer.text() == "typed on"
+    here.parts.list.new.click()
+    assert here.parts.composer.text() == ""
+
+
+def test_a_new_conversation_has_no_draft_of_a_deleted_one(desk):
+    here = desk("ok", "--reply", "done")
+    here.load()
+    here.ask("first")
+    here.until(lambda: here.controller.conversations != ())
+    here.parts.composer.set_text("a draft")
+    here.controller.delete(here.controller.current.id)
+    here.until(lambda: here.controller.conversations == ())
+    here.parts.composer.set_text("")
+    here.ask("second")
+    here.until(lambda: here.controller.conversations != ())
+    here.parts.list.new.click()
+    here.controller.open_conversation(here.controller.conversations[0].id)
+    here.until(lambda: here.controller.messages != ())
+    assert here.parts.composer.text() == ""
+
+
+def test_a_question_that_cannot_be_kept_goes_before_what_was_written_since(desk):
+    here = desk()
+    here.load()
+    here.parts.composer.set_text("typed on")
+    here.controller.draft_returned.emit(None, "first")
+    assert here.parts.composer.text() == "first\ntyped on"
+    here.controller.draft_returned.emit(7, "elsewhere")
+    assert here.parts.composer.text() == "first\ntyped on"
+
+
+def test_the_arrow_keys_go_through_the_conversations_and_a_click_leads_to_writing(desk, qtbot):
+    here = desk("ok", "--reply", "done")
+    here.load()
+    for text in ("first", "second", "third"):
+        here.parts.list.new.click()
+        here.ask(text)
+    rows = here.parts.list.list
+    here.until(lambda: rows.count() == 4)
+    here.page.activateWindow()
+    rows.setFocus()
+    for title in ("second", "first"):
+        qtbot.keyClick(here.page.focusWidget(), Qt.Key.Key_Down)
+        here.until(lambda title=title: here.parts.title.text() == title)
+    assert rows.hasFocus()
+    here.page._open(None)  # as by Ctrl+N
+    assert here.parts.composer.edit.hasFocus()
+    rows.setFocus()
+    place = rows.visualItemRect(rows.item(1)).center()
+    qtbot.mouseClick(rows.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    here.until(lambda: here.parts.title.text() == "third")
+    assert here.parts.composer.edit.hasFocus()

@@ -276,3 +276,22 @@ def test_a_bubble_is_painted_behind_a_question(transcript):
 def test_a_table_at_the_beginning(transcript):
     transcript.show_entries([answer(1, "| a |\n|---|\n| 1 |\n")])
     assert [block[0] for block in blocks(transcript)] == ["a", "1"]
+
+
+def test_who_reads_above_the_end_stays_there_when_the_answer_ends(transcript, qapp):
+    words = "\n\n".join(f"Paragraph {number} of a long answer." for number in range(200))
+    transcript.show_entries([question(1, "x")])
+    transcript.begin(answer(2, ""), "…")
+    transcript.add(words)
+    transcript.freeze()
+    qapp.processEvents()
+    bar = transcript.verticalScrollBar()
+    bar.setValue(bar.maximum() // 2)
+    place = bar.value()
+    transcript.show_entries([question(1, "x"), answer(2, words, footer="200 tokens")])
+    qapp.processEvents()
+    assert bar.value() == place < bar.maximum()
+    transcript.scroll_to_end()
+    transcript.show_entries([question(1, "x"), answer(2, words, footer="200 tokens"), question(3, "y")])
+    qapp.processEvents()
+    assert bar.value() == bar.maximum()

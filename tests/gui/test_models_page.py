@@ -217,3 +217,19 @@ def test_notices_are_few_and_not_repeated(qtbot):
     for notice in list(notices.shown):
         notice.close_button.click()
     assert notices.isHidden()
+
+
+def test_the_tab_key_goes_down_the_page(make_page):
+    page = make_page(files=("made-one.gguf", "made-two.gguf"))
+    wanted = [page.add_button]
+    for row in page.rows:
+        wanted += [row.folder_button, row.act_button]
+    wanted += [page.drop.pick_button, page.open_models_button]
+    found, widget = [], page.add_button
+    for _step in range(500):
+        if widget in wanted:
+            found.append(widget)
+        widget = widget.nextInFocusChain()
+        if widget is page.add_button:
+            break
+    assert found == wanted

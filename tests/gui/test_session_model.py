@@ -173,3 +173,24 @@ def test_a_load_that_cannot_be_done_is_said_with_its_tries(qtbot, start):
     assert caught.args[0].code == "file_refused"
     qtbot.waitUntil(lambda: model.state.phase == "failed", timeout=5000)
     assert model.state.tries[-1].kind == "bad_file"
+
+
+def test_a_cancelled_load_is_not_begun_again_by_the_message_that_waits_for_it(qtbot, start):
+    model = start("hang")
+    loading = model.load(model.target)
+    qtbot.waitUntil(lambda: fake_engines() != [], timeout=30000)
+    answer = model.stream(HELLO, Sampling(), lambda _item: None)
+    with qtbot.waitSignals([loading.cancelled, answer.cancelled], timeout=15000):
+        model.cancel_load()
+    assert model.state.phase == "idle" and fake_engines() == []
+
+
+def test_a_load_that_fails_is_not_tried_again_by_the_message_that_waits_for_it(qtbot, start):
+    model = start("bad-file")
+    errors = []
+    loading = model.load(model.target)
+    answer = model.stream(HELLO, Sampling(), lambda _item: None, None, errors.append)
+    with qtbot.waitSignals([loading.failed, answer.failed], timeout=30000):
+        pass
+    assert [error.code for error in errors] == ["file_refused"]
+    assert model.phases.count("failed") == 1

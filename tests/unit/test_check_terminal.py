@@ -14,6 +14,7 @@ from autoglm_desktop.cli_layout import columns
 from autoglm_desktop.core.machine import Machine
 from autoglm_desktop.core.machine import to_json as machine_to_json
 from autoglm_desktop.core.subject import Installed
+from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
 from autoglm_desktop.usecases.check import CheckOptions
 from tests.fakes import made_machines as made
 from tests.fakes.made_check import made_result
@@ -90,6 +91,17 @@ def test_next_steps_name_commands() -> None:
     assert "check autoglm-phone-9b --wish text" in cli_check.render(
         made_result(made.made_small()), 100, False
     )
+
+
+def test_only_what_sees_a_screen_is_offered_to_the_phone_agent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AUTOGLM_HOME", str(tmp_path / "home"))
+    file = tmp_path / "tiny.gguf"
+    write_tiny_glm4(file)
+    assert run("check", str(file)) == 0
+    text = capsys.readouterr().out
+    assert "For other programs: " in text and "phone agent" not in text
 
 
 def test_colours_change_nothing_else() -> None:

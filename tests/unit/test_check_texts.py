@@ -9,6 +9,7 @@ import pytest
 
 from autoglm_desktop.cli_layout import Style, columns, cut, pad, paragraph, table
 from autoglm_desktop.core.errors import AppError, EngineError, Reason, TargetError
+from autoglm_desktop.core.machine import OsInfo
 from autoglm_desktop.core.rungs import RUNGS
 from autoglm_desktop.core.verdict import VERDICTS
 from autoglm_desktop.texts import check as check_texts
@@ -138,6 +139,22 @@ def test_advice_has_the_command_of_the_system() -> None:
     assert "nvidia.com" in (check_texts.advice("install_nvidia_driver", "Windows") or "")
     assert check_texts.advice("install_nvidia_driver", "Plan 9")
     assert check_texts.advice(None, "Linux") is None
+
+
+def test_in_wsl_drivers_come_from_windows_and_the_rest_from_linux() -> None:
+    system = check_texts.system_of(OsInfo("Linux", "Ubuntu", wsl=True))
+    for code in ("install_nvidia_driver", "update_nvidia_driver", "load_nvidia_driver"):
+        text = check_texts.advice(code, system) or ""
+        assert "wsl --shutdown" in text and "sudo" not in text
+    assert check_texts.advice("python_old", system) == check_texts.advice("python_old", "Linux")
+    assert check_texts.system_of(OsInfo("Linux", wsl=False)) == "Linux"
+
+
+def test_free_memory_that_nobody_told_is_not_stated() -> None:
+    short = Reason.of(
+        "ram_short", needed_bytes=7 << 30, free_bytes=5 << 30, short_bytes=2 << 30, assumed=True
+    )
+    assert reasons.text(short) == "needs 7.0 GiB of RAM, about 5.0 GiB may be free: 2.0 GiB too little"
 
 
 def test_east_asian_characters_take_two_columns() -> None:

@@ -131,6 +131,14 @@ def test_self_test_of_a_described_engine_counts(services: Services, tmp_path: Pa
         ({"gpus": [{"name": "no index"}]}, "machine_file_wrong"),
         ({"gpus": [{"index": 0, "vendor": "nvidia", "compute_capability": [8]}]}, "machine_file_wrong"),
         ({"machine": {"cpu": []}}, "machine_file_wrong"),
+        ({"memory": {"total_bytes": -1}}, "machine_file_wrong"),
+        ({"memory": {"total_bytes": 10**400}}, "machine_file_wrong"),
+        (
+            {"gpus": [{"index": 0, "vendor": "nvidia", "memory_bandwidth_bytes_per_s": -5}]},
+            "machine_file_wrong",
+        ),
+        ('{"gpus": [{"index": 0, "vendor": "nvidia", "power_limit_w": NaN}]}', "machine_file_wrong"),
+        ('{"gpus": [{"index": 0, "vendor": "nvidia", "power_limit_w": 1e999}]}', "machine_file_wrong"),
     ],
 )
 def test_wrong_machine_files_are_one_sentence(tmp_path: Path, content: object, code: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from autoglm_desktop.core.check_values import Check
 from autoglm_desktop.core.checks import checks, deciding_plan
 from autoglm_desktop.core.ladder import plan_model
-from autoglm_desktop.core.machine import Machine, Package
+from autoglm_desktop.core.machine import GpuProcess, Machine, Package
 from autoglm_desktop.core.subject import Installed, of_model
 from autoglm_desktop.core.units import GIB, MIB
 from autoglm_desktop.store import catalog
@@ -83,6 +83,26 @@ def test_programs_that_hold_gpu_memory_are_named() -> None:
     check = found(made.with_game(made.made_rtx_4090()))["gpu.memory"]
     assert (check.status, check.code) == ("warn", "gpu_memory_held")
     assert "made-game.exe" in texts.sentence(check) and "3.0 GiB" in texts.sentence(check)
+
+
+def test_programs_that_do_not_tell_what_they_hold_are_named_with_what_is_gone() -> None:
+    """As under Windows, where no program tells its share."""
+    names = [f"made-{number}.exe" for number in range(7)]
+    machine = made.with_gpu(
+        made.made_rtx_4090(20_000), processes=tuple(map(GpuProcess, names)), memory_reserved_bytes=500 * MIB
+    )
+    check, gpu = found(machine)["gpu.memory"], machine.gpus[0]
+    assert gpu.memory_total_bytes is not None
+    assert (check.status, check.code) == ("warn", "gpu_memory_held")
+    assert check.values["held_bytes"] == gpu.memory_total_bytes - 20_500 * MIB
+    assert check.values["names"] == ", ".join([*names[:5], "…"])
+
+
+def test_a_card_without_its_driver_says_what_to_install() -> None:
+    silent = {"memory_total_bytes": None, "memory_free_bytes": None, "driver_version": None}
+    check = found(made.with_gpu(made.made_rtx_4090(), **silent))["gpu.driver"]
+    assert (check.status, check.code, check.advice) == ("warn", "driver_missing", "install_nvidia_driver")
+    assert found(made.with_gpu(made.made_rtx_4090(), driver_version=""))["gpu.driver"].code == "gpu_silent"
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from itertools import pairwise
 
 import pytest
 
+from autoglm_desktop.core.checks import deciding_plan
 from autoglm_desktop.core.ladder import engines_of, plan_model, smaller_plans
-from autoglm_desktop.core.machine import EngineInfo, Machine
+from autoglm_desktop.core.machine import EngineInfo, Machine, Memory, OsInfo
 from autoglm_desktop.core.rungs import RUNGS, CrashNote, EngineState, ModelPlan
 from autoglm_desktop.core.subject import Installed, Subject, of_model
 from autoglm_desktop.core.units import GB, GIB, MIB
@@ -276,6 +277,62 @@ def test_what_driver_and_card_rule_out(changes: dict, rung: str, code: str | Non
 def test_without_a_gpu_its_rungs_say_so() -> None:
     found = codes(plan(made.made_laptop(), "phone"))
     assert {found[rung] for rung in RUNGS[:6]} == {"no_gpu"}
+
+
+def test_what_does_not_fit_is_measured_by_what_is_missing_most() -> None:
+    """A small card with little RAM: the split lacks a few MiB on the card and gigabytes beside it."""
+    small = made.made_machine(
+        ram_gib=8, free_gib=5.6, gpu=made.made_gpu("GTX 1050", 2048, 1700, (6, 1), None)
+    )
+    found = plan(small, "phone")
+    split = found.rung("gguf-split")
+    assert (split.variant, split.reason.code if split.reason else None) == ("Q2_K", "ram_short")
+    assert found.verdict == "cannot"
+    assert dict(found.headline.as_dict())["variant"] == "Q2_K"
+    deciding = deciding_plan(found)
+    assert deciding is not None and deciding.reason == found.headline.as_dict()["why"]
+
+
+def test_of_equal_shortages_the_smallest_variant_is_named() -> None:
+    full = made.with_gpu(made.made_rtx_4060(), memory_free_bytes=1500 * MIB)
+    split = plan(full, "phone").rung("gguf-split")
+    assert (split.status, split.variant) == ("too_big", "Q2_K")
+
+
+def test_memory_that_is_shared_lacks_what_both_parts_need() -> None:
+    machine = made.made_mac()
+    full = replace(machine, memory=Memory(total_bytes=8 * GIB, available_bytes=5 * GIB))
+    assert codes(plan(full, "phone"))["gguf-split"] == "unified_memory_short"
+
+
+def test_a_guess_of_what_is_free_is_marked() -> None:
+    row = plan(Machine(memory=Memory(total_bytes=8 * GIB)), "phone").rung("gguf-cpu")
+    assert row.reason is not None and row.reason.as_dict()["assumed"] is True
+
+
+def test_a_variant_that_was_named_is_recommended_where_it_fits() -> None:
+    named = plan(made.made_rtx_3060(), "phone", variant="q2_k").recommended
+    assert named is not None and (named.rung, named.variant) == ("gguf-gpu", "Q2_K")
+    named = plan(made.made_rtx_4090(), "phone", variant="safetensors").recommended
+    assert named is not None and named.variant == "safetensors"
+    other = plan(made.made_rtx_4060(), "phone", variant="safetensors").recommended
+    assert other is not None and other.rung.startswith("gguf")
+
+
+def test_a_context_without_room_for_a_screenshot_drives_no_phone() -> None:
+    found = plan(made.made_rtx_3060(), "phone", context=5_553)
+    assert (found.verdict, found.headline.code) == ("cannot", "context_too_small")
+    assert all(row.phone_step_s is None for row in found.ladder)
+    assert plan(made.made_rtx_3060(), "phone", context=5_554).verdict == "runs_well"
+    assert plan(made.made_rtx_3060(), "text", context=1_024).verdict == "runs_well"
+
+
+def test_in_wsl_the_driver_is_that_of_windows() -> None:
+    machine = made.with_gpu(made.made_rtx_4060(), driver_version="526.0")
+    linux = replace(machine, os=OsInfo("Linux", wsl=False))
+    assert plan(linux, "text").rung("gguf-gpu").status == "fits"
+    wsl = replace(machine, os=OsInfo("Linux", wsl=True))
+    assert codes(plan(wsl, "text"))["gguf-gpu"] == "driver_too_old"
 
 
 def test_unified_memory_is_counted_once() -> None:

@@ -48,8 +48,10 @@ class ChatController(QObject):
     began = Signal()  # an answer in the open conversation
     delta = Signal(str)
     busy_changed = Signal()
+    named = Signal(int)  # the new conversation that is open is kept now, under this id
     failed = Signal(object)  # AppError
-    draft_returned = Signal(str)  # a question that could not be kept
+    failed_elsewhere = Signal(object, object)  # the same of another one: AppError, its Conversation or None
+    draft_returned = Signal(object, str)  # id of a conversation or None, a question that could not be kept
 
     def __init__(
         self,
@@ -205,10 +207,11 @@ class ChatController(QObject):
 
     def _asked(self, answering: Answering, asked: chat.Asked) -> None:
         answering.asked = asked
-        here = self.current.id if self.current is not None else None
-        wanted = answering.conversation.id if answering.conversation is not None else None
-        if here == wanted:
+        here = _id(self.current)
+        if here == _id(answering.conversation):
             self.current = asked.conversation
+            if here is None:
+                self.named.emit(asked.conversation.id)
             self.messages = (*self.messages, asked.question)
             self.messages_changed.emit()
             self.began.emit()
@@ -216,10 +219,17 @@ class ChatController(QObject):
 
     def _failed(self, error: AppError) -> None:
         answering = self.answering
-        if answering is not None and answering.asked is None:
-            self.draft_returned.emit(answering.draft)
+        if answering is None:
+            self.failed.emit(error)
+            return
+        where = answering.asked.conversation if answering.asked is not None else answering.conversation
+        if answering.asked is None and answering.draft:
+            self.draft_returned.emit(_id(where), answering.draft)
         self._end_early("unsaved" if error.code == "state_unwritable" else "failed")
-        self.failed.emit(error)
+        if _id(where) == _id(self.current):
+            self.failed.emit(error)
+        else:
+            self.failed_elsewhere.emit(error, where)
 
     def _cancelled(self) -> None:
         self._end_early("cancelled")
@@ -253,3 +263,7 @@ class ChatController(QObject):
             self.messages = (*self.messages, answer)
             self.messages_changed.emit()
         self.busy_changed.emit()
+
+
+def _id(conversation: Conversation | None) -> int | None:
+    return conversation.id if conversation is not None else None

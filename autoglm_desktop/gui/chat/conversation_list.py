@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import time
 from collections.abc import Callable, Sequence
 
@@ -24,7 +23,7 @@ from ...store.conversations import Conversation
 from .. import theme
 from ..theme import GAP
 from ..widgets.buttons import button
-from ..widgets.labels import label
+from ..widgets.labels import label, tip
 from .dates import grouped
 
 ID = Qt.ItemDataRole.UserRole
@@ -145,7 +144,7 @@ class ConversationList(QWidget):
         item = QListWidgetItem(title)
         item.setData(ID, conversation.id)
         item.setData(TITLE, title)
-        item.setToolTip(f"<qt>{html.escape(title)}</qt>")
+        item.setToolTip(tip(title))
         flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEditable
         item.setFlags(flags)
         self.list.addItem(item)

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QWidget
 from ...core.errors import AppError
 from ...i18n import _
 from ...store.conversation_file import Opening
-from ...store.conversations import Conversations
+from ...store.conversations import Conversation, Conversations
 from ...usecases.session import SessionState
 from ..bridge import Bridge
 from ..session_model import SessionModel
@@ -67,14 +67,17 @@ class ChatPage(QWidget):
         parts, controller = self.parts, self.controller
         self._session.changed.connect(self._show_state)
         controller.opened.connect(self._opened)
-        controller.listed.connect(self._show_list)
+        controller.listed.connect(self._listed)
         controller.messages_changed.connect(self._show_messages)
         controller.began.connect(self._begin_live)
         controller.delta.connect(parts.transcript.add)
         controller.busy_changed.connect(self._busy_changed)
         controller.failed.connect(self._failed)
-        controller.draft_returned.connect(parts.composer.set_text)
+        controller.failed_elsewhere.connect(self._failed_elsewhere)
+        controller.named.connect(self._named)
+        controller.draft_returned.connect(self._take_back)
         parts.list.chosen.connect(self._open)
+        parts.list.list.itemClicked.connect(lambda _item: parts.composer.edit.setFocus())
         parts.list.new_wanted.connect(lambda: self._open(None))
         parts.list.renamed.connect(controller.rename)
         parts.list.delete_wanted.connect(controller.delete)
@@ -105,7 +108,8 @@ class ChatPage(QWidget):
             self._show_list()
         self._show_state(self._session.state)
         self.parts.transcript.scroll_to_end()
-        self.parts.composer.edit.setFocus()
+        if conversation is None or not self.parts.list.list.hasFocus():  # the arrow keys go through the list
+            self.parts.composer.edit.setFocus()
 
     def _opened(self, opening: Opening) -> None:
         self.parts.opening.show_notice(words.opening_notice(opening))
@@ -115,6 +119,22 @@ class ChatPage(QWidget):
         current = self.controller.current
         self.parts.list.show_conversations(self.controller.conversations, current.id if current else None)
         self._show_title()
+
+    def _listed(self) -> None:
+        known = {None, *(conversation.id for conversation in self.controller.conversations)}
+        self._drafts = {key: text for key, text in self._drafts.items() if key in known}  # ids are used again
+        self._show_list()
+
+    def _named(self, conversation: int) -> None:
+        """What is being written stays where it is written."""
+        self._shown = conversation
+
+    def _take_back(self, conversation: int | None, text: str) -> None:
+        """A question that could not be kept goes before what has been written since."""
+        if conversation == self._shown:
+            self.parts.composer.set_text("\n".join(filter(None, (text, self.parts.composer.text()))))
+        else:
+            self._drafts[conversation] = "\n".join(filter(None, (text, self._drafts.get(conversation))))
 
     def _show_title(self) -> None:
         current = self.controller.current
@@ -165,6 +185,12 @@ class ChatPage(QWidget):
         last = self.controller.messages[-1] if self.controller.messages else None
         partial = last is not None and last.role == "assistant" and bool(last.text)
         self._failure = words.failure_notice(error, partial=partial)
+        self._show_state(self._session.state)
+
+    def _failed_elsewhere(self, error: AppError, conversation: Conversation | None) -> None:
+        """Its next steps stand in its own conversation: here they would act on another one."""
+        title = conversation.title if conversation is not None else _("New conversation")
+        self._failure = words.elsewhere_notice(error, title)
         self._show_state(self._session.state)
 
     def _show_state(self, state: SessionState) -> None:

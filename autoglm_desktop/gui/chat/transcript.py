@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import secrets
 import time
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from PySide6.QtWidgets import QFrame, QTextBrowser, QToolTip, QWidget
 
 from ...i18n import _
 from ..theme import GAP
+from ..widgets.labels import tip
 from . import backdrop
 from .column import COLUMN_WIDTH, MARGIN
 from .document import ChatDocument, Entry
@@ -48,9 +48,12 @@ class Transcript(QTextBrowser):
         bar.rangeChanged.connect(self._grown)
 
     def show_entries(self, entries: Sequence[Entry]) -> None:
-        """Show these messages; one that is being written ends."""
+        """Show these messages; one that is being written ends. Who reads above the end stays there."""
         self._timer.stop()
+        place, stick = self.verticalScrollBar().value(), self._stick
         self.chat.show(entries)
+        if not stick:
+            self.verticalScrollBar().setValue(place)
 
     def show_earlier(self, entries: Sequence[Entry]) -> None:
         """The same with more above; what is in view stays in view."""
@@ -152,6 +155,5 @@ class Transcript(QTextBrowser):
             return
         known = url.scheme() in ("http", "https")
         text = url.toDisplayString() if known else _("Only http and https links are opened.")
-        tip = f"<qt>{html.escape(text)}</qt>"  # plain words, whatever the address looks like
-        self.viewport().setToolTip(tip)
-        QToolTip.showText(QCursor.pos(), tip, self)
+        self.viewport().setToolTip(tip(text))
+        QToolTip.showText(QCursor.pos(), tip(text), self)

@@ -104,6 +104,12 @@ def failure_notice(error: AppError, *, partial: bool) -> Notice:
     return Notice("bad", errors.text(error), _tries(error), actions=tuple(steps))
 
 
+def elsewhere_notice(error: AppError, title: str) -> Notice:
+    """An answer in another conversation failed."""
+    where = _("This happened in “{title}”.").format(title=title)
+    return Notice("bad", errors.text(error), (where, *_tries(error)), actions=(Action("close", _("Close")),))
+
+
 def state_notice(state: SessionState, *, waiting: bool, tries_seen: int) -> Notice | None:
     """What the loading of a model is doing or has met; None where there is nothing to say.
 

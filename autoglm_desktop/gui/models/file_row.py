@@ -43,6 +43,7 @@ class FileRow(Card):
         self.remove_button = button(_("Remove from list"), self.remove_wanted.emit)
         self.remove_button.setToolTip(_("The file itself stays where it is."))
         self.remove_button.setVisible(entry.removable)
+        self.buttons = (self.remove_button, self.folder_button, self.act_button)  # as they stand
         self._arrange()
         self.show_state(SessionState())
 
@@ -101,7 +102,7 @@ class FileRow(Card):
             Qt.AlignmentFlag.AlignTop,
         )
         row.addLayout(lines, 1)
-        for made in (self.remove_button, self.folder_button, self.act_button):
+        for made in self.buttons:
             row.addWidget(made, 0, Qt.AlignmentFlag.AlignTop)
         row.setSpacing(GAP + GAP // 2)
         self.body.addLayout(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -159,6 +160,14 @@ class ModelsPage(Page):
         for card in self.cards:
             card.link_wanted.connect(lambda url: self._open_url(QUrl(url)))
             self._catalogue.addWidget(card)
+        self._order_tabs()
+
+    def _order_tabs(self) -> None:
+        """The Tab key goes down the page, also through files that came later."""
+        of_files = [made for row in self.rows for made in row.buttons]
+        stops = (self.add_button, *of_files, self.drop.pick_button, self.open_models_button)
+        for one, after in itertools.pairwise(stops):
+            self.setTabOrder(one, after)
 
     def _connect(self, row: FileRow) -> None:
         local = row.entry.local

@@ -38,7 +38,7 @@ def advice_text(check: Check, system: str | None) -> str | None:
 
 
 class CheckRows(QWidget):
-    """A row per check; ``system`` (Linux, Windows, macOS) chooses the commands in the advice."""
+    """A row per check; ``system`` (Linux, Windows, macOS, WSL) chooses the commands in the advice."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QGridLayout, QMenu, QWidget
 from ...core.errors import AppError
 from ...core.machine import Machine
 from ...i18n import _
+from ...texts import check as check_texts
 from ...usecases.check import CheckOptions, CheckResult, OnPart, run_check
 from ...usecases.services import Services
 from ..bridge import Bridge, Job, Report
@@ -111,8 +112,9 @@ class SystemPage(Page):
         model = result.models[0] if result.models else None
         for name, tile in self.tiles.items():
             tile.show_content(tile_texts.content(name, result.machine, found, model))
-        self.problems.show_checks(result.checks, result.machine.os.name)
-        self.all_checks.show_checks(result.checks, result.machine.os.name)
+        system = check_texts.system_of(result.machine.os)
+        self.problems.show_checks(result.checks, system)
+        self.all_checks.show_checks(result.checks, system)
         self.ladder_card.setVisible(model is not None)
         if model is not None:
             self.ladder.show_model(model)

@@ -74,6 +74,6 @@ def _checks(result: CheckResult) -> list[str]:
     for check in result.checks:
         said = labelled(check_texts.name_text(check), check_texts.sentence(check))
         lines.append(f"  {STATUS_SIGNS[check.status]} {said}")
-        advice = advice_text(check, result.machine.os.name)
+        advice = advice_text(check, check_texts.system_of(result.machine.os))
         lines += [f"      {advice}"] if advice is not None else []
     return lines

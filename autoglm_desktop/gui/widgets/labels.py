@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QWidget
@@ -30,6 +32,11 @@ def set_role(widget: QWidget, role: str) -> None:
         widget.setProperty("role", role)
         widget.style().unpolish(widget)
         widget.style().polish(widget)
+
+
+def tip(text: str) -> str:
+    """A tool tip with these very words, wrapped: Qt would take what looks like HTML for HTML."""
+    return f"<qt>{html.escape(text).replace(chr(10), '<br>')}</qt>" if text else ""
 
 
 class ElidedLabel(QFrame):
@@ -80,4 +87,4 @@ class ElidedLabel(QFrame):
         shown = self._label.fontMetrics().elidedText(self._text, self._mode, self.width())
         self._label.setText(shown)
         self._label.setGeometry(self.rect())
-        self.setToolTip(self._text if shown != self._text else "")
+        self.setToolTip(tip(self._text) if shown != self._text else "")
