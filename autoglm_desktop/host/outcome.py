@@ -59,12 +59,12 @@ def classify(
 
     A SIGKILL that nobody here sent, and an allocation message before an abort, are ``out_of_memory``.
     """
-    last = _last_line(stderr_tail)
+    name = signal_name(returncode) if returncode is not None else None
+    last = _last_line(stderr_tail, telling_only=name == "SIGKILL")
     if hung:
         return Exit(returncode, "hung", last or "no sign of life")
     if ended_by_us or returncode == 0:
         return Exit(returncode, None, "")
-    name = signal_name(returncode) if returncode is not None else None
     lowered = stderr_tail.lower()
     killed = cgroup_kills > 0 and name not in NATIVE_FAULTS  # else the cgroup's victim was another process
     if killed or name == "SIGKILL" or any(mark in lowered for mark in ALLOCATION_MARKS):
@@ -77,10 +77,10 @@ def classify(
     return Exit(returncode, kind, f"{head}: {last}" if last else head)
 
 
-def _last_line(text: str) -> str:
+def _last_line(text: str, *, telling_only: bool) -> str:
+    """The line that says most; after a SIGKILL, which comes from outside, only one that speaks of a failure."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    marked = [
-        line for line in lines if any(mark in line.lower() for mark in (*ALLOCATION_MARKS, "abort", "assert"))
-    ]
-    chosen = marked or lines
+    marks = (*ALLOCATION_MARKS, "aborted", "ggml_abort", "assert")
+    marked = [line for line in lines if any(mark in line.lower() for mark in marks)]
+    chosen = marked if marked or telling_only else lines
     return chosen[-1][:300] if chosen else ""

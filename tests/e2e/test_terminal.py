@@ -97,7 +97,7 @@ def test_json_of_chat_is_one_document_of_the_contract(home, model):
 
 
 @pytest.mark.parametrize(
-    "words", [["engines"], ["engines", "install", "llama-cpu"], ["engines", "test", "llama-cpu"]]
+    "words", [["engines", "install", "llama-cpu"], ["engines", "test", "llama-cpu"], ["engines", "list"]]
 )
 def test_json_of_engines(home, model, words):
     status, out, _ = run(home, *words, "--json")

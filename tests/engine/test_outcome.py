@@ -63,3 +63,11 @@ def test_only_what_died_by_itself_is_a_crash_to_remember(returncode, ended_by_us
     """SIGTERM and SIGHUP come with a logout: they say nothing about the engine."""
     end = classify(returncode, "", ended_by_us=ended_by_us, cgroup_kills=0, hung=hung)
     assert end.is_crash == crash
+
+
+def test_a_kill_from_outside_blames_no_unrelated_line():
+    tail = "sched_reserve: reserve took 2 ms\nset_abort_callback: call"
+    end = classify(-9, tail, ended_by_us=False, cgroup_kills=0, hung=False)
+    assert (end.kind, end.message) == ("out_of_memory", "SIGKILL")
+    told = classify(-9, "ggml: failed to allocate 5 GiB\nmore", ended_by_us=False, cgroup_kills=1, hung=False)
+    assert told.message == "SIGKILL: ggml: failed to allocate 5 GiB"

@@ -171,13 +171,13 @@ def damaged(stand: Stand) -> None:
     stand.page.parts.composer.set_text("A message of\nseveral lines\nthat is being written")
 
 
-def chat_states(until: Until) -> dict[str, Callable[[Bridge, Path], QWidget]]:
+def chat_states(until: Until) -> dict[str, Callable[[Bridge, Path], ChatPage]]:
     """Name → how to build the page."""
 
     def state(
         arrange: Callable[[Stand], object], *, filled: bool = True, opened: bool = True
-    ) -> Callable[[Bridge, Path], QWidget]:
-        def build(bridge: Bridge, home: Path) -> QWidget:
+    ) -> Callable[[Bridge, Path], ChatPage]:
+        def build(bridge: Bridge, home: Path) -> ChatPage:
             stand = Stand(bridge, home, until, filled=filled)
             if opened and filled:
                 stand.open()

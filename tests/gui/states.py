@@ -14,6 +14,7 @@ from autoglm_desktop.core.errors import EngineError
 from autoglm_desktop.core.protocol import Progress
 from autoglm_desktop.core.rungs import RungPlan
 from autoglm_desktop.gui.bridge import Bridge
+from autoglm_desktop.gui.chat.page import ChatPage
 from autoglm_desktop.gui.contents import Contents
 from autoglm_desktop.gui.main_window import MainWindow
 from autoglm_desktop.gui.models.page import ModelsPage
@@ -267,9 +268,15 @@ STATES.update(
 )
 
 
-def chat(build_page: Callable[[Bridge, Path], QWidget]) -> State:
+def chat(build_page: Callable[[Bridge, Path], ChatPage]) -> State:
     """A chat page on its own."""
-    return lambda stage: build_page(stage.bridge, stage.home)
+
+    def build(stage: Stage) -> QWidget:
+        page = build_page(stage.bridge, stage.home)
+        stage.last.append(page.finish)
+        return page
+
+    return build
 
 
 STATES.update({f"page-{name}": chat(build_page) for name, build_page in chat_states(until).items()})
