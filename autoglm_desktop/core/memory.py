@@ -238,7 +238,7 @@ def ram_memory(
     mapped: int,
     private: int,
 ) -> DeviceMemory:
-    """RAM\'s causes; ``mapped`` and ``private`` together are the total."""
+    """RAM's causes; ``mapped`` and ``private`` together are the total."""
     return DeviceMemory(
         weights=weights,
         kv_cache=kv_cache,
