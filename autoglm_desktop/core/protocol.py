@@ -1,8 +1,8 @@
 """The engine protocol: UTF-8 JSON lines, ``{"event": …}`` out, ``{"command": …}`` in.
 
 The first line in is a job (``load``, ``self_test``, ``devices``; ``dry_run`` and ``measure`` come with the planner's
-measurements); later ``generate``, ``cancel``, ``unload``, ``shutdown``. docs/engine-protocol.md holds one example of each
-line. Bytes, seconds, tokens/s.
+measurements); later ``generate``, ``cancel``, ``unload``, ``shutdown``. docs/engine-protocol.md holds one example
+of each line. Bytes, seconds, tokens/s.
 """
 
 from __future__ import annotations
