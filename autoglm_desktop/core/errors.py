@@ -2,6 +2,7 @@
 
 AppError                     one sentence for the user; never a traceback
 ├── TargetError              the model the user named cannot be used
+├── TransferError            a source cannot give what was asked for
 ├── EngineError              an engine could not be installed, started or kept
 └── ServiceError             the HTTP service cannot start or refuses a request
 
@@ -29,6 +30,10 @@ class AppError(Exception):
 
 class TargetError(AppError):
     """The model that was named does not exist, cannot be read or is no model."""
+
+
+class TransferError(AppError):
+    """A source (a hub, an endpoint, a folder) cannot give a listing or a file: final, with what to do."""
 
 
 class EngineError(AppError):

@@ -1,4 +1,4 @@
-"""Which tensor types llama.cpp's quantiser gives a glm4 model, and what the file then weighs.
+"""Which tensor types llama.cpp's quantiser gives a text model, and what the file then weighs.
 
 Follows ``llama_tensor_get_type_impl``, ``tensor_type_fallback`` and ``tensor_allows_quantization`` of
 ``src/llama-quant.cpp`` (llama.cpp 0c1e57098) for dense models without an importance matrix and without
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from .gguf_types import BF16, F16, F32, TYPES, GgmlType, tensor_bytes
-from .shapes import AUTOGLM_PHONE_9B, Glm4Shapes, TensorShape, WeightTable, text_shapes, weight_table
+from .shapes import AUTOGLM_PHONE_9B, ModelShapes, TensorShape, WeightTable, text_shapes, weight_table
 
 _DEFAULTS: Mapping[str, str] = {
     "F32": "F32", "F16": "F16", "BF16": "BF16", "Q8_0": "Q8_0", "Q6_K": "Q6_K", "Q5_K_M": "Q5_K",
@@ -49,15 +49,15 @@ def tensor_types(
     return {shape.name: _type_of(job, shape, source) for shape in shapes}
 
 
-def weight_table_for(ftype: str, model: Glm4Shapes = AUTOGLM_PHONE_9B) -> WeightTable:
-    """Bytes of a glm4 model's weights after quantising to ``ftype``, before any file is there."""
+def weight_table_for(ftype: str, model: ModelShapes = AUTOGLM_PHONE_9B) -> WeightTable:
+    """Bytes of a model's weights after quantising to ``ftype``, before any file is there."""
     return _weight_table_for(ftype, model)
 
 
 @lru_cache(maxsize=64)
-def _weight_table_for(ftype: str, model: Glm4Shapes) -> WeightTable:
+def _weight_table_for(ftype: str, model: ModelShapes) -> WeightTable:
     shapes = text_shapes(model)
-    types = tensor_types(shapes, ftype, grouped_queries=model.heads // model.kv_heads)
+    types = tensor_types(shapes, ftype, grouped_queries=model.grouped_queries)
     return weight_table((shape.name, tensor_bytes(types[shape.name], shape.shape)) for shape in shapes)
 
 

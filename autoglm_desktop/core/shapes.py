@@ -1,14 +1,15 @@
-"""The glm4 text model as tensors, and what its weights weigh.
+"""Text models as tensors, and what their weights weigh.
 
-Names and order are those of a GGUF file of llama.cpp's architecture ``glm4`` (``src/models/glm4.cpp`` of
-llama.cpp 0c1e57098; ``ffn_up`` holds gate and up fused, gate first). Shapes are in ggml's order: row length
-first. Sizes in bytes.
+Names and order are those of GGUF files of llama.cpp's architectures ``glm4``, ``chatglm`` (as GLM-Edge is
+converted: separate q, k and v, no biases) and ``qwen3`` (``src/models/*.cpp`` and ``conversion/*.py`` of
+llama.cpp 0c1e57098; in the GLM ones ``ffn_up`` holds gate and up fused, gate first). Shapes are in ggml's
+order: row length first. Sizes in bytes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 _BLOCK = re.compile(r"blk\.(\d{1,4})\.")
@@ -28,8 +29,11 @@ class TensorShape:
 
 
 @dataclass(frozen=True)
-class Glm4Shapes:
-    """Numbers that fix every tensor of a glm4 text model. ``feed_forward`` is the width behind SwiGLU."""
+class ModelShapes:
+    """Numbers that fix every tensor of a text model of ``architecture`` (a key of ``LAYOUTS``).
+
+    ``feed_forward`` is the width behind SwiGLU. ``tied``: the embedding is the output matrix, too.
+    """
 
     layers: int
     embedding: int
@@ -43,17 +47,32 @@ class Glm4Shapes:
     rope_base: float = 10_000.0
     rope_sections: tuple[int, int, int, int] | None = None
     norm_epsilon: float = 1e-5
+    architecture: str = "glm4"
+    tied: bool = False
 
-    def with_layers(self, layers: int) -> Glm4Shapes:
+    @property
+    def grouped_queries(self) -> int:
+        """Query heads for each KV head (llama.cpp's ``n_gqa``)."""
+        return self.heads // self.kv_heads
+
+    @property
+    def kv_elements(self) -> int:
+        """K and V of one token in all layers, elements."""
+        return 2 * self.layers * self.kv_heads * self.head_dim
+
+    def with_layers(self, layers: int) -> ModelShapes:
         """The same model cut to ``layers`` layers (the speed of a whole model is told from small cuts)."""
         return replace(self, layers=layers)
 
     def kv_bytes_per_token(self, bits_per_element: float = 16.0) -> float:
         """K and V of one token in all layers, bytes (f16: 16 bits; q8_0: 8.5)."""
-        return 2 * self.layers * self.kv_heads * self.head_dim * bits_per_element / 8
+        return self.kv_elements * bits_per_element / 8
 
 
-AUTOGLM_PHONE_9B = Glm4Shapes(
+Glm4Shapes = ModelShapes
+"""The name by which writers of glm4 files call it."""
+
+AUTOGLM_PHONE_9B = ModelShapes(
     layers=40, embedding=4096, feed_forward=13_696, vocabulary=151_552,
     heads=32, kv_heads=2, head_dim=128, context=65_536,
     rope_dims=64, rope_sections=(8, 12, 12, 0),
@@ -67,11 +86,35 @@ are sure: with them the Q4_K_M file comes to the published 5.74 GiB (issue #230 
 base 10,000; M-RoPE sections 8, 12, 12 by the class default, with a fourth, unused one in GGUF.
 """
 
+GLM_4_1V_9B = AUTOGLM_PHONE_9B
+"""GLM-4.1V-9B-Thinking: the model whose shapes AutoGLM-Phone-9B has (docs/numbers.md, section 10)."""
 
-def layer_shapes(model: Glm4Shapes, layer: int) -> tuple[TensorShape, ...]:
-    """The tensors of one layer, in file order."""
+GLM_4_9B_0414 = replace(AUTOGLM_PHONE_9B, context=32_768, rope_sections=None)
+"""GLM-4-9B-0414: the same text model with a shorter context and plain RoPE (docs/numbers.md, section 10)."""
+
+GLM_EDGE_1_5B = ModelShapes(
+    layers=28, embedding=2048, feed_forward=6144, vocabulary=59_264,
+    heads=16, kv_heads=4, head_dim=128, context=8192, rope_dims=128, architecture="chatglm",
+)  # fmt: skip
+GLM_EDGE_4B = ModelShapes(
+    layers=40, embedding=3072, feed_forward=8192, vocabulary=59_264,
+    heads=24, kv_heads=6, head_dim=128, context=8192, rope_dims=128, architecture="chatglm",
+)  # fmt: skip
+"""GLM-Edge chat models; the published sizes of their files prove the numbers (docs/numbers.md, section 10)."""
+
+QWEN3_0_6B = ModelShapes(
+    layers=28, embedding=1024, feed_forward=3072, vocabulary=151_936,
+    heads=16, kv_heads=8, head_dim=128, context=40_960,
+    rope_dims=128, rope_base=1_000_000.0, norm_epsilon=1e-6, architecture="qwen3", tied=True,
+)  # fmt: skip
+"""Qwen3-0.6B by its published configuration (docs/numbers.md, section 10)."""
+
+_Rows = tuple[tuple[str, tuple[int, ...]], ...]
+
+
+def _glm4(model: ModelShapes) -> _Rows:
     n, q, kv = model.embedding, model.heads * model.head_dim, model.kv_heads * model.head_dim
-    rows: tuple[tuple[str, tuple[int, ...]], ...] = (
+    return (
         ("attn_norm.weight", (n,)),
         ("attn_q.weight", (n, q)),
         ("attn_q.bias", (q,)),
@@ -86,18 +129,59 @@ def layer_shapes(model: Glm4Shapes, layer: int) -> tuple[TensorShape, ...]:
         ("ffn_down.weight", (model.feed_forward, n)),
         ("post_ffw_norm.weight", (n,)),
     )
+
+
+def _chatglm(model: ModelShapes) -> _Rows:
+    n, q, kv = model.embedding, model.heads * model.head_dim, model.kv_heads * model.head_dim
+    return (
+        ("attn_norm.weight", (n,)),
+        ("attn_q.weight", (n, q)),
+        ("attn_k.weight", (n, kv)),
+        ("attn_v.weight", (n, kv)),
+        ("attn_output.weight", (q, n)),
+        ("ffn_norm.weight", (n,)),
+        ("ffn_up.weight", (n, 2 * model.feed_forward)),
+        ("ffn_down.weight", (model.feed_forward, n)),
+    )
+
+
+def _qwen3(model: ModelShapes) -> _Rows:
+    n, q, kv = model.embedding, model.heads * model.head_dim, model.kv_heads * model.head_dim
+    return (
+        ("attn_norm.weight", (n,)),
+        ("attn_q.weight", (n, q)),
+        ("attn_q_norm.weight", (model.head_dim,)),
+        ("attn_k.weight", (n, kv)),
+        ("attn_k_norm.weight", (model.head_dim,)),
+        ("attn_v.weight", (n, kv)),
+        ("attn_output.weight", (q, n)),
+        ("ffn_norm.weight", (n,)),
+        ("ffn_gate.weight", (n, model.feed_forward)),
+        ("ffn_up.weight", (n, model.feed_forward)),
+        ("ffn_down.weight", (model.feed_forward, n)),
+    )
+
+
+LAYOUTS: Mapping[str, Callable[[ModelShapes], _Rows]] = {"glm4": _glm4, "chatglm": _chatglm, "qwen3": _qwen3}
+"""What a layer consists of, by architecture."""
+
+
+def layer_shapes(model: ModelShapes, layer: int) -> tuple[TensorShape, ...]:
+    """The tensors of one layer, in file order."""
+    rows = LAYOUTS[model.architecture](model)
     return tuple(TensorShape(f"blk.{layer}.{name}", shape) for name, shape in rows)
 
 
-def text_shapes(model: Glm4Shapes = AUTOGLM_PHONE_9B) -> tuple[TensorShape, ...]:
+def text_shapes(model: ModelShapes = AUTOGLM_PHONE_9B) -> tuple[TensorShape, ...]:
     """Every tensor of the text model, in file order."""
     table = (model.embedding, model.vocabulary)
     layers = (shape for layer in range(model.layers) for shape in layer_shapes(model, layer))
+    output = () if model.tied else (TensorShape("output.weight", table),)
     return (
         TensorShape("token_embd.weight", table),
         *layers,
         TensorShape("output_norm.weight", (model.embedding,)),
-        TensorShape("output.weight", table),
+        *output,
     )
 
 

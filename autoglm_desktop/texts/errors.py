@@ -40,6 +40,22 @@ TABLE: dict[str, str] = {
     "empty_prompt": N_("There is nothing to answer: the prompt is empty."),
     "no_vision_yet": N_("This version answers text only; it cannot look at {path} yet."),
     "no_model_loaded": N_("No model is loaded."),
+    # downloads
+    "download_no_network": N_(
+        "{name} could not be fetched: there is no connection. What has arrived is kept; the same again goes on."
+    ),
+    "download_unreachable": N_(
+        "{name} could not be fetched: {why}. What has arrived is kept; the same again goes on."
+    ),
+    "download_changed": N_("{name} has changed at {source} meanwhile; begin the download again."),
+    "download_corrupt": N_(
+        "{name} arrived damaged twice (last from {source}): its hash is wrong. Try another source."
+    ),
+    "download_no_size": N_("{source} does not say how large {name} is; it cannot be fetched from there."),
+    "file_too_large_here": N_(
+        "The file system of {path} cannot hold a file this large (FAT32 ends at 4 GiB); choose another folder."
+    ),
+    "file_in_use": N_("{path} is in use and could not be replaced; unload the model and try again."),
     # engines
     "engine_unknown": N_("There is no engine {name}. There are: {known}."),
     "engine_name_missing": N_("Which engine? Say engines {action} NAME; there are: {known}."),

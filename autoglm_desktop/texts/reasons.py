@@ -106,7 +106,11 @@ PROBES: dict[str, str] = {
     "not_needed": N_("not needed"),
 }
 
-TABLE: dict[str, str] = {**LADDER, **HEADLINES, **PLACES, **FILES, **PROBES}
+DOWNLOADS: dict[str, str] = {
+    "answer_cut_short": N_("the answer ended before the file did"),
+}
+
+TABLE: dict[str, str] = {**LADDER, **HEADLINES, **PLACES, **FILES, **PROBES, **DOWNLOADS}
 
 
 def text(reason: Reason | None) -> str:

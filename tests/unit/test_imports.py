@@ -39,6 +39,10 @@ FENCED = {
     "starlette": ("service",),
     "uvicorn": ("service",),
     "pynvml": ("probe",),
+    "httpx": ("store",),
+    "httpcore": ("store",),
+    "truststore": ("store",),
+    "keyring": ("store",),
 }
 LIGHT_THIRD_PARTY = {"numpy"}
 
