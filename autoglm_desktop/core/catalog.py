@@ -11,23 +11,39 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .known_shapes import SHAPES
 from .machine import from_json
-from .shapes import AUTOGLM_PHONE_9B, Glm4Shapes
-
-SHAPES: Mapping[str, Glm4Shapes] = {"autoglm-phone-9b": AUTOGLM_PHONE_9B}
-"""Text shapes by the name that ``catalog.toml`` uses."""
+from .shapes import VISION_PARAMETERS, ModelShapes, parameters
 
 SAFETENSORS = "safetensors"
 MADE = "made:"
 FORMATS = ("gguf", SAFETENSORS)
+HUBS = ("huggingface", "modelscope")
+NOTES = ("early_conversions", "projector_not_evidenced", "maker_conversion_untried")
+"""Codes that ``Model.notes`` may hold; their sentences stand in ``texts.reasons``."""
+
+SMALL_PARAMETERS = 5_000_000_000
+"""Up to here a model is one for weak machines: 4 bits of it take 3 GB."""
+
+DERIVED = frozenset(("base", "abliterated", "uncensored", "embedding", "reranker", "draft", "lora"))
+"""Words in a name that say: not the model itself, but its base or something made from it."""
 
 
 @dataclass(frozen=True)
 class StatedNumber:
-    """A number with its source; ``verified``: seen by this project in the thing itself."""
+    """A number with its source; ``value`` None: not known. ``verified``: seen by this project in the thing itself."""
 
-    value: int | None
     source: str
+    value: int | None = None
+    verified: bool = False
+
+
+@dataclass(frozen=True)
+class StatedText:
+    """A word with its source, like ``StatedNumber``."""
+
+    source: str
+    value: str | None = None
     verified: bool = False
 
 
@@ -35,7 +51,9 @@ class StatedNumber:
 class Source:
     """A place that publicly is said to hold a variant. ``evidence`` says where that was read.
 
-    ``file`` and ``projector`` are file names in the repository, None where no listing could be read.
+    ``file`` and ``projector`` are file names in the repository, None where none was read: the hub's listing
+    tells them. ``projector_repo``: the repository on the same hub that holds the projector, None for ``repo``.
+    ``gated``: whether the hub wants its licence accepted first, None where that is not known.
     """
 
     hub: str  # huggingface | modelscope
@@ -44,11 +62,18 @@ class Source:
     verified: bool = False
     file: str | None = None
     projector: str | None = None
+    projector_repo: str | None = None
+    gated: bool | None = None
+
+    @property
+    def projector_place(self) -> str:
+        """The repository to look for the projector in."""
+        return self.projector_repo or self.repo
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One downloadable form. ``id`` of a GGUF is its file type (``Q4_K_M``)."""
+    """One downloadable form. ``id`` of a GGUF is its file type (``Q4_K_M``). Sources: the first is preferred."""
 
     id: str
     format: str
@@ -65,7 +90,8 @@ class Projector:
 
 @dataclass(frozen=True)
 class Model:
-    """A model of the catalogue. ``phone``: made to drive a phone from screenshots."""
+    """A model of the catalogue. ``phone``: made to drive a phone from screenshots. ``notes``: codes of ``NOTES``
+    that users should read before a download."""
 
     id: str
     title: str
@@ -74,17 +100,33 @@ class Model:
     shapes: str
     context: StatedNumber
     names: tuple[str, ...]
+    license: StatedText
     variants: tuple[Variant, ...]
     projector: Projector | None = None
-    warning: str | None = None
+    notes: tuple[str, ...] = ()
 
     def variant(self, name: str) -> Variant | None:
         """A variant by id, upper or lower case."""
         return next((v for v in self.variants if v.id.lower() == name.lower()), None)
 
     @property
-    def text_shapes(self) -> Glm4Shapes:
+    def text_shapes(self) -> ModelShapes:
         return SHAPES[self.shapes]
+
+    @property
+    def vision(self) -> bool:
+        """Whether it can look at pictures, given its projector."""
+        return self.projector is not None
+
+    @property
+    def parameters(self) -> int:
+        """Weights of text and vision part, each counted once."""
+        return parameters(self.text_shapes) + (VISION_PARAMETERS if self.vision else 0)
+
+    @property
+    def small(self) -> bool:
+        """A model for weak machines."""
+        return self.parameters <= SMALL_PARAMETERS
 
 
 @dataclass(frozen=True)
@@ -99,11 +141,13 @@ class Catalog:
         """The model that a file is, by its architecture, its layers and what it or its file is called.
 
         The longest matching name wins, so that ``…-multilingual`` is not taken for the plain model. A file
-        with random weights for measurements says ``made:`` in its name and is never taken for the model.
+        with random weights for measurements says ``made:`` in its name and is never taken for the model. A
+        name that tells of a base or of something made from a model (``DERIVED``) tells nothing: AutoGLM's own
+        GGUF may call itself by the base it was trained from, and is known by its file name then.
         """
         if any(name.startswith(MADE) for name in names):
             return None
-        texts = [plain_name(name) for name in names if name]
+        texts = [plain_name(name) for name in names if name and not DERIVED & set(_words(name))]
         found = [
             (len(alias), model)
             for model in self.models
@@ -117,6 +161,10 @@ class Catalog:
 def plain_name(name: str) -> str:
     """Letters and digits only, lower case: ``AutoGLM-Phone 9B`` → ``autoglmphone9b``."""
     return re.sub(r"[^a-z0-9]+", "", name.lower())
+
+
+def _words(name: str) -> list[str]:
+    return re.split(r"[^a-z0-9]+", name.lower())
 
 
 def parse(data: Mapping[str, object]) -> Catalog:
@@ -137,11 +185,16 @@ def _check(model: Model) -> None:
         raise ValueError(f"catalog: {model.id}: ids are lower case")
     if model.shapes not in SHAPES:
         raise ValueError(f"catalog: {model.id}: unknown shapes {model.shapes!r}")
+    unknown = [note for note in model.notes if note not in NOTES]
+    if unknown:
+        raise ValueError(f"catalog: {model.id}: unknown note {unknown[0]!r}")
+    if model.architecture != model.text_shapes.architecture:
+        raise ValueError(f"catalog: {model.id}: {model.shapes!r} is no {model.architecture}")
     ids = [variant.id for variant in model.variants]
     if not ids or len(set(ids)) != len(ids):
         raise ValueError(f"catalog: {model.id}: variants are missing or there twice")
     for variant in model.variants:
         if variant.format not in FORMATS:
             raise ValueError(f"catalog: {model.id}:{variant.id}: unknown format {variant.format!r}")
-        if any(source.hub not in ("huggingface", "modelscope") for source in variant.sources):
+        if any(source.hub not in HUBS for source in variant.sources):
             raise ValueError(f"catalog: {model.id}:{variant.id}: unknown hub")

@@ -74,8 +74,7 @@ def _check_part(part: str) -> Reason | None:
 
 def _unprintable(char: str) -> bool:
     return (
-        (not char.isascii()
-        and unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp"))
+        (not char.isascii() and unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp"))
         or char < " "
         or char == "\x7f"
     )

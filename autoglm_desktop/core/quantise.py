@@ -54,7 +54,7 @@ def weight_table_for(ftype: str, model: ModelShapes = AUTOGLM_PHONE_9B) -> Weigh
     return _weight_table_for(ftype, model)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _weight_table_for(ftype: str, model: ModelShapes) -> WeightTable:
     shapes = text_shapes(model)
     types = tensor_types(shapes, ftype, grouped_queries=model.grouped_queries)

@@ -8,9 +8,14 @@ order: row length first. Sizes in bytes.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+
+VISION_PARAMETERS = 892_498_432
+VISION_LINEAR_PARAMETERS = 864_600_000
+"""The vision part (``glm4v``) of AutoGLM-Phone-9B and GLM-4.1V-9B (docs/numbers.md, section 1)."""
 
 _BLOCK = re.compile(r"blk\.(\d{1,4})\.")
 MAX_LAYERS = 512
@@ -33,6 +38,8 @@ class ModelShapes:
     """Numbers that fix every tensor of a text model of ``architecture`` (a key of ``LAYOUTS``).
 
     ``feed_forward`` is the width behind SwiGLU. ``tied``: the embedding is the output matrix, too.
+    ``gguf_header_bytes``: header and vocabulary of a GGUF of it, about. ``head_in_safetensors``: published
+    safetensors hold the output matrix (also where it is the embedding once more).
     """
 
     layers: int
@@ -49,6 +56,8 @@ class ModelShapes:
     norm_epsilon: float = 1e-5
     architecture: str = "glm4"
     tied: bool = False
+    gguf_header_bytes: int = 10_000_000
+    head_in_safetensors: bool = True
 
     @property
     def grouped_queries(self) -> int:
@@ -85,29 +94,6 @@ are sure: with them the Q4_K_M file comes to the published 5.74 GiB (issue #230 
 65,536 is what published copies state (class default 32,768). RoPE: half of each head (64 of 128 dimensions),
 base 10,000; M-RoPE sections 8, 12, 12 by the class default, with a fourth, unused one in GGUF.
 """
-
-GLM_4_1V_9B = AUTOGLM_PHONE_9B
-"""GLM-4.1V-9B-Thinking: the model whose shapes AutoGLM-Phone-9B has (docs/numbers.md, section 10)."""
-
-GLM_4_9B_0414 = replace(AUTOGLM_PHONE_9B, context=32_768, rope_sections=None)
-"""GLM-4-9B-0414: the same text model with a shorter context and plain RoPE (docs/numbers.md, section 10)."""
-
-GLM_EDGE_1_5B = ModelShapes(
-    layers=28, embedding=2048, feed_forward=6144, vocabulary=59_264,
-    heads=16, kv_heads=4, head_dim=128, context=8192, rope_dims=128, architecture="chatglm",
-)  # fmt: skip
-GLM_EDGE_4B = ModelShapes(
-    layers=40, embedding=3072, feed_forward=8192, vocabulary=59_264,
-    heads=24, kv_heads=6, head_dim=128, context=8192, rope_dims=128, architecture="chatglm",
-)  # fmt: skip
-"""GLM-Edge chat models; the published sizes of their files prove the numbers (docs/numbers.md, section 10)."""
-
-QWEN3_0_6B = ModelShapes(
-    layers=28, embedding=1024, feed_forward=3072, vocabulary=151_936,
-    heads=16, kv_heads=8, head_dim=128, context=40_960,
-    rope_dims=128, rope_base=1_000_000.0, norm_epsilon=1e-6, architecture="qwen3", tied=True,
-)  # fmt: skip
-"""Qwen3-0.6B by its published configuration (docs/numbers.md, section 10)."""
 
 _Rows = tuple[tuple[str, tuple[int, ...]], ...]
 
@@ -183,6 +169,13 @@ def text_shapes(model: ModelShapes = AUTOGLM_PHONE_9B) -> tuple[TensorShape, ...
         TensorShape("output_norm.weight", (model.embedding,)),
         *output,
     )
+
+
+def parameters(model: ModelShapes) -> int:
+    """Weights of the text model; a tied matrix counts once."""
+    layer = sum(math.prod(tensor.shape) for tensor in layer_shapes(model, 0))
+    tables = model.embedding * model.vocabulary * (1 if model.tied else 2)
+    return tables + model.layers * layer + model.embedding
 
 
 def layer_of(name: str) -> int | None:

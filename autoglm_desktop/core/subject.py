@@ -15,19 +15,12 @@ from .errors import TargetError
 from .gguf_header import GgufHeader, weight_table
 from .gguf_types import tensor_bytes
 from .quantise import tensor_types, weight_table_for
-from .shapes import Glm4Shapes, WeightTable, text_shapes
+from .shapes import VISION_LINEAR_PARAMETERS, VISION_PARAMETERS, ModelShapes, WeightTable, text_shapes
 
 QUALITY_ORDER = ("Q8_0", "16-bit", "Q6_K", "Q5_K_M", "Q4_K_M", "nf4", "Q4_0", "IQ4_XS")
 """Variants of at least 4 bits, best first (docs/architecture.md, planner)."""
 
-GGUF_METADATA_BYTES = 10_000_000
-"""Header and vocabulary of a GGUF of this model, about (docs/numbers.md, section 1)."""
-
 FEED_FORWARD_WHERE_UNKNOWN = 4  # times the embedding
-
-VISION_PARAMETERS = 892_498_432
-VISION_LINEAR_PARAMETERS = 864_600_000
-"""The vision part of AutoGLM-Phone-9B (docs/numbers.md, section 1)."""
 
 PROJECTOR_WEIGHTS_BYTES = 1704 * 1024 * 1024
 """What llama.cpp allocates for the F16 glm4v projector (docs/numbers.md, section 5, measured)."""
@@ -71,7 +64,10 @@ class ProjectorWeights:
 
 @dataclass(frozen=True)
 class SafetensorsWeights:
-    """Parameter counts of a 16-bit folder, by how the transformers rungs treat them."""
+    """Parameter counts of a 16-bit folder, by how the transformers rungs treat them.
+
+    ``head`` is 0 where the embedding is the head, too; ``head_copy``: parameters that the files hold twice.
+    """
 
     embedding: int
     head: int
@@ -79,10 +75,11 @@ class SafetensorsWeights:
     vision: int
     vision_linear: int
     installed: bool = False
+    head_copy: int = 0
 
     @property
     def file_bytes(self) -> int:
-        return 2 * (self.embedding + self.head + self.layers + self.vision)
+        return 2 * (self.embedding + self.head + self.head_copy + self.layers + self.vision)
 
 
 @dataclass(frozen=True)
@@ -130,7 +127,7 @@ def of_model(model: Model, installed: Installed = Installed()) -> Subject:
             variant=variant.id,
             table=weight_table_for(variant.id, shapes),
             matmul_bytes=_matmul_bytes(variant.id, shapes),
-            file_bytes=weight_table_for(variant.id, shapes).total + GGUF_METADATA_BYTES,
+            file_bytes=weight_table_for(variant.id, shapes).total + shapes.gguf_header_bytes,
             installed=variant.id in installed.variants,
             fetchable=bool(variant.sources),
         )
@@ -174,11 +171,14 @@ def of_header(
         kv_elements=header.kv_elements_per_token or 0,
         context=header.context_length,
     )
+    table = weight_table(header)
     weights = GgufWeights(
         variant=header.file_type or "GGUF",
-        table=weight_table(header),
+        table=table,
         matmul_bytes=_sum_by_type(
-            (t.type.name, t.size) for t in header.tensors if len(t.shape) > 1 and not _is_lookup(t.name)
+            (t.type.name, t.size)
+            for t in header.tensors
+            if len(t.shape) > 1 and not _is_lookup(t.name, table.tied)
         ),
         file_bytes=header.file_size,
         installed=True,
@@ -192,44 +192,46 @@ def at_least_4_bits(variant: str) -> bool:
     return match is None or int(match.group(1)) >= 4
 
 
-def _text_shape(shapes: Glm4Shapes) -> TextShape:
+def _text_shape(shapes: ModelShapes) -> TextShape:
     return TextShape(
         layers=shapes.layers,
         embedding=shapes.embedding,
         feed_forward=shapes.feed_forward,
         vocabulary=shapes.vocabulary,
-        kv_elements=2 * shapes.layers * shapes.kv_heads * shapes.head_dim,
+        kv_elements=shapes.kv_elements,
         context=shapes.context,
     )
 
 
-def _safetensors(model: Model, shapes: Glm4Shapes, installed: bool) -> SafetensorsWeights | None:
+def _safetensors(model: Model, shapes: ModelShapes, installed: bool) -> SafetensorsWeights | None:
     if model.variant(SAFETENSORS) is None:
         return None
     table = weight_table_for("F16", shapes)
+    matrix = shapes.embedding * shapes.vocabulary
     return SafetensorsWeights(
-        embedding=shapes.embedding * shapes.vocabulary,
-        head=shapes.embedding * shapes.vocabulary,
+        embedding=matrix,
+        head=0 if shapes.tied else matrix,
         layers=sum(table.layers) // 2,
-        vision=VISION_PARAMETERS,
-        vision_linear=VISION_LINEAR_PARAMETERS,
+        vision=VISION_PARAMETERS if model.vision else 0,
+        vision_linear=VISION_LINEAR_PARAMETERS if model.vision else 0,
         installed=installed,
+        head_copy=matrix if shapes.tied and shapes.head_in_safetensors else 0,
     )
 
 
-def _is_lookup(name: str) -> bool:
-    """Tensors that rows are taken from instead of being multiplied."""
-    return name.startswith("token_embd.")
+def _is_lookup(name: str, tied: bool) -> bool:
+    """Tensors that rows are taken from instead of being multiplied; a tied embedding is the output, too."""
+    return name.startswith("token_embd.") and not tied
 
 
-@lru_cache(maxsize=64)
-def _matmul_bytes(file_type: str, shapes: Glm4Shapes) -> Mapping[str, int]:
+@lru_cache(maxsize=256)
+def _matmul_bytes(file_type: str, shapes: ModelShapes) -> Mapping[str, int]:
     tensors = text_shapes(shapes)
-    types = tensor_types(tensors, file_type, grouped_queries=shapes.heads // shapes.kv_heads)
+    types = tensor_types(tensors, file_type, grouped_queries=shapes.grouped_queries)
     return _sum_by_type(
         (types[t.name].name, tensor_bytes(types[t.name], t.shape))
         for t in tensors
-        if len(t.shape) > 1 and not _is_lookup(t.name)
+        if len(t.shape) > 1 and not _is_lookup(t.name, shapes.tied)
     )
 
 

@@ -10,6 +10,8 @@ from ..usecases.services import Services
 from .badge import Badge
 from .bridge import Bridge
 from .chat.page import ChatPage
+from .download_hint import DownloadHint
+from .downloads_model import DownloadsModel
 from .engine_banner import EngineBanner
 from .main_window import CHAT, MODELS
 from .models.page import ModelsPage
@@ -23,23 +25,32 @@ class Contents(QObject):
     page_wanted = Signal(int)
 
     def __init__(
-        self, bridge: Bridge, services: Services, session: SessionModel, conversations: Conversations
+        self,
+        bridge: Bridge,
+        services: Services,
+        session: SessionModel,
+        conversations: Conversations,
+        downloads: DownloadsModel,
     ) -> None:
         super().__init__()
+        self._downloads = downloads
         self.system = SystemPage(bridge, services)
-        self.models = ModelsPage(bridge, services, session)
+        self.models = ModelsPage(bridge, services, session, downloads)
         self.chat = ChatPage(bridge, session, conversations)
         self.banner = EngineBanner(bridge, services)
         self.badge = Badge(session)
+        self.download_hint = DownloadHint(downloads, self.models.isVisible)
         self.pages: tuple[QWidget, ...] = (self.system, self.models, self.chat)
         self.system.checked.connect(self.models.set_check)
         self.system.models_wanted.connect(lambda: self.page_wanted.emit(MODELS))
         self.models.chat_wanted.connect(lambda: self.page_wanted.emit(CHAT))
         self.chat.models_wanted.connect(lambda: self.page_wanted.emit(MODELS))
         self.banner.changed.connect(self.system.start)
+        self.download_hint.clicked.connect(lambda: self.page_wanted.emit(MODELS))
         self.system.engine_test_wanted.connect(self.banner.test_again)
 
     def start(self) -> None:
-        """The check, and the engine that belongs to set-up."""
+        """The check, the engine that belongs to set-up, and what the queue of downloads holds."""
         self.system.start()
         self.banner.start()
+        self._downloads.start()

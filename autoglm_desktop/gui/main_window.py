@@ -53,6 +53,7 @@ class MainWindow(QMainWindow):
         self._buttons = QButtonGroup(self)
         self._above = QVBoxLayout()
         self._foot = QVBoxLayout()
+        self._hint_place = QVBoxLayout()
         self._fill_navigation()
         self._arrange()
         self.show_page(SYSTEM)
@@ -65,6 +66,8 @@ class MainWindow(QMainWindow):
         self._above.addWidget(contents.banner)
         self._empty_badge.hide()
         self._foot.addWidget(contents.badge)
+        self._hint_place.addWidget(contents.download_hint)
+        self.pages.currentChanged.connect(self._page_shown)
         contents.page_wanted.connect(self.show_page)
         self.show_page(self._buttons.checkedId())
 
@@ -107,6 +110,10 @@ class MainWindow(QMainWindow):
             self.painted.emit()
         return done
 
+    def _page_shown(self, index: int) -> None:
+        if index == MODELS and self.contents is not None:
+            self.contents.download_hint.seen()
+
     def _fill_navigation(self) -> None:
         column = QVBoxLayout(self.navigation)
         column.setContentsMargins(GAP + GAP // 2, 2 * GAP, GAP + GAP // 2, 2 * GAP)
@@ -131,6 +138,7 @@ class MainWindow(QMainWindow):
             column.addWidget(button)
         self._pictures = tuple(picture for _title, picture in entries)
         column.addStretch(1)
+        column.addLayout(self._hint_place)
         self._buttons.idClicked.connect(self.show_page)
 
     def _arrange(self) -> None:

@@ -1,7 +1,8 @@
 """Installing an engine environment: a venv, the described attempts in order, visibly and cancellably.
 
-pip does the fetching and building (of this application's own environment, told by ``--python`` to work on the new
-one), so that an environment needs no pip or ensurepip of its own.
+pip chooses, builds and installs (the one of this application's own environment, told by ``--python`` to work on the new
+one), so that an environment needs no pip or ensurepip of its own. The files come by ``wheels``; where that is not
+possible, pip fetches them itself.
 """
 
 from __future__ import annotations
@@ -12,42 +13,35 @@ import errno
 import logging
 import os
 import platform
-import re
 import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from ..core.errors import EngineError
-from . import win_job
+from . import install_run
 from .environments import Attempt, Description, Environments, Record, environment_python
-from .install_run import install_log, kill_session, lines_of, outside_variables, without_secrets
+from .install_run import DROP, KEEP
+from .pip_output import InstallProgress, LeaveToPip, Report, disk_full, no_match, offline, parse_line, summary
+from .wheels import Unresolved, Wheels
+
+__all__ = [
+    "InstallProgress",
+    "Installer",
+    "Report",
+    "attempts_for",
+    "compiler_missing",
+    "locked",
+    "pip_options",
+]
 
 log = logging.getLogger(__name__)
 
-_STEP = re.compile(r"\[\s*(\d+)/(\d+)\]")  # ninja
-_RAW = re.compile(r"^Progress (\d+) of (\d+)")  # pip --progress-bar=raw
-_SHOWN = re.compile(
-    r"^\s*(Collecting|Downloading|Building wheel|Installing|Preparing metadata|Using cached)\b.*"
-)
-_ERROR = re.compile(r"^\s*(ERROR|error|CMake Error|fatal error|\*\*\*)[: ]")
 COMPILERS = ("c++", "g++", "clang++")
 LOCK_POLL_S = 0.3
-
-
-@dataclass(frozen=True)
-class InstallProgress:
-    """What is being done: ``stage`` wait | venv | fetch | build | install | self_test, ``fraction`` 0–1 or None."""
-
-    stage: str
-    fraction: float | None
-    detail: str
-
-
-Report = Callable[[InstallProgress], None]
+MB = 1_000_000
 
 
 def platform_tag() -> str:
@@ -61,17 +55,24 @@ def attempts_for(description: Description, tag: str) -> tuple[Attempt, ...]:
     return tuple(a for a in description.attempts if "*" in a.platforms or tag in a.platforms)
 
 
-def pip_arguments(description: Description, attempt: Attempt, override: str | None) -> list[str]:
-    """pip's arguments for an attempt. ``override``: the user's index for this environment (address or folder)."""
-    arguments = ["install", "--no-input", "--disable-pip-version-check", "--progress-bar=raw", "-v"]
-    index = override or attempt.extra_index
+def pip_options(description: Description, attempt: Attempt, index: str | None) -> list[str]:
+    """pip's arguments for an attempt, but the packages. ``index``: what it takes beside pip's settings (address or
+    folder)."""
+    options = ["install", "--no-input", "--disable-pip-version-check", "--progress-bar=raw", "-v"]
     if index and Path(index).is_dir():
-        arguments += ["--find-links", index]
+        options += ["--find-links", index]
     elif index:
-        arguments += ["--extra-index-url", index]
+        options += ["--extra-index-url", index]
     if attempt.kind == "wheel":
-        arguments += ["--only-binary", description.distribution]
-    return [*arguments, *description.packages]
+        options += ["--only-binary", description.distribution]
+    return options
+
+
+def index_for(description: Description, attempt: Attempt) -> str | None:
+    """The index of an attempt: AUTOGLM_INDEX_<NAME>, else the described one."""
+    return (
+        os.environ.get("AUTOGLM_INDEX_" + description.name.upper().replace("-", "_")) or attempt.extra_index
+    )
 
 
 def compiler_missing(which: Callable[[str], str | None] = shutil.which) -> bool:
@@ -82,20 +83,23 @@ def compiler_missing(which: Callable[[str], str | None] = shutil.which) -> bool:
 
 
 class Installer:
-    """Installs environments, one process at a time. ``pip`` is the command line that stands for ``python -m pip``."""
+    """Installs environments, one process at a time. ``pip`` is the command line that stands for ``python -m pip``;
+    ``cache`` holds what is fetched until it is installed, in a folder for each environment."""
 
     def __init__(
-        self, environments: Environments, log_folder: Path, pip: Sequence[str] | None = None
+        self, environments: Environments, log_folder: Path, cache: Path, pip: Sequence[str] | None = None
     ) -> None:
         self._environments = environments
-        self._log_folder = log_folder
+        self._log_file = log_folder / "install.log"
+        self._cache = cache
         self._pip = list(pip) if pip is not None else [sys.executable, "-m", "pip"]
 
     async def install(self, name: str, report: Report, kinds: tuple[str, ...] = ("wheel", "source")) -> None:
-        """Install an environment by attempts of ``kinds``; cancelling the task stops everything it started and
-        leaves nothing half done.
+        """Install an environment by attempts of ``kinds``; cancelling the task stops everything it started. The
+        environment is there or not; what was fetched is kept for the next try.
 
-        Raises EngineError (engine_no_compiler, engine_no_network, engine_install_failed, …).
+        Raises EngineError (engine_no_compiler, engine_no_network, disk_full_install, engine_install_failed …),
+        TransferError (download_corrupt …), AppError (disk_full …).
         """
         description = self._environments.describe(name)
         folder = self._environments.path(name)
@@ -109,13 +113,14 @@ class Installer:
                     await self._install(description, folder, report, kinds)
         except OSError as error:
             code = "disk_full_install" if error.errno == errno.ENOSPC else "engine_install_failed"
-            values = {"detail": str(error), "log": self._log(), "needed": description.installed_mb}
+            values = {"detail": str(error), "log": str(self._log_file), "needed": description.installed_mb}
             raise EngineError(code, name=name, **values) from error
 
     async def _install(
         self, description: Description, folder: Path, report: Report, kinds: tuple[str, ...]
     ) -> None:
         finished = False
+        self._room(description, folder, 0)
         try:
             await self._create(folder, report)
             attempts = [a for a in attempts_for(description, platform_tag()) if a.kind in kinds]
@@ -129,11 +134,9 @@ class Installer:
     async def _create(self, folder: Path, report: Report) -> None:
         report(InstallProgress("venv", None, str(folder)))
         shutil.rmtree(folder, ignore_errors=True)
-        code, lines = await self._run([sys.executable, "-m", "venv", "--without-pip", str(folder)], {}, None)
-        if code:
-            raise EngineError(
-                "engine_install_failed", name=folder.name, detail=_summary(lines), log=self._log()
-            )
+        ended = await self._run([sys.executable, "-m", "venv", "--without-pip", str(folder)])
+        if ended.status:
+            raise self._failed(folder.name, summary(ended.lines))
 
     async def _try(
         self, attempts: Sequence[Attempt], description: Description, folder: Path, report: Report
@@ -142,81 +145,83 @@ class Installer:
         failures: list[list[str]] = []
         for attempt in attempts:
             if attempt.kind == "source" and compiler_missing():
-                if failures and _offline(failures[-1]):
+                if failures and offline(failures[-1]):
                     break  # with a network there might be a wheel, and no need of a compiler
                 raise EngineError("engine_no_compiler", name=description.name)
             report(InstallProgress("fetch", None, description.distribution))
-            override = os.environ.get("AUTOGLM_INDEX_" + description.name.upper().replace("-", "_"))
-            command = [*self._pip, "--python", str(environment_python(folder))]
-            command += pip_arguments(description, attempt, override)
-            settings = {"CMAKE_ARGS": attempt.cmake_args} if attempt.cmake_args else {}
-            code, lines = await self._run(command, settings, report)
-            if code == 0:
+            lines = await self._attempt(attempt, description, folder, report)
+            if lines is None:
                 return await self._version(folder, description), attempt.kind
-            log.warning("%s by %s failed: %s", description.name, attempt.kind, _summary(lines))
+            log.warning("%s by %s failed: %s", description.name, attempt.kind, summary(lines))
             failures.append(lines)
         raise self._failure(description, failures)
 
+    async def _attempt(
+        self, attempt: Attempt, description: Description, folder: Path, report: Report
+    ) -> list[str] | None:
+        """None where it worked, else the last lines of pip's output."""
+        index = index_for(description, attempt)
+        options = pip_options(description, attempt, index)
+        settings = {"CMAKE_ARGS": attempt.cmake_args} if attempt.cmake_args else {}
+        python = environment_python(folder)
+        wheels = Wheels(
+            description.name, self._pip, python, self._cache / description.name, self._log_file, report,
+            lambda coming: self._room(description, folder, coming), (index,) if index else (),
+        )  # fmt: skip
+        try:
+            arguments = await wheels.gather(options, description.packages, settings)
+        except Unresolved as error:
+            if any(known(error.lines) for known in (offline, no_match, disk_full)):
+                return error.lines
+            log.warning(
+                "%s: pip does it all, as it did not resolve: %s", description.name, summary(error.lines)
+            )
+            arguments = [*options, *description.packages]
+        except LeaveToPip as error:
+            log.warning("%s: pip does it all: %s", description.name, error)
+            arguments = [*options, "--find-links", str(wheels.folder), *description.packages]
+        ended = await self._run([*self._pip, "--python", str(python), *arguments], settings, report)
+        if ended.status:
+            return ended.lines
+        wheels.clear(keep_sources=attempt.kind == "source")
+        return None
+
+    def _room(self, description: Description, folder: Path, coming: int) -> None:
+        """``coming``: bytes that will be fetched. Raises EngineError(disk_full_install)."""
+        if description.installed_mb is None:
+            return
+        needed = description.installed_mb + coming // MB
+        if shutil.disk_usage(folder.parent).free < needed * MB:
+            raise EngineError("disk_full_install", name=description.name, needed=needed)
+
     def _failure(self, description: Description, failures: list[list[str]]) -> EngineError:
         last = failures[-1] if failures else []
-        if _offline(last):
+        if offline(last):
             return EngineError("engine_no_network", name=description.name)
-        if any("No space left on device" in line for line in last):
+        if disk_full(last):
             return EngineError("disk_full_install", name=description.name, needed=description.installed_mb)
-        detail = _summary(last) if failures else platform_tag()
-        return EngineError("engine_install_failed", name=description.name, detail=detail, log=self._log())
+        return self._failed(description.name, summary(last) if failures else platform_tag())
+
+    def _failed(self, name: str, detail: str) -> EngineError:
+        return EngineError("engine_install_failed", name=name, detail=detail, log=str(self._log_file))
 
     async def _version(self, folder: Path, description: Description) -> str:
         code = f"import importlib.metadata as m; print(m.version({description.distribution!r}))"
-        command = [str(environment_python(folder)), "-I", "-c", code]
-        status, lines = await self._run(command, {}, None)
-        if status or not lines:
-            raise EngineError(
-                "engine_install_failed", name=description.name, detail=_summary(lines), log=self._log()
-            )
-        return lines[-1].strip()
-
-    def _log(self) -> str:
-        return str(self._log_folder / "install.log")
+        ended = await self._run([str(environment_python(folder)), "-I", "-c", code])
+        if ended.status or not ended.lines:
+            raise self._failed(description.name, summary(ended.lines))
+        return ended.lines[-1].strip()
 
     async def _run(
-        self, command: Sequence[str], settings: dict[str, str], report: Report | None
-    ) -> tuple[int, list[str]]:
-        """Run to the end, output into the log; (exit status, last lines). Cancelling kills all it started."""
-        installs = install_log(self._log_folder / "install.log")
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={**outside_variables(), **settings, "PYTHONUNBUFFERED": "1"},
-            start_new_session=os.name == "posix",
-            creationflags=win_job.NO_WINDOW,
-        )
-        job = win_job.contain(process.pid)
-        lines: list[str] = []
-        try:
-            installs.info("$ %s", without_secrets(" ".join(command)))
-            async for line in lines_of(process):
-                progress = parse_line(line)
-                if progress is None or progress.fraction is None:
-                    installs.info("%s", line)
-                    lines = [*lines[-399:], line]
-                if progress is not None and report is not None:
-                    report(progress)
-            return await process.wait(), lines
-        except BaseException:
-            if os.name == "posix":
-                kill_session(process.pid)
-            else:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    process.kill()
-                win_job.release(job)
-                job = None
-            await process.wait()
-            raise
-        finally:
-            win_job.release(job)
+        self, command: Sequence[str], settings: dict[str, str] | None = None, report: Report | None = None
+    ) -> install_run.Ended:
+        def look(line: str) -> str:
+            progress = parse_line(line)
+            if progress is not None and report is not None:
+                report(progress)
+            return KEEP if progress is None or progress.fraction is None else DROP
+
+        return await install_run.run(command, settings or {}, self._log_file, look)
 
 
 @contextlib.asynccontextmanager
@@ -234,31 +239,3 @@ async def locked(path: Path, report: Report) -> AsyncIterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _offline(lines: Sequence[str]) -> bool:
-    marks = ("NewConnectionError", "Temporary failure in name resolution", "ConnectTimeoutError",
-             "Connection refused", "getaddrinfo failed", "Network is unreachable")  # fmt: skip
-    return any(mark in line for line in lines for mark in marks)
-
-
-def parse_line(line: str) -> InstallProgress | None:
-    """What a line of pip's output says of the progress, if anything."""
-    raw = _RAW.match(line)
-    if raw and int(raw[2]) > 0:
-        return InstallProgress("fetch", int(raw[1]) / int(raw[2]), "")
-    step = _STEP.search(line)
-    if step and int(step[2]) > 0:
-        return InstallProgress("build", int(step[1]) / int(step[2]), "")
-    shown = _SHOWN.match(line)
-    if shown:
-        stages = {"Building wheel": "build", "Preparing metadata": "build", "Installing": "install"}
-        return InstallProgress(stages.get(shown[1], "fetch"), None, line.strip()[:120])
-    return None
-
-
-def _summary(lines: Sequence[str]) -> str:
-    """The line of pip's output that says most."""
-    errors = [line.strip() for line in lines if _ERROR.match(line)]
-    told = errors or [line.strip() for line in lines if line.strip()]
-    return told[-1][:300] if told else ""

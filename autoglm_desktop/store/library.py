@@ -1,68 +1,56 @@
-"""Models that lie on this machine: GGUF files below ``AUTOGLM_HOME/models`` and files added by path.
+"""Models that lie on this machine: those below the models folder, those added by path, those of other programs.
 
 The added paths are remembered in ``AUTOGLM_HOME/state/library.json``, replaced atomically under a lock;
-several instances may run. A header is read once per file and change (path, size, time of change).
+several instances may run. A header is read once per file and change (path, size, time of change). Unfinished
+downloads (``NAME.part``) are no models.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from filelock import FileLock
-
+from ..core import gguf_names
 from ..core.catalog import Catalog, Model
-from ..core.errors import AppError, Reason, TargetError
-from ..core.gguf_header import GgufHeader
+from ..core.errors import TargetError
 from ..core.subject import Installed, ProjectorWeights
-from . import gguf
+from . import gguf, local_models, manifest, safetensors
+from .added import AddedPaths
+from .elsewhere import Elsewhere
+from .local_models import LocalModel, placed, with_projector
+from .model_walk import file_key, models_below
+from .transfer import journal
+
+__all__ = ["Library", "LocalModel", "projector_weights"]
 
 log = logging.getLogger(__name__)
 
-GLM4V = "glm4v"
-LOCK_TIMEOUT_S = 10.0
-_Change = Callable[[list[str]], list[str]]
-
-
-@dataclass(frozen=True)
-class LocalModel:
-    """A GGUF file. ``model`` and ``variant`` are set where the catalogue recognises it; ``refusal`` says why
-    it can answer no text; ``projector`` is the vision part beside it, where one belongs to it."""
-
-    path: Path
-    name: str
-    size_bytes: int
-    architecture: str = ""
-    file_type: str | None = None
-    model: str | None = None
-    variant: str | None = None
-    refusal: Reason | None = None
-    projector: Path | None = None
-    header: GgufHeader | None = field(default=None, compare=False, repr=False)
+_Stamp = tuple[int, ...]
 
 
 @dataclass
 class Library:
-    """The models of one data folder. ``models`` is searched, ``state`` holds library.json."""
+    """The models of one data folder. ``models`` is searched, ``state`` holds library.json; ``elsewhere`` finds the
+    models of other programs (None: they are not looked for)."""
 
     models: Path
     state: Path
     catalog: Catalog
-    _seen: dict[tuple[str, int, int], LocalModel] = field(default_factory=dict, repr=False)
+    elsewhere: Elsewhere | None = None
+    _seen: dict[tuple[str, _Stamp], LocalModel] = field(default_factory=dict, repr=False)
+    _manifests: manifest.Manifests = field(default_factory=manifest.Manifests, repr=False)
 
     def files(self) -> tuple[LocalModel, ...]:
-        """Every model file, also those that are refused (with the reason); projectors stand with their model.
+        """Every model, also those that are refused (with the reason); projectors stand with their model.
 
-        Files of the library's folder first, each part by name. A remembered file that is gone is left out.
+        Those of the models folder first, then added ones, then other programs', each part by name. A file that is
+        reached twice is listed once; a remembered one that is gone is left out.
         """
-        found = {local.path: local for path in self._paths() if (local := self._look(path)) is not None}
-        projectors = [local for local in found.values() if _is_projector(local)]
-        return tuple(
-            _with_projector(local, projectors) for local in found.values() if not _is_projector(local)
-        )
+        found = self._found()
+        projectors = [local for local in found if local.is_projector]
+        return tuple(with_projector(local, projectors) for local in found if not local.is_projector)
 
     def find(self, model: str, variant: str | None = None) -> LocalModel | None:
         """The file of a catalogue model's variant (None: any) that can be run."""
@@ -71,105 +59,173 @@ class Library:
                 return local
         return None
 
+    def of_repo(self, repo: str, variant: str | None = None) -> tuple[LocalModel, ...]:
+        """What is here of ``owner/name``, also what is refused; ``variant`` as the file type or in the file's name."""
+        found = (local for local in self.files() if (local.repo or "").lower() == repo.lower())
+        return tuple(local for local in found if variant is None or self.is_variant(local, variant))
+
+    @staticmethod
+    def is_variant(local: LocalModel, variant: str) -> bool:
+        """Whether ``variant`` names it: its file type, or the type or stem of the file's name."""
+        stem = local.path.stem if not local.is_folder else ""
+        name = gguf_names.parse(local.path.name).type if stem else None
+        return variant.casefold() in {str(word).casefold() for word in (local.file_type, name, stem) if word}
+
     def at(self, path: Path) -> LocalModel:
-        """What lies at ``path``, whether or not the library lists it. Raises TargetError."""
+        """What lies at ``path`` (a GGUF file or a safetensors folder), whether or not the library lists it.
+
+        Raises TargetError.
+        """
         path = path.absolute()
-        local = self._describe(path, gguf.read_header(path))
-        siblings = [self._look(other) for other in _ggufs(path.parent, deep=False) if other != path]
-        projectors = [other for other in siblings if other is not None and _is_projector(other)]
-        return _with_projector(local, projectors)
+        if path.is_dir():
+            return self._placed(self._folder(path))
+        local = local_models.of_gguf(path, gguf.read_header(path), self.catalog)
+        known = self.elsewhere.at(path) if self.elsewhere is not None else None
+        if known is not None and known.projector is not None and local.projector is None:
+            return placed(self._projected(local, known.projector), self.catalog, place=known.place)
+        others = [self._look(other) for other in models_below(path.parent, depth=0) if other != path]
+        return with_projector(
+            self._placed(local), [other for other in others if other is not None and other.is_projector]
+        )
 
     def installed(self, model: Model) -> Installed:
-        """What of a catalogue model is here and can be run."""
-        files = [local for local in self.files() if local.model == model.id and local.refusal is None]
+        """What of a catalogue model is here and whole."""
+        files = [local for local in self.files() if local.model == model.id and local.complete]
         return Installed(
             variants=frozenset(local.variant for local in files if local.variant is not None),
             projector=any(local.projector is not None for local in files),
         )
 
+    def is_own(self, path: Path) -> bool:
+        """Whether it lies in the models folder."""
+        return path.is_relative_to(self.models)
+
+    def is_added(self, path: Path) -> bool:
+        """Whether it was added by path."""
+        return str(path) in self._added.paths()
+
+    def unfinished(self) -> tuple[journal.Unfinished, ...]:
+        """Downloads in the models folder that have begun and are not complete."""
+        try:
+            journals = sorted(self.models.rglob("*.part.json"))
+        except OSError as error:
+            log.info("unfinished downloads not listed: %s", error)
+            return ()
+        return tuple(found for path in journals if (found := journal.unfinished(path)) is not None)
+
     def add(self, path: Path) -> LocalModel:
-        """Remember a file outside the library's folder. Raises TargetError where it is no GGUF that can be
+        """Remember a file or folder outside the models folder. Raises TargetError where it is no model that can be
         read, and AppError(state_unwritable)."""
         local = self.at(path)
-        text = str(local.path)
-        self._remember(lambda known: known if text in known else [*known, text])
+        self._added.add(str(local.path))
         return local
 
     def forget(self, path: Path) -> bool:
         """No longer list a file that was added; the file stays. False where it was not remembered."""
-        text = str(path.absolute())
-        known = text in self._added()
-        self._remember(lambda paths: [other for other in paths if other != text])
-        return known
+        return self._added.forget(str(path.absolute()))
+
+    @property
+    def _added(self) -> AddedPaths:
+        return AddedPaths(self.state / "library.json")
+
+    def manifest_of(self, path: Path) -> tuple[Path, manifest.Manifest] | None:
+        """The folder and the manifest that a file (or folder) belongs to; None where no download of ours left one."""
+        return self._manifests.of(path, self.models)
+
+    def _found(self) -> list[LocalModel]:
+        """Models and projectors, each file once."""
+        found: dict[Path, LocalModel] = {}
+        keys: set[object] = set()
+        for path in self._paths():
+            self._take(found, keys, path, self._look(path), {})
+        for other in self.elsewhere.models() if self.elsewhere is not None else ():
+            local = self._look(other.path)
+            values = {"place": other.place, "repo": other.repo, "name": other.name}
+            if local is not None and other.projector is not None:
+                local = self._projected(local, other.projector)
+                keys.add(file_key(other.projector))
+            self._take(found, keys, other.path, local, {key: value for key, value in values.items() if value})
+        return list(found.values())
+
+    def _take(
+        self,
+        found: dict[Path, LocalModel],
+        keys: set[object],
+        path: Path,
+        local: LocalModel | None,
+        values: dict[str, object],
+    ) -> None:
+        key = _key(path) or path
+        if local is None or path in found or key in keys:
+            return
+        keys.add(key)
+        found[path] = placed(local, self.catalog, **values) if values else self._placed(local)
+
+    def _placed(self, local: LocalModel) -> LocalModel:
+        """With the repository: by the manifest, else by where it lies in the models folder."""
+        known = self.manifest_of(local.path)
+        if known is not None:
+            folder, found = known
+            entry = None if local.path == folder else found.file(local.path.relative_to(folder).as_posix())
+            repo = found.repo_of(entry) if entry is not None else found.repo
+        else:
+            parts = local.path.relative_to(self.models).parts if self.is_own(local.path) else ()
+            repo = "/".join(parts[:2]) if len(parts) > 2 or (len(parts) == 2 and local.is_folder) else None
+        return placed(local, self.catalog, repo=repo) if repo else local
+
+    def _projected(self, local: LocalModel, projector: Path) -> LocalModel:
+        """With the projector that another program uses for it, if it can be used here."""
+        found = self._look(projector)
+        if found is None or not found.is_projector:
+            return local
+        beside = replace(found, path=local.path.parent / projector.name)
+        fits = with_projector(local, [beside]).projector is not None
+        return replace(local, projector=projector) if fits else local
 
     def _paths(self) -> Iterator[Path]:
-        yield from _ggufs(self.models, deep=True)
-        for text in self._added():
+        yield from models_below(self.models)
+        for text in self._added.paths():
             path = Path(text)
-            if path.is_file() and not path.is_relative_to(self.models):
+            if path.exists() and not self.is_own(path):
                 yield path
 
     def _look(self, path: Path) -> LocalModel | None:
-        """A file's entry; a damaged one is listed with the reason, one that vanished is not."""
+        """A model's entry; a damaged one is listed with the reason, one that vanished or is being fetched is not."""
         try:
             status = path.stat()
+            if path.is_dir():
+                return self._folder_or_none(path)
         except OSError:
             return None
-        key = (str(path), status.st_size, status.st_mtime_ns)
+        key = (str(path), (status.st_size, status.st_mtime_ns))
         if key not in self._seen:
             try:
-                self._seen[key] = self._describe(path, gguf.read_header(path))
+                self._seen[key] = local_models.of_gguf(path, gguf.read_header(path), self.catalog)
             except TargetError as error:
-                refusal = Reason.of(error.code, **error.values)
-                self._seen[key] = LocalModel(path, path.stem, status.st_size, refusal=refusal)
+                self._seen[key] = local_models.of_failure(path, status.st_size, error)
         return self._seen[key]
 
-    def _describe(self, path: Path, header: GgufHeader) -> LocalModel:
-        refusal = gguf.refusal(header)
-        if refusal is None and header.split_count > 1:
-            refusal = Reason.of("gguf_split", path=str(path), count=header.split_count)
-        known = self.catalog.recognise(
-            header.architecture, header.block_count, (header.name or "", path.stem)
-        )
-        return LocalModel(
-            path=path,
-            name=header.name or path.stem,
-            size_bytes=header.file_size,
-            architecture=header.architecture,
-            file_type=header.file_type,
-            model=known.id if known is not None else None,
-            variant=header.file_type if known is not None else None,
-            refusal=refusal,
-            header=header,
-        )
-
-    @property
-    def _file(self) -> Path:
-        return self.state / "library.json"
-
-    def _added(self) -> list[str]:
-        """Remembered paths; an unreadable file is logged and counts as empty."""
+    def _folder_or_none(self, path: Path) -> LocalModel | None:
         try:
-            data = json.loads(self._file.read_text(encoding="utf-8"))
-            return [str(path) for path in data["paths"]]
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except (OSError, ValueError, KeyError, TypeError):
-            log.exception("library unreadable: %s", self._file)
-            return []
+            return self._folder(path)
+        except TargetError as error:
+            log.info("not listed: %s", error)
+            return None
 
-    def _remember(self, change: _Change) -> None:
+    def _folder(self, path: Path) -> LocalModel:
+        """A safetensors folder. Raises TargetError (folder_without_config, folder_unfinished, file_unreadable)."""
         try:
-            self.state.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{self._file}.lock", timeout=LOCK_TIMEOUT_S):
-                paths = change(self._added())
-                partial = self._file.with_suffix(".part")
-                partial.write_text(
-                    json.dumps({"schema": 1, "paths": paths}, ensure_ascii=False, indent=1), encoding="utf-8"
-                )
-                partial.replace(self._file)
-        except OSError as error:  # filelock's Timeout is one too
-            raise AppError("state_unwritable", path=str(self._file), detail=str(error)) from error
+            folder = safetensors.model_folder(path)
+        except OSError as error:
+            raise TargetError("file_unreadable", path=str(path), detail=error.strerror or "") from error
+        if folder is None:
+            raise TargetError("folder_without_config", path=str(path))
+        if folder.unfinished:
+            raise TargetError("folder_unfinished", path=str(path))
+        key = (str(path), folder.stamp)
+        if key not in self._seen:
+            self._seen[key] = local_models.of_folder(folder, self.catalog)
+        return self._seen[key]
 
 
 def projector_weights(path: Path) -> ProjectorWeights:
@@ -178,29 +234,11 @@ def projector_weights(path: Path) -> ProjectorWeights:
     return ProjectorWeights(header.tensor_bytes, header.file_size, installed=True)
 
 
-def _ggufs(folder: Path, *, deep: bool) -> Iterator[Path]:
-    """GGUF files of a folder, by name; those that cannot be looked at are left out."""
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError:
-        return
-    for entry in entries:
-        if entry.suffix.lower() == ".gguf" and entry.is_file():
-            yield entry
-        elif deep and entry.is_dir() and not entry.is_symlink():
-            yield from _ggufs(entry, deep=True)
-
-
-def _is_projector(local: LocalModel) -> bool:
-    return local.header is not None and local.header.is_projector
-
-
-def _with_projector(local: LocalModel, projectors: list[LocalModel]) -> LocalModel:
-    """The model with a glm4v projector from its own folder, if it has the sections that images need."""
-    if local.header is None or local.refusal is not None or not local.header.has_mrope:
-        return local
-    for other in projectors:
-        fits = other.header is not None and other.header.projector_type == GLM4V
-        if fits and other.path.parent == local.path.parent:
-            return replace(local, projector=other.path)
-    return local
+def _key(path: Path) -> object:
+    """What is the same for a file under two names: a folder counts by its first weights."""
+    if path.is_dir():
+        weights = next(
+            (other for other in sorted(path.iterdir()) if other.suffix == safetensors.SUFFIX), None
+        )
+        return ("folder", file_key(weights)) if weights is not None else None
+    return file_key(path)

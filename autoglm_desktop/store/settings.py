@@ -1,4 +1,4 @@
-"""The user's settings: one small JSON file, replaced atomically, re-read by each start."""
+"""The user's settings: one small JSON file, replaced atomically under a lock, read anew by each change."""
 
 from __future__ import annotations
 
@@ -6,21 +6,29 @@ import dataclasses
 import json
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock
 
 from ..core.machine import from_json, to_json
 
 log = logging.getLogger(__name__)
 replace = dataclasses.replace
 
+LOCK_TIMEOUT_S = 5.0
+
 
 @dataclass(frozen=True)
 class Settings:
-    """``scheme``: system | light | dark. ``geometry``: Qt's window place, base64."""
+    """``scheme``: system | light | dark. ``geometry``: Qt's window place, base64. ``models_folder``: where models
+    lie (None: in the data folder). ``source``: where downloads come from (``core.downloads.SOURCES``)."""
 
     scheme: str = "system"
     geometry: str | None = None
+    models_folder: str | None = None
+    source: str = "auto"
 
 
 def _file(home: Path) -> Path:
@@ -40,14 +48,25 @@ def load(home: Path) -> Settings:
 
 
 def save(home: Path, settings: Settings) -> bool:
-    """Write them; False (logged) where the folder can't be written."""
+    """Write all of them; False (logged) where the folder can't be written. What another instance changed meanwhile
+    is lost: ``update`` keeps it."""
+    return _write(home, lambda _known: settings)
+
+
+def update(home: Path, **changes: str | None) -> bool:
+    """Change some settings and keep the others as they are on disk now; False (logged) where that fails."""
+    return _write(home, lambda known: dataclasses.replace(known, **changes))  # type: ignore[arg-type]
+
+
+def _write(home: Path, change: Callable[[Settings], Settings]) -> bool:
     path = _file(home)
     partial = path.with_suffix(f".{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(to_json(settings), indent=1), encoding="utf-8")
-        partial.replace(path)
-    except OSError:
+        with FileLock(f"{path}.lock", timeout=LOCK_TIMEOUT_S):
+            partial.write_text(json.dumps(to_json(change(load(home))), indent=1), encoding="utf-8")
+            partial.replace(path)
+    except OSError:  # filelock's Timeout is one too
         log.exception("settings not saved: %s", path)
         return False
     return True

@@ -51,6 +51,68 @@ TABLE: dict[str, str] = {
     "download_corrupt": N_(
         "{name} arrived damaged twice (last from {source}): its hash is wrong. Try another source."
     ),
+    "download_not_found": N_(
+        "{source} has no repository {repo}, or it is private and needs an access token; check the name."
+    ),
+    "download_file_gone": N_("{name} is no longer in {repo} at {source}; begin the download again."),
+    "download_revision_gone": N_("{repo} has no version {revision} at {source}; begin the download again."),
+    "download_needs_token": N_(
+        "{source} shows {repo} only to those who sign in, or there is no such repository. Check the name; if it is "
+        "right, make a token at {tokens} and enter it under Models, or set {variable}."
+    ),
+    "download_bad_token": N_(
+        "{source} does not accept the access token: it is wrong or has expired. Make a new one at {tokens}, or remove "
+        "it (under Models, {variable}): what is public needs none."
+    ),
+    "download_token_weak": N_(
+        "{source} refuses {repo} to this access token: it lacks the right to read it. Open {address} with your account."
+    ),
+    "download_gated": N_(
+        "{repo} is given only to those who have accepted its conditions: open {address}, accept them with the account "
+        "of your token, and try again."
+    ),
+    "download_gated_no_token": N_(
+        "{repo} is given only to those who have accepted its conditions: open {address}, sign in and accept them; then "
+        "make a token at {tokens} and enter it under Models, or set {variable}."
+    ),
+    "download_refused": N_("{source} refuses {repo} (HTTP {status}); try another source."),
+    "download_certificate": N_(
+        "The certificate of {source} is not trusted: check this computer's date and time; in a company network its own "
+        "certificate must be installed in the system."
+    ),
+    "download_redirects": N_("{source} redirects without an end; try another source."),
+    "download_bad_address": N_("{source} redirects to an address that cannot be used; try another source."),
+    "download_encoded": N_(
+        "{source} or a proxy compresses {name} although it must not; try another source or network."
+    ),
+    "proxy_needs_password": N_(
+        "The proxy wants a name and a password: set HTTPS_PROXY to http://NAME:PASSWORD@HOST:PORT and start again."
+    ),
+    "listing_unreachable": N_("The files of {repo} could not be listed at {source}: {why}. Try again later."),
+    "listing_unreadable": N_(
+        "{source} answers for {repo} with something that is no list of files ({detail}); check the address."
+    ),
+    "repo_name_wrong": N_("“{repo}” is no name of a repository; it looks like owner/name."),
+    "source_unknown": N_(
+        "There is no source {name}. There are: {known}, an address (https://…) or a folder that exists."
+    ),
+    "source_no_folder": N_("There is no folder {path}; is the disk connected?"),
+    "source_address_wrong": N_("{address} is no address of a hub; it looks like https://host."),
+    "source_address_password": N_(
+        "An address with a password is not accepted ({address}): enter a token for it under Models."
+    ),
+    "source_needs_https": N_(
+        "{address} is not encrypted; use https. Plain http is for this computer and private networks only."
+    ),
+    "folder_unreadable": N_("{path} cannot be read: {detail}. Is the disk still connected?"),
+    "folder_without_model": N_("The folder {source} holds no files of {repo}."),
+    "folder_file_wrong": N_(
+        "{name} in {source} is not complete, or another file than its manifest says; copy it again."
+    ),
+    "token_wrong": N_("That is no access token for {source}: one word of ASCII characters is expected."),
+    "token_not_forgotten": N_(
+        "The token for {source} could not be removed from the system's keyring ({detail}); remove it there."
+    ),
     "download_no_size": N_("{source} does not say how large {name} is; it cannot be fetched from there."),
     "file_too_large_here": N_(
         "The file system of {path} cannot hold a file this large (FAT32 ends at 4 GiB); choose another folder."

@@ -17,13 +17,33 @@ def steps(result: CheckResult) -> list[str]:
     model, subject = result.models[0], result.subjects[0]
     found = [] if result.described else _engine(result)
     found += _model(model, subject, described=result.described)
-    if model.wish == "phone" and model.verdict in ("slow", "cannot"):
+    smaller = _runs_here(result)
+    if model.verdict == "cannot" and smaller is not None:
+        found.append(
+            _("{model} runs here, to chat in text: {command}").format(
+                model=smaller.title, command=as_started(f"autoglm-desktop check {_target(smaller)}")
+            )
+        )
+    elif model.wish == "phone" and model.verdict in ("slow", "cannot"):
         found.append(
             _("For chatting in text, which needs less: {command}").format(
                 command=as_started(f"autoglm-desktop check {_target(subject)} --wish text")
             )
         )
     return found
+
+
+def _runs_here(result: CheckResult) -> Planned | None:
+    """Of the other models the largest that runs; else the smallest that fits; None where none does."""
+    others = [
+        (subject.model.parameters, model.verdict, subject)
+        for model, subject in zip(result.models[1:], result.subjects[1:], strict=True)
+        if model.wish == "text" and model.verdict != "cannot" and subject.model is not None
+    ]
+    runs = [(size, subject) for size, verdict, subject in others if verdict != "slow"]
+    if runs:
+        return max(runs, key=lambda item: item[0])[1]
+    return min(others, key=lambda item: item[0])[2] if others else None
 
 
 def _engine(result: CheckResult) -> list[str]:

@@ -108,9 +108,48 @@ PROBES: dict[str, str] = {
 
 DOWNLOADS: dict[str, str] = {
     "answer_cut_short": N_("the answer ended before the file did"),
+    "answer_is_a_page": N_("a web page came instead of the file; does this network want a sign-in?"),
+    "wrong_range": N_("another part of the file came than was asked for"),
+    "link_expired": N_("the link to the file has expired"),
+    "too_many_requests": N_("the source wants fewer requests"),
+    "server_trouble": N_("the server has trouble (HTTP {status})"),
+    "no_connection": N_("there is no connection"),
+    "connection_lost": N_("the connection was lost"),
+    "stalled": N_("nothing arrives any more"),
+    "proxy_trouble": N_("the proxy does not answer"),
+    "name_absolute": N_("it is an absolute path"),
+    "name_outside": N_("it leads out of its folder"),
+    "name_empty_part": N_("a part of it is empty"),
+    "name_character": N_("it has a character that not every system allows"),
+    "name_ending": N_("a part of it ends in a dot or space"),
+    "name_reserved": N_("the name is reserved on Windows"),
+    "name_own": N_("the name is used by this program"),
+    "name_too_long": N_("the name is too long"),
+    "name_collides": N_("it differs from {other} only in case or accents"),
+    "name_file_and_folder": N_("it is a file and a folder at once"),
+    "type_runs_code": N_("files of this type can run code when they are opened"),
+    "type_not_needed": N_("files of this type are not needed"),
+    "answer_of_another_range": N_("the server sent another part of the file than was asked for"),
 }
 
-TABLE: dict[str, str] = {**LADDER, **HEADLINES, **PLACES, **FILES, **PROBES, **DOWNLOADS}
+MODELS: dict[str, str] = {
+    "early_conversions": N_(
+        "GGUF files made before mid-December 2025 lack what pictures need (M-RoPE sections), or their vision part is "
+        "of another kind (InternVL). Such files answer text only. Each file's header is looked at after the download, "
+        "and before it where the hub lets it be read."
+    ),
+    "projector_not_evidenced": N_(
+        "No public copy of the vision part (mmproj) for its GGUF files is known to this program. Without one they "
+        "answer text only; the safetensors hold it."
+    ),
+    "maker_conversion_untried": N_(
+        "The maker made its GGUF files with a changed llama.cpp before llama.cpp itself knew this model. Nobody of "
+        "this project has run them."
+    ),
+}
+"""What to know of a model of the catalogue before it is downloaded (``core.catalog.NOTES``)."""
+
+TABLE: dict[str, str] = {**LADDER, **HEADLINES, **PLACES, **FILES, **PROBES, **DOWNLOADS, **MODELS}
 
 
 def text(reason: Reason | None) -> str:

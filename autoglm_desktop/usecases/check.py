@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.catalog import Model, Source
+from ..core.catalog import SAFETENSORS, Model, Source
 from ..core.check_values import Check
 from ..core.checks import checks, deciding_plan
 from ..core.errors import AppError, TargetError
@@ -48,6 +48,13 @@ class Planned:
     model: Model | None = None
     variant: str | None = None
     file: Path | None = None
+
+    def has(self, variant: str) -> bool:
+        """Whether a variant (also ``safetensors``) is one of it."""
+        subject = self.subject
+        if variant.lower() == SAFETENSORS:
+            return subject.safetensors is not None
+        return subject.weights(variant) is not None
 
     def source(self, variant: str) -> Source | None:
         """Where a variant is said to be found."""
@@ -95,7 +102,12 @@ def result(
     *,
     described: bool = False,
 ) -> CheckResult:
-    """The check's conclusions from what was found. Pure."""
+    """The check's conclusions from what was found. Pure.
+
+    A variant that was asked for leaves out the models without it, where there are several.
+    """
+    if options.variant is not None:
+        subjects = tuple(found for found in subjects if found.has(options.variant or "")) or subjects[:1]
     models = tuple(
         plan_model(
             machine,

@@ -27,7 +27,7 @@ async def install(
     """Install an environment where it is missing and self-test it where that was not done on this hardware.
 
     Nothing to do: returns at once. With ``repair`` one whose self-test failed is made afresh (the application's
-    own is tested again). Cancelling leaves nothing half done. Raises EngineError.
+    own is tested again). Cancelling leaves no half environment, and keeps what was fetched. Raises AppError.
     """
     found = services.environments.find(name)
     if repair and found is not None and found.record.self_test == "failed":
@@ -50,7 +50,7 @@ async def _make(
     services: Services, name: str, report: Report, kinds: tuple[str, ...] = ("wheel", "source")
 ) -> Environment:
     services.require_home()
-    installer = Installer(services.environments, services.logs, services.pip)
+    installer = Installer(services.environments, services.logs, services.cache / "wheels", services.pip)
     await installer.install(name, report, kinds)
     found = services.environments.find(name)
     if found is None:

@@ -13,6 +13,7 @@ from ..core.ladder import plan_model
 from ..core.machine import Machine
 from ..core.rungs import CrashNote, EngineState, ModelPlan, RungPlan
 from ..store.library import LocalModel
+from ..store.transfer.journal import Unfinished
 from .check import CheckResult, Planned, of_file, planned
 from .plan import crash_notes
 from .services import Services
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class FileEntry:
     """A file. ``plan`` is None while the machine is unknown or where the file is refused (``refusal``);
-    ``removable``: it was added to the list, rather than found in the models folder."""
+    ``removable``: it was added to the list, and can be taken from it (the file stays)."""
 
     local: LocalModel
     plan: ModelPlan | None
@@ -59,15 +60,19 @@ class CatalogueEntry:
 
 @dataclass(frozen=True)
 class ModelList:
-    """``folder``: where files may be put by hand."""
+    """``folder``: where files may be put by hand. ``folder_gone``: the user chose it, and it is not there now.
+    ``unfinished``: downloads in it that are not complete."""
 
     files: tuple[FileEntry, ...]
     catalogue: tuple[CatalogueEntry, ...]
     folder: Path
+    folder_gone: bool = False
+    unfinished: tuple[Unfinished, ...] = ()
 
 
 def list_models(services: Services, check: CheckResult | None) -> ModelList:
     """Read the library and plan everything for the checked machine (None: not checked yet). Reads files."""
+    services.reread_settings()
     engines = services.engine_states()
     machine = check.machine if check is not None else None
     files = tuple(_file(services, local, machine, engines) for local in services.library.files())
@@ -81,7 +86,13 @@ def list_models(services: Services, check: CheckResult | None) -> ModelList:
             for subject, plan in zip(check.subjects, check.models, strict=True)
             if subject.model is not None
         )
-    return ModelList(files, catalogue, services.library.models)
+    return ModelList(
+        files,
+        catalogue,
+        services.library.models,
+        services.models_folder_gone,
+        services.library.unfinished(),
+    )
 
 
 def add_file(services: Services, path: Path) -> LocalModel:
@@ -100,7 +111,7 @@ def add_file(services: Services, path: Path) -> LocalModel:
 def _file(
     services: Services, local: LocalModel, machine: Machine | None, engines: tuple[EngineState, ...]
 ) -> FileEntry:
-    removable = not local.path.is_relative_to(services.library.models)
+    removable = local.place is None and not services.library.is_own(local.path)
     if local.refusal is not None or machine is None:
         return FileEntry(local, None, local.refusal, removable)
     try:
@@ -156,8 +167,11 @@ def _best(rows: list[RungPlan], wish: str) -> RungPlan | None:
 
 
 def make_folder(services: Services) -> Path:
-    """The folder for models, made where it is missing. Raises AppError(folder_not_writable)."""
+    """The folder for models, made where it is missing. Raises AppError(folder_not_writable,
+    models_folder_gone)."""
     folder = services.library.models
+    if services.models_folder_gone:  # making it would fill the place where a disk is mounted
+        raise AppError("models_folder_gone", path=str(folder))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

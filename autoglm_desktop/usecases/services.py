@@ -19,7 +19,7 @@ from ..host.command import engine_command
 from ..host.self_test import Command
 from ..probe import all as probes
 from ..probe.gpu_table import GpuTable, load_table
-from ..store import catalog, paths
+from ..store import catalog, elsewhere, paths, settings
 from ..store.library import Library
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,20 @@ class Services:
 
     @property
     def models(self) -> Path:
-        return self.home / "models"
+        """The models folder: in the data folder, or where the user has moved it."""
+        return self.library.models
+
+    @property
+    def models_folder_gone(self) -> bool:
+        """Whether the folder that the user chose is not there now: a disk that is not connected."""
+        return self.models != self.home / "models" and not self.models.is_dir()
+
+    def reread_settings(self) -> None:
+        """Take over the models folder that another instance has chosen meanwhile. Reads a file."""
+        chosen = settings.load(self.home).models_folder
+        if chosen is not None and Path(chosen) != self.library.models:
+            log.info("models folder: %s", chosen)
+            self.library.models = Path(chosen)
 
     @property
     def cache(self) -> Path:
@@ -86,9 +99,11 @@ def create_services(home: Path | None = None) -> Services:
     home = home or paths.home()
     descriptions = environments.read_descriptions(paths.resources() / "environments.toml")
     own = Path(sys.executable) if sys.executable else None
+    chosen = settings.load(home).models_folder
+    models = Path(chosen) if chosen is not None else home / "models"
     return Services(
         home=home,
         environments=environments.Environments(home / "engines", descriptions, own),
         crashes=crashes.CrashMemory(home / "state" / "crashes.json"),
-        library=Library(home / "models", home / "state", catalog.load()),
+        library=Library(models, home / "state", catalog.load(), elsewhere.of_this_user()),
     )

@@ -22,6 +22,10 @@ class Gone(Exception):
     """The connection is to be closed."""
 
 
+class Answered(Exception):
+    """There is nothing left to do for this request."""
+
+
 class HubHandler(BaseHTTPRequestHandler):
     """``server.hub`` is the FakeHub, ``server.origin`` says whether this is the hub or its CDN."""
 
@@ -53,6 +57,8 @@ class HubHandler(BaseHTTPRequestHandler):
             self.route(unquote(url.path).lstrip("/"))
         except Gone:
             self.close_connection = True
+        except Answered:
+            pass
 
     do_HEAD = do_GET
 
@@ -78,7 +84,7 @@ class HubHandler(BaseHTTPRequestHandler):
         found = repo.at(revision) if repo else None
         if found is None:
             self.fail(404, "RevisionNotFound" if repo else "RepoNotFound")
-            raise Gone
+            raise Answered
         return found
 
     def api(self, repo: str, kind: str, revision: str) -> None:
@@ -93,7 +99,8 @@ class HubHandler(BaseHTTPRequestHandler):
         headers = {"X-Repo-Commit": commit}
         if begin + len(page) < len(files):
             target = (
-                f"{self.hub.url}/api/models/{repo}/tree/{revision}?recursive=True&cursor={begin + len(page)}"
+                f"{self.hub.url}/api/models/{quote(repo)}/tree/{revision}"
+                f"?recursive=True&cursor={begin + len(page)}"
             )
             headers["Link"] = f'<{target}>; rel="next"'
         folders = [{"type": "directory", "oid": "0" * 40, "size": 0, "path": "folder"}] if not begin else []
@@ -180,7 +187,7 @@ class HubHandler(BaseHTTPRequestHandler):
         self.answer(status, {"error": message}, headers)
 
     def common(self, effect: object) -> None:
-        """Effects that any request can meet. Raises Gone when it has been answered."""
+        """Effects that any request can meet. Raises Answered, Gone."""
         self.asked.effect = effect
         match effect:
             case faults.Status(code, retry_after, error_code, message):
@@ -200,7 +207,7 @@ class HubHandler(BaseHTTPRequestHandler):
                 self.end(reset)
             case _:
                 return
-        raise Gone
+        raise Answered
 
     def stall(self) -> None:
         self.hub.stalled.set()

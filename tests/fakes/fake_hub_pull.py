@@ -13,10 +13,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from autoglm_desktop.core.errors import AppError
+from autoglm_desktop.core.repository import RemoteFile
+from autoglm_desktop.store.sources.huggingface import HuggingFace
+from autoglm_desktop.store.sources.modelscope import ModelScope
 from autoglm_desktop.store.transfer.client import Limits, make_client
 from autoglm_desktop.store.transfer.fetch import fetch
 from autoglm_desktop.store.transfer.values import Fetched, TransferProgress, Wanted
-from tests.fakes.fake_hub_places import web_place
 
 KIB = 1024
 LIMITS = Limits(
@@ -36,7 +38,8 @@ LIMITS = Limits(
 
 @dataclass(frozen=True)
 class Job:
-    """``urls``: one hub per source, in their order; ``sizes`` and hashes may be left out (None)."""
+    """``urls``: one hub per source, in their order; ``families``: how each is asked (``huggingface`` where left out).
+    ``size`` and hashes are those of the file that is wanted, ``place_hashes`` the sha256 that each source lists."""
 
     target: Path
     urls: tuple[str, ...]
@@ -99,10 +102,19 @@ class Watch:
         return {one.notice.code for one in self.seen if one.notice is not None}
 
 
+def place(client, job: Job, index: int):
+    """The file at the source of that index, which is called ``hub0``, ``hub1`` …"""
+    family = job.families[index] if job.families else "huggingface"
+    kind = {"huggingface": HuggingFace, "modelscope": ModelScope}[family]
+    source = kind(client, f"hub{index}", job.urls[index], job.token, job.limits)
+    file = RemoteFile(job.path, job.size, job.place_hashes[index], job.git_sha1)
+    return source.place(job.repo, job.commits[index], file)
+
+
 async def pull(job: Job, watch=lambda _progress: None) -> Fetched:
     async with contextlib.AsyncExitStack() as stack:
         client = await stack.enter_async_context(make_client(job.limits))
-        places = [web_place(client, job, index) for index in range(len(job.urls))]
+        places = [place(client, job, index) for index in range(len(job.urls))]
         return await fetch(job.wanted, places, watch, job.limits)
 
 

@@ -1,10 +1,11 @@
 """Stands in for ``python -m pip``: ``fake_pip.py MODE --python PYTHON install …``.
 
 Modes: ``ok`` (writes a llama_cpp distribution into the environment), ``no-wheel`` (fails with --only-binary, else ok),
-``fail``, ``offline``, ``full``, ``hang`` (starts a child in a process group of its own, as ninja
-does with compilers, says which, and waits).
+``no-report`` (knows no --dry-run), ``fail``, ``offline``, ``full``, ``hang`` (starts a child in a process group of its
+own, as ninja does with compilers, says which, and waits).
 """
 
+import json
 import subprocess
 import sys
 import sysconfig
@@ -32,6 +33,14 @@ def install(python: Path) -> None:
     print("Successfully installed llama-cpp-python-0.3.99")
 
 
+def resolve(report: Path) -> None:
+    """A report whose one file lies on this machine."""
+    url = "file:///made/llama_cpp_python-0.3.99-py3-none-any.whl"
+    metadata = {"name": "llama-cpp-python", "version": "0.3.99"}
+    install = [{"download_info": {"url": url, "archive_info": {}}, "metadata": metadata}]
+    report.write_text(json.dumps({"version": "1", "install": install}))
+
+
 def main() -> int:
     mode, arguments = sys.argv[1], sys.argv[2:]
     python = Path(arguments[arguments.index("--python") + 1])
@@ -56,6 +65,12 @@ def main() -> int:
         child.stdout.readline()
         print(f"Collecting child={child.pid}", flush=True)
         time.sleep(600)
+    if "--dry-run" in arguments:
+        if mode == "no-report":
+            print("no such option: --dry-run")
+            return 2
+        resolve(Path(arguments[arguments.index("--report") + 1]))
+        return 0
     install(python)
     return 0
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from PySide6.QtWidgets import QApplication, QMainWindow, QScrollArea, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QMainWindow, QScrollArea, QWidget
 
 from autoglm_desktop import i18n
 from autoglm_desktop.gui import theme
@@ -25,8 +25,13 @@ SIZES = ((1280, 800), (1000, 650))
 NAVIGATION, BADGE = 176, 44
 
 
-def picture(page: QWidget, size: tuple[int, int], whole: bool) -> QMainWindow:
-    """A page at the size it has in the window; ``whole``: as high as all it holds. A window as it is."""
+def picture(page: QWidget, size: tuple[int, int], whole: bool) -> QWidget:
+    """A page at the size it has in the window; ``whole``: as high as all it holds. A window and a dialog as they
+    are."""
+    if isinstance(page, QDialog):
+        page.show()
+        settle()
+        return page
     if isinstance(page, QMainWindow):
         page.resize(*size)
         page.show()

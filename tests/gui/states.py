@@ -16,6 +16,7 @@ from autoglm_desktop.core.rungs import RungPlan
 from autoglm_desktop.gui.bridge import Bridge
 from autoglm_desktop.gui.chat.page import ChatPage
 from autoglm_desktop.gui.contents import Contents
+from autoglm_desktop.gui.downloads_model import DownloadsModel
 from autoglm_desktop.gui.main_window import MainWindow
 from autoglm_desktop.gui.models.page import ModelsPage
 from autoglm_desktop.gui.session_model import SessionModel
@@ -29,6 +30,8 @@ from autoglm_desktop.usecases.plan import prepare
 from autoglm_desktop.usecases.services import Services
 from autoglm_desktop.usecases.session import Session, SessionState
 from autoglm_desktop.usecases.targets import Target, of_local
+from tests.fakes.fake_downloads import FakeActions, FakeQueue
+from tests.gui import download_states
 from tests.gui.chat_states import chat_states
 from tests.gui.made_checks import MACHINES, checker, made_check, made_services
 
@@ -95,13 +98,24 @@ def system_checking(stage: Stage) -> QWidget:
     return SystemPage(stage.bridge, made_services(stage.home))
 
 
-def models(machine: str | None, *, files: bool = False, state: str = "") -> State:
+def models(
+    machine: str | None,
+    *,
+    files: bool = False,
+    state: str = "",
+    act: Callable[[ModelsPage], None] = lambda _page: None,
+    asks: bool = False,
+) -> State:
+    """The page for a machine; ``act`` brings it into a state. ``asks``: the picture is the dialog that follows."""
+
     def build(stage: Stage) -> QWidget:
         services = made_services(stage.home)
         if files:
             made_files(services)
         session = SessionModel(stage.bridge, Session(services, prepare))
-        page = ModelsPage(stage.bridge, services, session)
+        downloads = DownloadsModel(stage.bridge, FakeQueue())
+        made = FakeActions(stage.home)
+        page = ModelsPage(stage.bridge, services, session, downloads, actions=made.actions())
         if machine is not None:
             page.set_check(made_check(MACHINES[machine](), services))
         else:
@@ -116,6 +130,12 @@ def models(machine: str | None, *, files: bool = False, state: str = "") -> Stat
             first = next(row.entry.local for row in page.rows if row.entry.refusal is None)
             error = EngineError("no_rung_worked", path=str(first.path), detail="made: out of memory")
             session._show(SessionState(state, of_local(first), error=error if state == "failed" else None))
+        act(page)
+        if asks:
+            until(lambda: (page.fetching.dialog or page.disk.dialog) is not None)
+            dialog = page.fetching.dialog or page.disk.dialog
+            dialog.page = page  # it lives as long as its dialog
+            return dialog
         return page
 
     return build
@@ -152,6 +172,13 @@ STATES: dict[str, State] = {
 }
 
 
+STATES.update({name: models("gaming", act=act) for name, act in download_states.ON_EMPTY.items()})
+STATES.update({name: models("laptop", files=True, act=act) for name, act in download_states.ON_FILES.items()})
+STATES.update(
+    {name: models("laptop", files=True, act=act, asks=True) for name, act in download_states.DIALOGS.items()}
+)
+
+
 def window(page: int, *engine: object, act: Callable[[Contents], None] = lambda _contents: None) -> State:
     """The whole window on a page, over the fake engine in a mode; ``act`` brings it into the state."""
 
@@ -164,7 +191,8 @@ def window(page: int, *engine: object, act: Callable[[Contents], None] = lambda 
         stage.last.append(session.close)
         conversations = Conversations(services.home / "conversations.sqlite3")
         frame = MainWindow()
-        made = Contents(stage.bridge, services, SessionModel(stage.bridge, session), conversations)
+        downloads = DownloadsModel(stage.bridge, FakeQueue())
+        made = Contents(stage.bridge, services, SessionModel(stage.bridge, session), conversations, downloads)
         frame.fill(made)
         stage.last.append(made.chat.finish)
         made.system._done(made_check(MACHINES["gaming"](), services))

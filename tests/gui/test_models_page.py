@@ -78,7 +78,7 @@ def test_files_are_judged_when_the_check_is_done(qtbot, make_page):
     assert "when the system check is done" in page.rows[0].verdict.text()
     page.set_check(made_check(MACHINES["laptop"](), page._services))
     qtbot.waitUntil(lambda: "runs well" in page.rows[0].verdict.text())
-    assert len(page.cards) == 2
+    assert len(page.cards) == len(page._services.library.catalog.models)
     assert page.cards[0].opened and not page.cards[1].opened
 
 
@@ -190,7 +190,7 @@ def test_folded_cards_stay_as_they_were(qtbot, make_page):
     old = page.cards
     page.set_check(made_check(MACHINES["gaming"](), page._services))
     qtbot.waitUntil(lambda: page.cards is not old)
-    assert [card.opened for card in page.cards] == [False, True]
+    assert [card.opened for card in page.cards][:3] == [False, True, False]
 
 
 @pytest.mark.parametrize("language", ["en", "zh_CN"])

@@ -5,15 +5,17 @@ import gettext
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from autoglm_desktop import cli, cli_check, i18n
 from autoglm_desktop.cli_layout import columns
-from autoglm_desktop.core.machine import Machine
+from autoglm_desktop.core.machine import Cpu, Machine
 from autoglm_desktop.core.machine import to_json as machine_to_json
 from autoglm_desktop.core.subject import Installed
+from autoglm_desktop.core.units import GB
 from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
 from autoglm_desktop.usecases.check import CheckOptions
 from tests.fakes import made_machines as made
@@ -91,6 +93,17 @@ def test_next_steps_name_commands() -> None:
     assert "check autoglm-phone-9b --wish text" in cli_check.render(
         made_result(made.made_small()), 100, False
     )
+
+
+def test_a_weak_machine_is_told_what_runs_on_it() -> None:
+    weak = made.made_machine(bandwidth=20 * GB, ram_gib=8, free_gib=3)
+    text = cli_check.render(made_result(weak, models=7), 100, False)
+    assert "GLM-Edge-1.5B-Chat runs here, to chat in text: autoglm-desktop check glm-edge-1.5b-chat" in text
+    assert "--wish text" not in text
+    unmeasured = cli_check.render(made_result(replace(weak, cpu=Cpu()), models=7), 100, False)
+    assert "check qwen3-0.6b" in unmeasured
+    nothing = made.made_machine(ram_gib=1, free_gib=0.2)
+    assert "runs here" not in cli_check.render(made_result(nothing, models=7), 100, False)
 
 
 def test_only_what_sees_a_screen_is_offered_to_the_phone_agent(

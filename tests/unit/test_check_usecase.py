@@ -73,16 +73,30 @@ def assert_contract(document: dict) -> None:
                 assert all(value is None or type(value) is int for value in device.values())
 
 
+def test_a_variant_leaves_out_the_models_without_it(services: Services, tmp_path: Path) -> None:
+    described = tmp_path / "machine.json"
+    described.write_text("{}", encoding="utf-8")
+    found = check(services, machine_file=described, variant="q2_k")
+    assert [model.id for model in found.models] == [
+        "autoglm-phone-9b", "autoglm-phone-9b-multilingual", "glm-4-9b-0414",
+    ]  # fmt: skip
+    assert [subject.subject.id for subject in found.subjects] == [model.id for model in found.models]
+    assert len(check(services, machine_file=described, variant="SafeTensors").models) == 7
+    with pytest.raises(TargetError, match="variant_unknown"):
+        check(services, machine_file=described, variant="Q9_9")
+
+
 def test_this_machine(services: Services) -> None:
     seen: list[str] = []
     result = asyncio.run(run_check(services, CheckOptions(), lambda name, value: seen.append(name)))
     assert set(seen) == {"os", "cpu", "memory", "disk", "gpus", "runtime"}
     document = to_json(result)
     assert_contract(document)
-    assert [model["id"] for model in document["models"]] == [
+    assert [model["id"] for model in document["models"]][:2] == [
         "autoglm-phone-9b",
         "autoglm-phone-9b-multilingual",
     ]
+    assert [model["wish"] for model in document["models"]] == ["phone", "phone", *["text"] * 5]
     assert document["machine"]["memory"]["total_bytes"] > 0
     assert not services.home.exists(), "a check writes nothing"
 

@@ -1,6 +1,7 @@
 """Installing engine environments, with a pip that only plays one. Real venvs, no network."""
 
 import asyncio
+import dataclasses
 import re
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from autoglm_desktop.core.errors import EngineError
 from autoglm_desktop.host import install
 from autoglm_desktop.host.environments import Attempt, Description, Environments, read_descriptions
 from autoglm_desktop.host.install import Installer, InstallProgress
+from autoglm_desktop.host.install_run import outside_variables
+from autoglm_desktop.host.pip_output import parse_line
 from autoglm_desktop.store import paths
 
 FAKE_PIP = Path(__file__).parents[1] / "fakes" / "fake_pip.py"
@@ -27,7 +30,9 @@ def environments(tmp_path):
 
 
 def installer(environments, tmp_path, mode):
-    return Installer(environments, tmp_path / "logs", [sys.executable, str(FAKE_PIP), mode])
+    return Installer(
+        environments, tmp_path / "logs", tmp_path / "cache", [sys.executable, str(FAKE_PIP), mode]
+    )
 
 
 def run(environments, tmp_path, mode):
@@ -94,9 +99,34 @@ def test_a_password_in_an_index_stays_out_of_the_log(environments, tmp_path, mon
     assert "://***@mirror.invalid/simple" in text and "made-password" not in text
 
 
+def test_a_pip_that_cannot_resolve_ahead_does_it_all(environments, tmp_path, caplog):
+    run(environments, tmp_path, "no-report")
+    assert environments.find("llama-cpu").record.version == "0.3.99"
+    assert "pip does it all" in caplog.text and "no such option" in caplog.text
+
+
+def test_what_lies_here_is_installed_from_there(environments, tmp_path):
+    run(environments, tmp_path, "ok")
+    text = (tmp_path / "logs/install.log").read_text(encoding="utf-8")
+    last = [line for line in text.splitlines() if "fake_pip.py" in line][-1]
+    assert "--no-index" in last and "--no-deps" in last
+    assert last.endswith("llama_cpp_python-0.3.99-py3-none-any.whl") and "--dry-run" not in last
+    assert not (tmp_path / "cache/llama-cpu").exists(), "nothing is kept once it is installed"
+
+
+def test_room_is_asked_for_before_anything_is_done(environments, tmp_path):
+    large = dataclasses.replace(DESCRIPTION, installed_mb=10**12)
+    environments.descriptions["llama-cpu"] = large
+    reports = []
+    with pytest.raises(EngineError) as caught:
+        asyncio.run(installer(environments, tmp_path, "ok").install("llama-cpu", reports.append))
+    assert caught.value.code == "disk_full_install" and caught.value.values["needed"] == 10**12
+    assert reports == [] and not environments.path("llama-cpu").exists()
+
+
 def test_packages_from_elsewhere_do_not_count_as_installed(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/made")
-    assert "PYTHONPATH" not in install.outside_variables() and "PATH" in install.outside_variables()
+    assert "PYTHONPATH" not in outside_variables() and "PATH" in outside_variables()
 
 
 @pytest.mark.parametrize(
@@ -169,13 +199,16 @@ def test_the_shipped_descriptions_are_complete():
     assert [a.kind for a in install.attempts_for(llama, "linux-aarch64")] == ["source"]
 
 
-def test_an_index_can_be_overridden(tmp_path):
+def test_an_index_can_be_overridden(tmp_path, monkeypatch):
     wheel = DESCRIPTION.attempts[0]
-    assert "https://example.invalid/whl" in install.pip_arguments(DESCRIPTION, wheel, None)
-    mirror = install.pip_arguments(DESCRIPTION, wheel, "https://mirror.invalid/simple")
-    assert "https://mirror.invalid/simple" in mirror and "https://example.invalid/whl" not in mirror
-    folder = install.pip_arguments(DESCRIPTION, wheel, str(tmp_path))
+    assert install.index_for(DESCRIPTION, wheel) == "https://example.invalid/whl"
+    monkeypatch.setenv("AUTOGLM_INDEX_LLAMA_CPU", "https://mirror.invalid/simple")
+    assert install.index_for(DESCRIPTION, wheel) == "https://mirror.invalid/simple"
+    mirror = install.pip_options(DESCRIPTION, wheel, "https://mirror.invalid/simple")
+    assert mirror[mirror.index("--extra-index-url") + 1] == "https://mirror.invalid/simple"
+    folder = install.pip_options(DESCRIPTION, wheel, str(tmp_path))
     assert folder[folder.index("--find-links") + 1] == str(tmp_path)
+    assert "--extra-index-url" not in folder
 
 
 @pytest.mark.parametrize(
@@ -191,4 +224,4 @@ def test_an_index_can_be_overridden(tmp_path):
     ],
 )
 def test_reads_pips_output(line, expected):
-    assert install.parse_line(line) == expected
+    assert parse_line(line) == expected

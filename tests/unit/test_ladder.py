@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from autoglm_desktop.core.catalog import Model
 from autoglm_desktop.core.checks import deciding_plan
 from autoglm_desktop.core.ladder import engines_of, plan_model, smaller_plans
 from autoglm_desktop.core.machine import EngineInfo, Machine, Memory, OsInfo
@@ -393,3 +394,40 @@ def test_engines_of_a_described_machine() -> None:
     assert [(e.backend, e.gpu, e.self_test) for e in found] == [
         ("llama.cpp", True, "not_run"), ("transformers", False, "not_run"), ("llama.cpp", False, "safe_mode"),
     ]  # fmt: skip
+
+
+OTHERS = [model for model in catalog.load().models if not model.phone]
+
+
+@pytest.mark.parametrize("wish", [None, "phone"])
+@pytest.mark.parametrize("model", OTHERS, ids=lambda model: model.id)
+@pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
+def test_models_that_drive_no_phone(machine: Machine, model: Model, wish: str | None) -> None:
+    """By themselves they are for text; for a phone only what sees can be planned."""
+    found = plan_model(machine, of_model(model), wish)
+    assert [row.rung for row in found.ladder] == list(RUNGS)
+    assert found.wish == (wish or "text")
+    if wish is None or not model.vision:
+        assert all(row.projector == "none" and row.phone_step is None for row in found.ladder)
+    if wish == "phone" and not model.vision:
+        assert (found.verdict, found.headline.code) == ("cannot", "no_vision")
+    elif found.recommended is not None:
+        row = found.rung(found.recommended.rung)
+        assert (row.status, row.variant) == ("fits", found.recommended.variant)
+        unknown = wish == "phone" and "gguf" in row.rung  # nobody has read the projector's size
+        assert (found.recommended.download_bytes is None) == unknown
+
+
+def test_a_weak_machine_runs_the_small_ones() -> None:
+    weak = replace(made.made_machine(bandwidth=20 * GB, ram_gib=8, free_gib=3), gpus=())
+    verdicts = {model.id: plan_model(weak, of_model(model)).verdict for model in catalog.load().models}
+    assert {name for name, word in verdicts.items() if word != "cannot"} == {
+        "glm-edge-1.5b-chat",
+        "qwen3-0.6b",
+    }
+
+
+def test_no_context_beyond_what_a_model_was_made_for() -> None:
+    edge = next(model for model in OTHERS if model.id == "glm-edge-4b-chat")
+    found = plan_model(made.made_rtx_4090(), of_model(edge), context=32_768)
+    assert {row.context for row in found.ladder if row.status == "fits"} == {8192}

@@ -3,6 +3,7 @@
 import pytest
 
 from autoglm_desktop.core import memory, torch_memory
+from autoglm_desktop.core.catalog import Model
 from autoglm_desktop.core.memory import Budget, Placement
 from autoglm_desktop.core.subject import GgufWeights, Subject, of_model
 from autoglm_desktop.core.units import GIB, MIB
@@ -155,3 +156,44 @@ def test_budgets() -> None:
     assert memory.gpu_budget(large.gpus[0], large).overhead == 555 * MIB
     mac = made.made_mac()
     assert memory.gpu_budget(mac.gpus[0], mac).limit == 16 * GIB
+
+
+@pytest.mark.parametrize(
+    ("name", "mib", "above"),
+    [
+        ("glm-edge-1.5b-chat", 56, 0),
+        ("glm-edge-4b-chat", 76, 0),
+        ("glm-4-9b-0414", 116, 0),
+        ("qwen3-0.6b", 26, 4),
+    ],
+)
+def test_compute_buffers_of_the_other_models(name: str, mib: int, above: int) -> None:
+    """docs/numbers.md, section 10: measured with llama.cpp on two-layer files of these shapes, 4096 tokens."""
+    model = store_model(name)
+    found = memory.cpu_compute_bytes(of_model(model).shape, 4096) / MIB
+    assert found == pytest.approx(mib + above, abs=0.3)
+
+
+@pytest.mark.parametrize("name", ["glm-edge-1.5b-chat", "qwen3-0.6b"])
+def test_a_text_model_takes_no_projector(name: str) -> None:
+    subject = of_model(store_model(name))
+    found = memory.gguf_memory(
+        subject.shape, subject.gguf[0], subject.projector, Placement(4096, gpu_layers=99), GPU, RAM
+    )
+    assert found["gpu:0"].projector == found["ram"].projector == 0
+
+
+def test_a_tied_output_lies_on_the_gpu_and_in_the_file_once() -> None:
+    subject = of_model(store_model("qwen3-0.6b"))
+    weights = subject.weights("Q8_0")
+    assert weights is not None
+    found = memory.gguf_memory(subject.shape, weights, None, Placement(4096, gpu_layers=29), GPU, RAM)
+    assert found["gpu:0"].weights == weights.table.full_gpu == weights.table.total
+    assert found["ram"].mapped == weights.table.embedding
+    assert weights.matmul_bytes["Q8_0"] > weights.table.embedding  # the output is multiplied with it
+
+
+def store_model(name: str) -> Model:
+    found = catalog.load().model(name)
+    assert found is not None
+    return found

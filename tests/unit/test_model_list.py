@@ -20,11 +20,14 @@ def entry(listed, variant, model=0):
 
 def test_without_a_check_the_catalogue_has_sizes_and_no_verdicts(services):
     listed = model_list.list_models(services, None)
-    assert [found.model.id for found in listed.catalogue] == [
+    assert [found.model.id for found in listed.catalogue][:3] == [
         "autoglm-phone-9b",
         "autoglm-phone-9b-multilingual",
+        "glm-4.1v-9b-thinking",
     ]
-    assert all(v.plan is None and v.verdict is None and v.bytes for v in listed.catalogue[0].variants)
+    variants = [v for found in listed.catalogue for v in found.variants]
+    assert all(v.plan is None and v.verdict is None and v.bytes for v in variants)
+    assert [found.wish for found in listed.catalogue] == ["phone", "phone", *["text"] * 5]
     assert listed.files == ()
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from autoglm_desktop.core.known_shapes import GLM_4_9B_0414, GLM_EDGE_1_5B, GLM_EDGE_4B, QWEN3_0_6B
 from autoglm_desktop.core.quantise import FTYPES, tensor_types, weight_table_for
 from autoglm_desktop.core.shapes import (
     AUTOGLM_PHONE_9B,
     MAX_LAYERS,
     Glm4Shapes,
+    ModelShapes,
     TensorShape,
     layer_of,
+    parameters,
     text_shapes,
     weight_table,
 )
-from autoglm_desktop.core.units import MIB
+from autoglm_desktop.core.units import GB, MIB
 
 TABLE = [  # ftype, tensors, full GPU, host embedding, mean layer, output
     ("F16", 17_931, 16_747, 1184, 389.1, 1184),
@@ -167,3 +172,42 @@ def test_small_models_have_their_own_layer_rules() -> None:
     assert types["blk.1.ffn_down.weight"].name == "Q8_0"
     assert types["blk.0.attn_v.weight"].name == "Q4_K"
     assert types["blk.1.attn_v.weight"].name == "Q6_K"
+
+
+PUBLISHED = [  # docs/numbers.md, section 10: sizes of files as their public pages show them, GB
+    (GLM_EDGE_1_5B, {"F16": 3.19, "Q8_0": 1.7, "Q6_K": 1.31, "Q5_K_M": 1.14, "Q5_K_S": 1.12, "Q4_K_M": 0.980,
+                     "Q4_K_S": 0.937, "Q4_1": 1.02, "Q4_0": 0.931}),
+    (GLM_EDGE_4B, {"F16": 8.66, "Q8_0": 4.6, "Q6_K": 3.55, "Q5_K_M": 3.08, "Q4_K_M": 2.63, "Q4_K_S": 2.5,
+                   "Q4_1": 2.74, "Q4_0": 2.49}),
+    (GLM_4_9B_0414, {"Q4_K_M": 6.166574944}),
+    (QWEN3_0_6B, {"Q8_0": 0.639446688, "Q6_K": 0.495, "Q5_K_M": 0.444, "Q4_K_M": 0.397, "Q4_0": 0.382156480,
+                  "Q3_K_M": 0.347, "Q2_K": 0.296}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "ftype", "gigabytes"),
+    [(model, ftype, size) for model, sizes in PUBLISHED for ftype, size in sizes.items()],
+)
+def test_files_weigh_what_is_published(model: ModelShapes, ftype: str, gigabytes: float) -> None:
+    size = weight_table_for(ftype, model).total + model.gguf_header_bytes
+    assert size == pytest.approx(gigabytes * GB, rel=0.005)
+
+
+def test_parameters_count_a_tied_matrix_once() -> None:
+    assert parameters(AUTOGLM_PHONE_9B) == sum(_elements(shape) for shape in text_shapes())
+    assert parameters(QWEN3_0_6B) == 596_049_920
+    assert parameters(replace(QWEN3_0_6B, tied=False)) - parameters(QWEN3_0_6B) == 151_936 * 1024
+
+
+def test_qwen3_is_tied_and_has_few_queries_for_each_key() -> None:
+    table = weight_table_for("Q4_K_M", QWEN3_0_6B)
+    assert table.tied
+    types = tensor_types(text_shapes(QWEN3_0_6B), "IQ4_XS", grouped_queries=QWEN3_0_6B.grouped_queries)
+    assert types["token_embd.weight"].name == "Q6_K"
+    assert types["blk.9.attn_v.weight"].name == "IQ4_XS"
+    assert types["blk.9.attn_q_norm.weight"].name == "F32"
+    assert (
+        tensor_types(text_shapes(GLM_EDGE_4B), "IQ4_XS", grouped_queries=4)["blk.9.attn_v.weight"].name
+        == "Q5_K"
+    )

@@ -1,4 +1,4 @@
-"""A model of the catalogue: its variants, their sizes, how each would run here, and where it is said to be found."""
+"""A model of the catalogue: one click gets what is best here; its variants, their sizes, how each would run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from ...i18n import N_, _
+from ...texts.values import labelled
 from ...usecases.model_list import CatalogueEntry, VariantEntry
+from ..downloads_model import DownloadsModel
 from ..theme import GAP
 from ..widgets.buttons import button
 from ..widgets.card import Card
@@ -17,41 +19,63 @@ from ..widgets.mark import Mark
 from ..widgets.pill import Pill
 from ..widgets.rule import Rule
 from . import texts
+from .get_button import GetButton
 
 HEADS = (
     "",
     N_("Variant"),
     N_("Size"),
-    N_("Installed"),
     N_("How it would run here"),
     N_("Said to be at"),
+    "",
 )
-
+SIZE, VERDICT, PLACE, GET = 2, 3, 4, 5
 
 LINK_MARGINS = (5, 0, 0, 0)
 """A link's text stands in from its edge; what stands above it does so too."""
 
 
 class CatalogueCard(Card):
-    """``link_wanted(url)`` when a place is clicked."""
+    """``get_wanted(target)``, ``show_wanted(target)`` for its variants; ``link_wanted(url)`` when a place is clicked."""
 
+    get_wanted = Signal(str)
+    show_wanted = Signal(str)
     link_wanted = Signal(str)
 
     def __init__(self, entry: CatalogueEntry, opened: bool, parent: QWidget | None = None) -> None:
         super().__init__(entry.model.title, parent)
         self.entry = entry
+        self.buttons: list[tuple[str, GetButton]] = []
+        self.get_button = self._main_button()
         self.toggle = button("", self._turn)
+        self.toggle.setMinimumWidth(self._toggle_width())
+        if self.get_button is not None:
+            self.heading.addWidget(self.get_button)
+        elif texts.recommended_installed(entry):
+            self.heading.addWidget(Pill(_("Installed"), "good"))
         self.heading.addWidget(self.toggle)
         self.body.addWidget(label(texts.catalogue_summary(entry), wrap=True))
         self.table = QWidget()
-        self._grid = QGridLayout(self.table)
-        self._grid.setContentsMargins(0, GAP, 0, 0)
+        column = QVBoxLayout(self.table)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(GAP)
+        for note in texts.notes(entry):
+            column.addWidget(label(note, "muted", wrap=True))
+        self._grid = QGridLayout()
+        column.addLayout(self._grid)
+        self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(GAP + GAP // 2)
         self._grid.setVerticalSpacing(GAP // 2)
-        self._grid.setColumnStretch(4, 1)
+        self._grid.setColumnStretch(VERDICT, 1)
         self._fill()
         self.body.addWidget(self.table)
         self.open(opened)
+
+    def stand_out(self) -> None:
+        """As what to begin with."""
+        self.setProperty("card", "accent")
+        if self.get_button is not None:
+            self.get_button.set_kind("primary")
 
     def open(self, opened: bool) -> None:
         """Unfold or fold the variants."""
@@ -62,13 +86,48 @@ class CatalogueCard(Card):
     def opened(self) -> bool:
         return not self.table.isHidden()
 
+    def show_downloads(self, downloads: DownloadsModel) -> None:
+        """Say on the buttons what is under way."""
+        for target, made in self.buttons:
+            made.show_item(downloads.of_target(target))
+
     def _turn(self) -> None:
         self.open(not self.opened)
+
+    def _toggle_width(self) -> int:
+        """Room for both of its texts: a button that changes its width jumps."""
+        widths = []
+        for text in (_("Hide variants"), _("Show variants")):
+            self.toggle.setText(text)
+            self.toggle.ensurePolished()
+            widths.append(self.toggle.sizeHint().width())
+        return max(widths)
+
+    def _main_button(self) -> GetButton | None:
+        """One click for what is best here."""
+        found = texts.recommended(self.entry)
+        if found is None or found.installed or found.source is None:
+            return None
+        size = texts.get_size(self.entry, found)
+        text = _("Get {variant} · {size}") if size else _("Get {variant}")
+        return self._get(found, text.format(variant=found.id, size=size), "soft")
+
+    def _get(self, variant: VariantEntry, text: str, kind: str) -> GetButton:
+        target = texts.target(self.entry, variant)
+        size = texts.get_size(self.entry, variant)
+        name = _("Get {name}, {size}") if size else _("Get {name}")
+        made = GetButton(
+            text, name.format(name=f"{self.entry.model.title} {variant.id}", size=size), kind
+        )
+        made.get_wanted.connect(functools.partial(self.get_wanted.emit, target))
+        made.show_wanted.connect(functools.partial(self.show_wanted.emit, target))
+        self.buttons.append((target, made))
+        return made
 
     def _fill(self) -> None:
         for column, head in enumerate(HEADS):
             cell = label(_(head) if head else "", "muted")
-            if column == 5:
+            if column == PLACE:
                 cell.setContentsMargins(*LINK_MARGINS)
             self._put(cell, 0, column)
         for number, variant in enumerate(self.entry.variants):
@@ -84,22 +143,30 @@ class CatalogueCard(Card):
         if variant.id == self.entry.recommended:
             name.addWidget(Pill(_("Recommended"), "accent"))
         self._grid.addLayout(name, row, 1, Qt.AlignmentFlag.AlignVCenter)
-        self._put(label(texts.variant_size(variant)), row, 2)
-        self._put(label(*(_("yes"), "good") if variant.installed else (_("no"), "muted")), row, 3)
-        self._put(label(texts.variant_verdict(variant), "muted", wrap=True), row, 4)
+        size = label(texts.variant_size(variant))
+        size.setToolTip(texts.size_tip(self.entry, variant))
+        self._put(size, row, SIZE)
+        self._put(label(texts.variant_verdict(variant), "muted", wrap=True), row, VERDICT)
+        self._put(self._place(variant), row, PLACE)
+        if variant.installed:
+            self._put(label(_("Installed"), "good"), row, GET)
+        elif variant.source is not None:
+            self._put(self._get(variant, _("Get"), "plain"), row, GET)
+
+    def _place(self, variant: VariantEntry) -> QWidget:
         url = texts.source_url(variant)
         if not url:
             nowhere = label(_("none known"), "muted")
             nowhere.setContentsMargins(*LINK_MARGINS)
-            self._put(nowhere, row, 5)
-            return
+            return nowhere
         link = button(texts.source_host(variant), functools.partial(self.link_wanted.emit, url), "link")
         link.setToolTip(url)
-        self._put(link, row, 5)
+        link.setAccessibleName(labelled(variant.id, url))
+        return link
 
     def _put(self, cell: QWidget, row: int, column: int) -> None:
-        flush = Qt.AlignmentFlag.AlignRight if column == 2 else Qt.AlignmentFlag.AlignLeft
-        if column == 4:
+        flush = Qt.AlignmentFlag.AlignRight if column in (SIZE, GET) else Qt.AlignmentFlag.AlignLeft
+        if column == VERDICT:
             self._grid.addWidget(cell, row, column)
         else:
             self._grid.addWidget(cell, row, column, flush | Qt.AlignmentFlag.AlignVCenter)

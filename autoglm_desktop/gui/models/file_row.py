@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from ...i18n import _
 from ...texts import errors
@@ -12,13 +12,15 @@ from ...usecases.session import SessionState
 from ..theme import GAP
 from ..widgets.buttons import button
 from ..widgets.card import Card
-from ..widgets.labels import ElidedLabel, label
+from ..widgets.labels import ElidedLabel, label, set_role
+from ..widgets.live import LiveBar, LiveText
 from ..widgets.mark import Mark
 from ..widgets.pill import Pill
 from . import texts
 
 LOADING = ("installing", "loading")
 LOADED = ("ready", "generating")
+PILL_OF_VERIFIED = {"ok": "good", "warn": "warn", "fail": "error"}
 
 
 class FileRow(Card):
@@ -29,6 +31,9 @@ class FileRow(Card):
     chat_wanted = Signal()
     remove_wanted = Signal()
     folder_wanted = Signal()
+    verify_wanted = Signal()
+    delete_wanted = Signal()
+    stop_wanted = Signal()
 
     def __init__(self, entry: FileEntry, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
@@ -37,14 +42,17 @@ class FileRow(Card):
         self.pill = Pill()
         self.verdict = label(texts.file_verdict(entry), "error" if entry.refusal else None, wrap=True)
         self.error = label(role="error", wrap=True)
+        self.said = label(role="good", wrap=True)
+        self.said.hide()
+        self.work = QWidget()
+        self.work_text, self.work_bar = LiveText(), LiveBar(GAP - 2)
+        self.stop_button = button(_("Cancel"), self.stop_wanted.emit)
         self.act_button = button(_("Load and chat"), self._act, "primary")
         self.act_button.setVisible(entry.refusal is None)
-        self.folder_button = button(_("Show folder"), self.folder_wanted.emit)
-        self.remove_button = button(_("Remove from list"), self.remove_wanted.emit)
-        self.remove_button.setToolTip(_("The file itself stays where it is."))
-        self.remove_button.setVisible(entry.removable)
-        self.buttons = (self.remove_button, self.folder_button, self.act_button)  # as they stand
+        self._fill_menu()
+        self.buttons = (self.more_button, self.act_button)  # as they stand
         self._arrange()
+        self.show_work(None)
         self.show_state(SessionState())
 
     def show_state(self, state: SessionState) -> None:
@@ -63,7 +71,24 @@ class FileRow(Card):
         self.act_button.setProperty("kind", "plain" if self.phase in LOADING else "primary")
         self.act_button.style().unpolish(self.act_button)
         self.act_button.style().polish(self.act_button)
-        self.remove_button.setEnabled(self.phase not in LOADED + LOADING)
+        for action in (self.remove_action, self.delete_action):
+            action.setEnabled(self.phase not in LOADED + LOADING)
+
+    def show_work(self, text: str | None, fraction: float | None = None) -> None:
+        """What is being done to the file; None: nothing."""
+        self.work.setVisible(text is not None)
+        self.verify_action.setEnabled(text is None)
+        if text is not None:
+            self.said.hide()
+            self.work_text.set_text(text)
+            self.work_bar.set_fraction(fraction)
+
+    def say(self, status: str, text: str) -> None:
+        """What came of it. ``status``: ok, warn or fail."""
+        self.show_work(None)
+        set_role(self.said, PILL_OF_VERIFIED[status])
+        self.said.setText(text)
+        self.said.show()
 
     def _action(self) -> str:
         if self.phase in LOADED:
@@ -80,29 +105,50 @@ class FileRow(Card):
         else:
             self.load_wanted.emit()
 
+    def _fill_menu(self) -> None:
+        self.more_button = button(_("More"))
+        self.more_button.setAccessibleName(_("More for {name}").format(name=self.entry.local.name))
+        menu = QMenu(self.more_button)
+        menu.setToolTipsVisible(True)
+        self.verify_action = menu.addAction(_("Check the file"), self.verify_wanted.emit)
+        self.verify_action.setToolTip(_("Reads all of it and compares it with what the source published."))
+        self.folder_action = menu.addAction(_("Show folder"), self.folder_wanted.emit)
+        menu.addSeparator()
+        self.remove_action = menu.addAction(_("Remove from list"), self.remove_wanted.emit)
+        self.remove_action.setToolTip(_("The file itself stays where it is."))
+        self.remove_action.setVisible(self.entry.removable)
+        self.delete_action = menu.addAction(_("Delete …"), self.delete_wanted.emit)
+        self.delete_action.setVisible(getattr(self.entry.local, "place", None) is None)
+        self.more_button.setMenu(menu)
+
     def _arrange(self) -> None:
         local = self.entry.local
         name = QHBoxLayout()
         name.setSpacing(GAP)
         name.addWidget(ElidedLabel(local.name, "subtitle", Qt.TextElideMode.ElideRight))
+        place = getattr(local, "place", None)
+        if place is not None:
+            name.addWidget(Pill(texts.place_name(place)))
         name.addWidget(self.pill)
         name.addStretch(1)
+        work = QHBoxLayout(self.work)
+        work.setContentsMargins(0, 0, 0, 0)
+        work.setSpacing(2 * GAP)
+        work.addWidget(self.work_text, 2)
+        work.addWidget(self.work_bar, 3)
+        work.addWidget(self.stop_button)
         lines = QVBoxLayout()
         lines.setSpacing(GAP // 2)
         lines.addLayout(name)
         lines.addWidget(label(texts.file_facts(self.entry), "muted", wrap=True))
         lines.addWidget(ElidedLabel(str(local.path), "muted"))
-        lines.addWidget(self.verdict)
-        lines.addWidget(self.error)
+        for widget in (self.verdict, self.error, self.said, self.work):
+            lines.addWidget(widget)
         row = QHBoxLayout()
-        row.setSpacing(2 * GAP)
-        row.addWidget(
-            Mark(texts.file_mark(self.entry), 3 * GAP, texts.file_mark_name(self.entry)),
-            0,
-            Qt.AlignmentFlag.AlignTop,
-        )
+        row.setSpacing(GAP + GAP // 2)
+        mark = Mark(texts.file_mark(self.entry), 3 * GAP, texts.file_mark_name(self.entry))
+        row.addWidget(mark, 0, Qt.AlignmentFlag.AlignTop)
         row.addLayout(lines, 1)
         for made in self.buttons:
             row.addWidget(made, 0, Qt.AlignmentFlag.AlignTop)
-        row.setSpacing(GAP + GAP // 2)
         self.body.addLayout(row)

@@ -1,4 +1,4 @@
-"""The models: files on this machine, and what the catalogue knows."""
+"""The models: what is being fetched, files on this machine, what the catalogue knows, any repository."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QShowEvent
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
 
+from ...core.downloads import DownloadItem
 from ...core.errors import AppError
 from ...i18n import _
 from ...store.library import LocalModel
@@ -22,19 +23,24 @@ from ...usecases.model_list import ModelList
 from ...usecases.services import Services
 from ...usecases.session import SessionState
 from ...usecases.targets import of_local
-from ..bridge import Bridge, Job, Report
+from ..bridge import Bridge, Job
+from ..downloads_model import DownloadsModel
 from ..session_model import SessionModel
 from ..theme import GAP
 from ..widgets.buttons import button
-from ..widgets.card import Card, Page
-from ..widgets.labels import ElidedLabel, label
+from ..widgets.card import Page
+from ..widgets.labels import label
 from ..widgets.notice import Notices
-from .adding import Added, add_one, pick_files
+from ..widgets.steady import Steady
+from .actions import Actions
+from .adding import Pick, pick_files
 from .catalogue_card import CatalogueCard
+from .disk_work import DiskWork
 from .drop import DropArea, dropped_files
+from .fetching import Fetching
 from .file_row import FileRow
+from .source_bar import PickFolder, pick_folder
 
-Pick = Callable[[QWidget], Sequence[str]]
 OpenUrl = Callable[[QUrl], bool]
 
 
@@ -48,14 +54,17 @@ class ModelsPage(Page):
         bridge: Bridge,
         services: Services,
         session: SessionModel,
+        downloads: DownloadsModel,
         parent: QWidget | None = None,
         *,
+        actions: Actions | None = None,
         pick: Pick = pick_files,
+        pick_folder: PickFolder = pick_folder,
         open_url: OpenUrl = QDesktopServices.openUrl,
     ) -> None:
         super().__init__(_("Models"), parent)
         self._bridge, self._services, self._session = bridge, services, session
-        self._pick, self._open_url = pick, open_url
+        self._pick, self._pick_folder, self._open_url = pick, pick_folder, open_url
         self._check: CheckResult | None = None
         self._job: Job | None = None
         self._again = False
@@ -63,15 +72,17 @@ class ModelsPage(Page):
         self.rows: list[FileRow] = []
         self.cards: list[CatalogueCard] = []
         self.listed: ModelList | None = None
-        self.add_button = button(_("Add files …"), self.pick, "primary")
         self.notices, self.drop = Notices(), DropArea()
         self.waiting = label(_("Reading the list of models …"), "muted")
-        self._files, self._catalogue = QVBoxLayout(), QVBoxLayout()
-        self.help = self._help_card()
+        self._catalogue = QVBoxLayout()
+        actions = actions or Actions()
+        self.fetching = Fetching(bridge, services, downloads, actions, self._open, self, pick_folder)
+        self.disk = DiskWork(bridge, services, actions, self, pick_folder)
+        self._fill_buttons()
         self._arrange()
         self.setAcceptDrops(True)
-        self.drop.pick_wanted.connect(self.pick)
-        session.changed.connect(self._session_changed)
+        self._steady = Steady(self, self.fetching.section)
+        self._connect_parts()
 
     def set_check(self, check: CheckResult) -> None:
         """Judge all models for this machine."""
@@ -90,21 +101,15 @@ class ModelsPage(Page):
             self._say_error,
         )
         self._job.ended.connect(self._ended)
+        self.disk.measure()
 
     def pick(self) -> None:
         """Let the user choose files to add."""
         self.add([Path(file) for file in self._pick(self)])
 
     def add(self, paths: Sequence[Path]) -> None:
-        """Add files; a refusal is said and the others go on."""
-        if not paths:
-            return
-
-        async def work(report: Report) -> None:
-            for path in paths:
-                report(await asyncio.to_thread(add_one, self._services, path))
-
-        self._bridge.submit(work, on_item=self._added).ended.connect(self.refresh)
+        """Add files and folders where they lie; a refusal is said and the others go on."""
+        self.disk.bring(paths, copy=False)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -123,12 +128,6 @@ class ModelsPage(Page):
         event.acceptProposedAction()
         self.add(dropped_files(event.mimeData()))
 
-    def _added(self, added: Added) -> None:
-        if added.error is not None:
-            self._say_error(added.error)
-        elif added.local is not None:
-            self.notices.say("ok", _("{name} is in the list now.").format(name=added.local.name))
-
     def _say_error(self, error: AppError) -> None:
         self.notices.say("fail", errors.text(error))
 
@@ -143,33 +142,54 @@ class ModelsPage(Page):
             return
         self.listed = found
         self.waiting.hide()
-        self.folder.set_text(str(found.folder))
         self.drop.set_empty(not found.files)
         self._opened.update({card.entry.model.id: card.opened for card in self.cards})
         _discard(self.rows)
         _discard(self.cards)
         self.rows = [FileRow(entry) for entry in found.files]
         for row in self.rows:
-            self._connect(row)
+            self._connect_row(row)
             row.show_state(self._session.state)
             self._files.addWidget(row)
+        self.disk.adopt(self.rows)
         self.cards = [
             CatalogueCard(entry, self._opened.get(entry.model.id, number == 0))
             for number, entry in enumerate(found.catalogue)
         ]
+        if not found.files and self.cards:
+            self.cards[0].stand_out()
         for card in self.cards:
-            card.link_wanted.connect(lambda url: self._open_url(QUrl(url)))
+            card.link_wanted.connect(self._open)
+            card.get_wanted.connect(self.fetching.get)
+            card.show_wanted.connect(self.fetching.show_target)
             self._catalogue.addWidget(card)
+        self._place_sections(empty=not found.files)
+        self._downloads_changed()
         self._order_tabs()
 
+    def _place_sections(self, *, empty: bool) -> None:
+        """At the first start the models to get stand above the files that are not there yet."""
+        first, second = (self.known, self.here) if empty else (self.here, self.known)
+        if self.body.indexOf(first) > self.body.indexOf(second):
+            place = self.body.indexOf(second)
+            self.body.removeWidget(first)
+            self.body.insertWidget(place, first)
+
     def _order_tabs(self) -> None:
-        """The Tab key goes down the page, also through files that came later."""
+        """The Tab key goes down the page, also through what came later."""
         of_files = [made for row in self.rows for made in row.buttons]
-        stops = (self.add_button, *of_files, self.drop.pick_button, self.open_models_button)
-        for one, after in itertools.pairwise(stops):
+        here = [*of_files, self.drop.pick_button, self.disk.card.open_button, self.disk.card.move_button]
+        source = self.fetching.source
+        known: list[QWidget] = [source.choice, source.address, source.use_button, source.token_button]
+        for card in self.cards:
+            known += [made for made in (card.get_button, card.toggle) if made is not None]
+            known += [made for _target, made in card.buttons if made is not card.get_button]
+        repository = [self.fetching.repository.field, self.fetching.repository.list_button]
+        parts = [known, here] if self.listed is not None and not self.listed.files else [here, known]
+        for one, after in itertools.pairwise([self.updates_button, self.add_button, *parts[0], *parts[1], *repository]):
             self.setTabOrder(one, after)
 
-    def _connect(self, row: FileRow) -> None:
+    def _connect_row(self, row: FileRow) -> None:
         local = row.entry.local
         row.load_wanted.connect(functools.partial(self._load, local))
         row.cancel_wanted.connect(self._session.cancel_load)
@@ -188,6 +208,10 @@ class ModelsPage(Page):
             self._say_error,
         )
 
+    def _open(self, address: str) -> None:
+        if not self._open_url(QUrl(address)):
+            self.notices.say("warn", _("The page could not be opened; it is {address}").format(address=address))
+
     def _open_folder(self, folder: Path) -> None:
         if not self._open_url(QUrl.fromLocalFile(str(folder))):
             self.notices.say("warn", _("The folder could not be shown; it is {folder}").format(folder=folder))
@@ -204,35 +228,95 @@ class ModelsPage(Page):
         for row in self.rows:
             row.show_state(state)
 
-    def _help_card(self) -> Card:
-        card = Card(_("Getting a model"))
-        self.open_models_button = button(_("Open the folder"), self._open_models)
-        card.heading.addWidget(self.open_models_button)
-        text = _(
-            "Downloading from here comes with the next version. Until then: get a GGUF file with the browser from "
-            "one of the places named below, then add it here, or put it into this folder:"
+    def _downloads_changed(self) -> None:
+        for card in self.cards:
+            card.show_downloads(self.fetching.downloads)
+        items = self.fetching.downloads.state.items
+        self.fetching.section.set_chattable(
+            frozenset(item.id for item in items if item.state == "done" and self._local_of(item) is not None)
         )
-        card.body.addWidget(label(text, wrap=True))
-        self.folder = ElidedLabel(str(self._services.library.models), "mono")
-        card.body.addWidget(self.folder)
-        note = _("The places were read in public references; this project has not seen the files themselves.")
-        card.body.addWidget(label(note, "muted", wrap=True))
-        return card
+
+    def _local_of(self, item: DownloadItem) -> LocalModel | None:
+        """The file that a download brought, where it can be run."""
+        if self.listed is None or item.plan is None:
+            return None
+        paths = {item.plan.folder / file.path for file in item.plan.files}
+        found = (entry.local for entry in self.listed.files if entry.refusal is None)
+        return next((local for local in found if local.path in paths), None)
+
+    def _chat_with(self, item: DownloadItem) -> None:
+        local = self._local_of(item)
+        if local is not None:
+            self._load(local)
+
+    def _show_download(self, item_id: str) -> None:
+        card = self.fetching.section.cards.get(item_id)
+        if card is not None:
+            self.ensureWidgetVisible(card)
+
+    def _show_item_folder(self, item: DownloadItem) -> None:
+        if item.plan is not None:
+            self._open_folder(item.plan.folder)
+
+    def _connect_parts(self) -> None:
+        self.drop.pick_wanted.connect(self.pick)
+        self._session.changed.connect(self._session_changed)
+        self.fetching.said.connect(self.notices.say)
+        self.fetching.changed.connect(self._downloads_changed)
+        self.fetching.chat_wanted.connect(self._chat_with)
+        self.fetching.folder_wanted.connect(self._show_item_folder)
+        self.fetching.show_wanted.connect(self._show_download)
+        self.fetching.room_wanted.connect(self.disk.ask_move)
+        self.fetching.downloads.arrived.connect(lambda _item: self.refresh())
+        self.disk.said.connect(self.notices.say)
+        self.disk.changed.connect(self.refresh)
+        self.disk.card.open_wanted.connect(self._open_models)
+
+    def _fill_buttons(self) -> None:
+        self.updates_button = button(_("Check for updates"), self.fetching.check_updates)
+        self.add_button = button(_("Add a model"))
+        menu = QMenu(self.add_button)
+        menu.addAction(_("Files, used where they lie …"), self.pick)
+        menu.addAction(_("A folder, used where it lies …"), functools.partial(self._bring_folder, copy=False))
+        menu.addSeparator()
+        menu.addAction(_("Copy files into the models folder …"), self._copy_files)
+        menu.addAction(_("Copy a folder into the models folder …"), functools.partial(self._bring_folder, copy=True))
+        self.add_button.setMenu(menu)
+        self.buttons.addWidget(self.updates_button)
+        self.buttons.addWidget(self.add_button)
+
+    def _copy_files(self) -> None:
+        self.disk.bring([Path(file) for file in self._pick(self)], copy=True)
+
+    def _bring_folder(self, *, copy: bool) -> None:
+        folder = self._pick_folder(self, _("Add a folder with models"))
+        self.disk.bring([Path(folder)] if folder else [], copy=copy)
 
     def _arrange(self) -> None:
-        for column in (self._files, self._catalogue):
-            column.setSpacing(GAP + GAP // 2)
-        self.buttons.addWidget(self.add_button)
-        self.body.addWidget(self.notices)
-        self.body.addWidget(label(_("On this machine"), "subtitle"))
-        self.body.addLayout(self._files)
-        self.body.addWidget(self.drop)
-        self.body.addSpacing(GAP)
-        self.body.addWidget(label(_("Known models"), "subtitle"))
-        self.body.addWidget(self.help)
-        self.body.addWidget(self.waiting)
-        self.body.addLayout(self._catalogue)
+        self.here, here = _section()
+        here.addWidget(label(_("On this machine"), "subtitle"))
+        self._files = QVBoxLayout()
+        self._files.setSpacing(GAP + GAP // 2)
+        self._catalogue.setSpacing(GAP + GAP // 2)
+        here.addLayout(self._files)
+        here.addWidget(self.drop)
+        here.addWidget(self.disk.card)
+        self.known, known = _section()
+        known.addWidget(self.fetching.source)
+        known.addWidget(self.waiting)
+        known.addLayout(self._catalogue)
+        known.addWidget(self.fetching.repository)
+        for widget in (self.notices, self.fetching.section, self.fetching.updates, self.here, self.known):
+            self.body.addWidget(widget)
         self.body.addStretch(1)
+
+
+def _section() -> tuple[QWidget, QVBoxLayout]:
+    made = QWidget()
+    column = QVBoxLayout(made)
+    column.setContentsMargins(0, GAP, 0, 0)
+    column.setSpacing(GAP + GAP // 2)
+    return made, column
 
 
 def _discard(widgets: Sequence[QWidget]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ...core.errors import Reason
 from ...core.rungs import RungPlan
 from ...core.units import format_bytes
-from ...i18n import _, sentences
+from ...i18n import N_, _, sentences
 from ...texts import ladder as ladder_texts
 from ...texts import reasons
 from ...texts.next_steps import HUBS
@@ -109,3 +110,63 @@ def catalogue_summary(entry: CatalogueEntry) -> str:
     if any(plan.tokens_per_s is not None and plan.basis.speed == "estimated" for plan in plans):
         text = sentences(text, _("Speeds are estimates."))
     return text
+
+
+def recommended(entry: CatalogueEntry) -> VariantEntry | None:
+    """The variant to get on this machine."""
+    return next((variant for variant in entry.variants if variant.id == entry.recommended), None)
+
+
+def recommended_installed(entry: CatalogueEntry) -> bool:
+    found = recommended(entry)
+    return found is not None and found.installed
+
+
+def target(entry: CatalogueEntry, variant: VariantEntry) -> str:
+    """As ``pull`` takes it."""
+    return f"{entry.model.id}:{variant.id}"
+
+
+def get_size(entry: CatalogueEntry, variant: VariantEntry) -> str:
+    """What a download brings, with the vision part; empty while unknown."""
+    if variant.plan is not None and variant.plan.variant == variant.id and variant.plan.download_bytes:
+        return format_bytes(variant.plan.download_bytes)
+    if variant.bytes is None:
+        return ""
+    return format_bytes(variant.bytes + (projector_bytes(entry) if variant.gguf else 0))
+
+
+def projector_bytes(entry: CatalogueEntry) -> int:
+    """0 where there is none, or where its size is not known."""
+    projector = entry.model.projector
+    return (projector.file_bytes.value or 0) if projector is not None else 0
+
+
+def size_tip(entry: CatalogueEntry, variant: VariantEntry) -> str:
+    """What belongs to a size."""
+    more = projector_bytes(entry)
+    if not variant.gguf or not more or variant.bytes is None:
+        return ""
+    return _("{size}, and {more} for the vision part").format(
+        size=format_bytes(variant.bytes), more=format_bytes(more)
+    )
+
+
+def notes(entry: CatalogueEntry) -> list[str]:
+    """What should be read before a download."""
+    return [reasons.text(Reason.of(code)) for code in entry.model.notes]
+
+
+PLACES = {
+    "huggingface": N_("Hugging Face cache"),
+    "modelscope": N_("ModelScope cache"),
+    "lmstudio": "LM Studio",
+    "jan": "Jan",
+    "ollama": "Ollama",
+}
+"""Folders of others, whose files are used where they lie."""
+
+
+def place_name(place: str) -> str:
+    """Whose folder a file lies in."""
+    return _(PLACES[place]) if place in PLACES else place

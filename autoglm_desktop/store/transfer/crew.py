@@ -56,8 +56,7 @@ class Crew:
                     self._start(tasks)
                 done, _ = await asyncio.wait([*tasks, helpers[2]], return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
-                    task.result()
-                    tasks.pop(task, None)
+                    self._ended(task, tasks)
         finally:
             self._stop_checking.set()
             everything = [*tasks, *helpers]
@@ -67,6 +66,17 @@ class Crew:
             if not self.blocks.complete:
                 await asyncio.shield(asyncio.ensure_future(self._settle()))
             self.tell("fetch")
+
+    def _ended(self, task: asyncio.Task[None], tasks: dict[asyncio.Task[None], Lane]) -> None:
+        """A lane ended; where its place cannot give the file at all, so do the others there."""
+        if not task.cancelled():
+            task.result()
+        lane = tasks.pop(task, None)
+        if lane is not None and isinstance(lane.error, TransferError):
+            log.warning("%s gives no %s: %s", lane.place.name, self._wanted.target.name, lane.error)
+            for other, found in tasks.items():
+                if found.place is lane.place:
+                    other.cancel()
 
     def _start(self, tasks: dict[asyncio.Task[None], Lane]) -> None:
         """Lanes to the places that were not tried yet: to all, or to as many as there are blocks. Raises
@@ -140,10 +150,12 @@ class Crew:
         self.received_bytes += count
         self.delivered[lane.place.name] = self.delivered.get(lane.place.name, 0) + count
 
-    def answered(self, lane: Lane, reply: Reply) -> None:
-        """Whether an answer fits the file. Raises TransferError(download_changed), Surplus."""
+    def answered(self, lane: Lane, reply: Reply, start: int) -> None:
+        """Whether an answer fits the file. Raises TransferError(download_changed), TryAgain, Surplus."""
         if reply.total is not None and reply.total != self.blocks.size:
             raise TransferError("download_changed", source=lane.place.name, name=self._wanted.target.name)
+        if not reply.whole and reply.start != start:
+            raise TryAgain(Reason.of("answer_of_another_range"))
         if reply.whole and self._whole.setdefault(lane.place.name, lane) is not lane:
             raise Surplus
 
@@ -176,13 +188,16 @@ class Crew:
         )
 
     async def _watch(self) -> None:
-        """Replace a connection that is much slower than its siblings."""
+        """Replace a connection that is much slower than its siblings are, or were in their last request."""
         while True:
             await asyncio.sleep(min(WATCH_S, self.limits.slow_after_s / 4))
-            rates = {lane: rate for lane in self._lanes if (rate := lane.rate()) is not None}
+            rates = {lane: lane.rate() for lane in self._lanes}
             for lane, rate in rates.items():
-                siblings = [other for found, other in rates.items() if found is not lane]
-                if siblings and rate < self.limits.slow_share * statistics.median(siblings):
+                others = [rates[other] or other.speed for other in self._lanes if other is not lane]
+                siblings = [found for found in others if found]
+                if rate is None or not siblings:
+                    continue
+                if rate < self.limits.slow_share * statistics.median(siblings):
                     lane.replace()
 
     async def _check(self) -> None:

@@ -57,14 +57,14 @@ async def fetch(
 
 
 def _agreeing(wanted: Wanted, places: Sequence[Place]) -> list[Place]:
-    """The places whose file is the wanted one. Without a hash of it that can only be said of the first."""
-    if wanted.sha256 is None:
-        return list(places[:1])
-    return [
-        place
-        for place in places
-        if place is places[0] or (place.sha256 == wanted.sha256 and wanted.size in (None, place.size))
-    ]
+    """The places whose file is the wanted one: same size, same sha256. The small files that have git's hash only are
+    told apart by size, and checked in the end; without any hash only the first place counts."""
+    first, *others = places
+    if wanted.sha256 is not None:
+        return [first, *(p for p in others if p.sha256 == wanted.sha256 and wanted.size in (None, p.size))]
+    if wanted.git_sha1 is not None:
+        return [first, *(p for p in others if wanted.size is not None and p.size == wanted.size)]
+    return [first]
 
 
 async def _fetch(wanted: Wanted, places: list[Place], report: Report, limits: Limits) -> Fetched:

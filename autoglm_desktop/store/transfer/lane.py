@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 WRITE_BYTES = 1024 * 1024
 WINDOW_S = 5.0
+ENOUGH_BYTES = 256 * 1024
 
 
 class Surplus(Exception):
@@ -96,8 +97,10 @@ class Lane:
                 self.crew.give_back(self)
 
     async def _wait(self, error: TryAgain, failures: int) -> None:
-        """Not while bytes still came: a line that breaks often is asked again at once."""
+        """Not where a good piece came: a line that breaks often is asked again at once."""
         limits = self.crew.limits
+        if error.after is None and self._in_request >= ENOUGH_BYTES:
+            return
         grown = min(limits.max_backoff_s, limits.backoff_s * 2 ** (failures - 1))
         pause = grown * random.uniform(0.7, 1.3)
         if error.after is not None:
@@ -132,8 +135,8 @@ class Lane:
         start = blocks.start(run[0]) + blocks.kept.get(run[0], 0)
         end = blocks.start(run[-1]) + blocks.length(run[-1])
         async with self.place.open(start, end) as reply:
-            self.crew.answered(self, reply)
-            if reply.whole or reply.start != start:
+            self.crew.answered(self, reply, start)
+            if reply.whole:
                 await self._whole(reply)
             else:
                 await self._blocks(reply.chunks, run)

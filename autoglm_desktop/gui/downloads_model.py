@@ -1,0 +1,96 @@
+"""The queue of downloads as Qt sees it: a state that changes, and requests to it over the bridge."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Protocol
+
+from PySide6.QtCore import QObject, Signal
+
+from ..core.downloads import RUNNING, DownloadItem, DownloadsState, PullRequest
+from ..core.errors import AppError
+from .bridge import Bridge, Job
+
+
+class Queue(Protocol):
+    """``usecases.downloads.Downloads``, as far as the window uses it. Everything runs on the bridge's loop."""
+
+    async def add(self, request: PullRequest) -> str: ...
+
+    async def pause(self, item_id: str) -> None: ...
+
+    async def resume(self, item_id: str) -> None: ...
+
+    async def cancel(self, item_id: str) -> None: ...
+
+    async def retry(self, item_id: str) -> None: ...
+
+    async def dismiss(self, item_id: str) -> None: ...
+
+    def watch(self) -> AsyncIterator[DownloadsState]: ...
+
+
+class DownloadsModel(QObject):
+    """``changed(DownloadsState)`` on every change, at most some times a second; ``arrived(DownloadItem)`` once
+    for each that was completed while the window is there; ``failed(AppError)``: a request could not be done."""
+
+    changed = Signal(object)
+    arrived = Signal(object)
+    failed = Signal(object)
+
+    def __init__(self, bridge: Bridge, queue: Queue, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._bridge, self._queue = bridge, queue
+        self._watch: Job | None = None
+        self.state = DownloadsState()
+
+    def start(self) -> None:
+        """Begin to listen; the first state follows."""
+        if self._watch is None:
+            self._watch = self._bridge.stream(self._queue.watch, self._show, on_error=self.failed.emit)
+
+    def add(self, target: str, source: str) -> None:
+        """Put ``MODEL:VARIANT`` or ``owner/repo:VARIANT`` into the queue."""
+        self._ask(lambda: self._queue.add(PullRequest(target, source)))
+
+    def pause(self, item_id: str) -> None:
+        self._ask(lambda: self._queue.pause(item_id))
+
+    def resume(self, item_id: str) -> None:
+        self._ask(lambda: self._queue.resume(item_id))
+
+    def cancel(self, item_id: str) -> None:
+        """Stop it and throw away what has arrived of it."""
+        self._ask(lambda: self._queue.cancel(item_id))
+
+    def retry(self, item_id: str) -> None:
+        self._ask(lambda: self._queue.retry(item_id))
+
+    def dismiss(self, item_id: str) -> None:
+        """Take one that is complete out of the list; its files stay."""
+        self._ask(lambda: self._queue.dismiss(item_id))
+
+    def of_target(self, target: str) -> DownloadItem | None:
+        """The entry for a target, whatever its case; one that is under way before one that is done."""
+        wanted = target.casefold()
+        found = [item for item in self.state.items if item.request.target.casefold() == wanted]
+        return next((item for item in found if item.state != "done"), found[-1] if found else None)
+
+    def _ask(self, work: Callable[[], Any]) -> None:
+        async def run(_report: Callable[[object], None]) -> None:
+            await work()
+
+        self._bridge.submit(run, on_error=self.failed.emit)
+
+    def _show(self, state: DownloadsState) -> None:
+        before = {item.id: item.state for item in self.state.items}
+        self.state = state
+        self.changed.emit(state)
+        for item in state.items:
+            if item.state == "done" and before.get(item.id, "done") != "done":
+                self.arrived.emit(item)
+
+
+def running(state: DownloadsState) -> list[DownloadItem]:
+    """Those that bytes arrive for."""
+    return [item for item in state.items if item.state == RUNNING]

@@ -1,0 +1,123 @@
+"""What the Models page asks of the use cases, beside the queue. Tests and pictures give others.
+
+The use cases of downloads bring an HTTP library, so they are imported when they are first needed.
+"""
+
+from __future__ import annotations
+
+import inspect
+from asyncio import to_thread
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...core.repository import Listing, Offer
+from ...store import settings
+from ...usecases.services import Services
+
+Report = Callable[[Any], None]
+Offers = tuple[Listing, tuple[Offer, ...]]
+Work = Callable[..., Coroutine[Any, Any, Any]]
+
+
+async def _call(work: Callable[..., Any], *values: Any) -> Any:
+    """A coroutine, or a plain function in a thread."""
+    return await (work(*values) if inspect.iscoroutinefunction(work) else to_thread(work, *values))
+
+
+async def repository_offers(services: Services, repo: str, source: str) -> Offers:
+    from ...usecases import pull
+
+    return await pull.repository_offers(services, repo, source)
+
+
+async def check_updates(services: Services) -> tuple[Any, ...]:
+    from ...usecases import updates
+
+    return await updates.check_updates(services)
+
+
+async def verify(services: Services, path: Path, report: Report) -> Any:
+    from ...usecases import on_disk
+
+    return await _call(on_disk.verify, services, path, report)
+
+
+async def removal(services: Services, path: Path) -> Any:
+    from ...usecases import on_disk
+
+    return await _call(on_disk.removal, services, path)
+
+
+async def remove(services: Services, found: Any) -> None:
+    from ...usecases import on_disk
+
+    await _call(on_disk.remove, services, found)
+
+
+async def move_models(services: Services, folder: Path, report: Report) -> Any:
+    from ...usecases import on_disk
+
+    return await _call(on_disk.move_models, services, folder, report)
+
+
+async def import_path(services: Services, path: Path, copy: bool, report: Report) -> Any:
+    from ...usecases import on_disk
+
+    return await _call(on_disk.import_path, services, path, copy)
+
+
+async def disk_use(services: Services) -> Any:
+    from ...usecases import on_disk
+
+    return await _call(on_disk.disk_use, services)
+
+
+def chosen_source(services: Services) -> str:
+    """The source that the user chose the last time."""
+    return settings.load(services.home).source
+
+
+def choose_source(services: Services, source: str) -> None:
+    """Remember a source for all downloads from now on."""
+    settings.save(services.home, settings.replace(settings.load(services.home), source=source))
+
+
+def token_where(services: Services, name: str) -> str | None:
+    """Where the token of a source lies."""
+    return services.keys.where(name)
+
+
+def set_token(services: Services, name: str, token: str) -> str:
+    """Keep a token; ``keyring`` or ``run``."""
+    return services.keys.set(name, token)
+
+
+def forget_token(services: Services, name: str) -> None:
+    services.keys.forget(name)
+
+
+def target_of_update(update: Any) -> str:
+    """What to put into the queue to get a newer version."""
+    return str(update.repo)
+
+
+@dataclass(frozen=True)
+class Actions:
+    """Coroutines run on the bridge's loop; the plain functions read or write, and are called in a thread."""
+
+    offers: Callable[[Services, str, str], Coroutine[Any, Any, Offers]] = repository_offers
+    updates: Work = check_updates
+    verify: Work = verify
+    removal: Work = removal
+    remove: Work = remove
+    move_models: Work = move_models
+    import_path: Work = import_path
+    disk_use: Work = disk_use
+    chosen_source: Callable[[Services], str] = chosen_source
+    choose_source: Callable[[Services, str], None] = choose_source
+    token_where: Callable[[Services, str], str | None] = token_where
+    set_token: Callable[[Services, str, str], str] = set_token
+    forget_token: Callable[[Services, str], None] = forget_token
+    target_of_update: Callable[[Any], str] = target_of_update

@@ -1,0 +1,150 @@
+"""One download: what, how far, how fast, from where, what is in the way, and what can be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from ...core.downloads import DONE, FAILED, PAUSED, QUEUED, RUNNING, WAITING, DownloadItem
+from ...i18n import _
+from ..theme import GAP
+from ..widgets.buttons import button
+from ..widgets.card import Card
+from ..widgets.labels import ElidedLabel, label
+from ..widgets.live import LiveBar, LiveText
+from ..widgets.pill import Pill
+from . import download_texts as texts
+from .file_list import FileList
+
+BAR_COLOURS = {FAILED: "bad", DONE: "good", WAITING: "warn", PAUSED: "muted", QUEUED: "muted"}
+BUTTONS = {
+    QUEUED: ("pause", "cancel"),
+    RUNNING: ("pause", "cancel"),
+    WAITING: ("pause", "cancel"),
+    PAUSED: ("resume", "cancel"),
+    FAILED: ("cancel",),
+    DONE: ("folder", "dismiss"),
+}
+REMEDIES = {"token": ("token", "retry"), "room": ("room", "retry"), "retry": ("retry",)}
+
+
+class DownloadCard(Card):
+    """``wanted(name)``: pause, resume, cancel, retry, dismiss, token, room, folder, chat or licence."""
+
+    wanted = Signal(str)
+
+    def __init__(self, item: DownloadItem, parent: QWidget | None = None) -> None:
+        super().__init__(parent=parent)
+        self.item = item
+        self.can_chat = False
+        self._looks: tuple[object, ...] = ()
+        self.title = ElidedLabel(item.title, "subtitle", Qt.TextElideMode.ElideMiddle)
+        self.variant, self.pill = Pill(), Pill()
+        self.bar, self.facts = LiveBar(), LiveText()
+        self.notice = label(role="warn", wrap=True)
+        self.error = label(role="error", wrap=True, selectable=True)
+        self.files = FileList()
+        self.files.hide()
+        self.fold_button = button(_("Show files"), self._fold, "link")
+        self.buttons = {name: self._button(name, *look) for name, look in self._looks_of_buttons().items()}
+        self.licence_button = button("", lambda: self.wanted.emit("licence"), "link")
+        self._arrange()
+        self.show_item(item)
+
+    def show_item(self, item: DownloadItem, can_chat: bool | None = None) -> None:
+        """Show where it is now. Only what changed is touched: this comes five times a second."""
+        self.item = item
+        self.can_chat = self.can_chat if can_chat is None else can_chat
+        self.bar.set_fraction(texts.fraction(item), BAR_COLOURS.get(item.state, "accent"))
+        self.facts.set_text(texts.facts(item))
+        files = item.progress.files if item.progress is not None else ()
+        if not self.files.isHidden():
+            self.files.show_files(files)
+        word, tone = texts.state_word(item)
+        looks = (
+            word, tone, texts.notice(item), texts.error(item), texts.remedy(item), item.title, item.variant,
+            bool(files), self.can_chat, bool(self.facts.text()),
+        )  # fmt: skip
+        if looks != self._looks:
+            self._looks = looks
+            self._show_state(word, tone, bool(files))
+
+    def _show_state(self, word: str, tone: str, has_files: bool) -> None:
+        item = self.item
+        self.setAccessibleName(f"{texts.full_name(item)}: {word}")
+        self.bar.setToolTip(texts.full_name(item))
+        self.title.set_text(item.title)
+        self.variant.setText(item.variant or "")
+        self.variant.setVisible(bool(item.variant))
+        self.pill.show_text(word, tone)
+        for text, said in ((self.notice, texts.notice(item)), (self.error, texts.error(item))):
+            text.setText(said)
+            text.setVisible(bool(said))
+        shown = list(BUTTONS[item.state])
+        if item.state == FAILED:
+            shown += REMEDIES[texts.remedy(item)]
+        if item.state == DONE and self.can_chat:
+            shown.append("chat")
+        for name, made in self.buttons.items():
+            made.setVisible(name in shown)
+        self.buttons["cancel"].setText(_("Remove") if item.state == FAILED else _("Cancel"))
+        self.buttons["resume"].setText(_("Go on"))
+        address = texts.licence_address(item)
+        self.licence_button.setText(texts.open_text(address))
+        self.licence_button.setVisible(bool(address))
+        self.fold_button.setVisible(has_files)
+        self.facts.setVisible(bool(self.facts.text()))
+        if not has_files:
+            self.files.hide()
+
+    def _fold(self) -> None:
+        opened = self.files.isHidden()
+        if opened and self.item.progress is not None:
+            self.files.show_files(self.item.progress.files)
+        self.files.setVisible(opened)
+        self.fold_button.setText(_("Hide files") if opened else _("Show files"))
+
+    @staticmethod
+    def _looks_of_buttons() -> dict[str, tuple[str, str]]:
+        """Text and kind, in the order in which they stand."""
+        return {
+            "cancel": (_("Cancel"), "plain"),
+            "dismiss": (_("Dismiss"), "plain"),
+            "folder": (_("Show folder"), "plain"),
+            "retry": (_("Try again"), "plain"),
+            "pause": (_("Pause"), "plain"),
+            "resume": (_("Go on"), "primary"),
+            "token": (_("Access token …"), "primary"),
+            "room": (_("Move models folder …"), "primary"),
+            "chat": (_("Load and chat"), "primary"),
+        }
+
+    def _button(self, name: str, text: str, kind: str):  # type: ignore[no-untyped-def]
+        act: Callable[[], None] = lambda: self.wanted.emit(name)  # noqa: E731
+        made = button(text, act, kind)
+        made.setAccessibleName(f"{text}: {texts.full_name(self.item)}")
+        return made
+
+    def _arrange(self) -> None:
+        top = QHBoxLayout()
+        top.setSpacing(GAP)
+        top.addWidget(self.title)
+        top.addWidget(self.variant)
+        top.addWidget(self.pill)
+        top.addStretch(1)
+        for made in self.buttons.values():
+            top.addWidget(made)
+        line = QHBoxLayout()
+        line.setSpacing(2 * GAP)
+        line.addWidget(self.facts, 1)
+        line.addWidget(self.fold_button)
+        column = QVBoxLayout()
+        column.setSpacing(GAP)
+        column.addLayout(top)
+        column.addWidget(self.bar)
+        column.addLayout(line)
+        for widget in (self.notice, self.error, self.licence_button, self.files):
+            column.addWidget(widget)
+        self.body.addLayout(column)

@@ -1,0 +1,236 @@
+"""What the window says of a download. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...core.downloads import (
+    DONE,
+    FAILED,
+    PAUSED,
+    QUEUED,
+    RUNNING,
+    WAITING,
+    DownloadItem,
+    DownloadsState,
+    FileProgress,
+)
+from ...core.errors import AppError
+from ...core.units import GIB, KIB, MIB, format_bytes
+from ...i18n import _, ngettext
+from ...texts import errors
+
+UNITS = ((GIB, "GiB", 1), (MIB, "MiB", 0), (KIB, "KiB", 0))
+NEEDS_TOKEN = frozenset(
+    ("download_needs_token", "download_bad_token", "download_token_weak", "download_gated", "download_gated_no_token")
+)
+NEEDS_ROOM = frozenset(("disk_full", "file_too_large_here", "folder_not_writable", "file_unwritable"))
+
+
+def source_name(source: str) -> str:
+    """A source as people know it; an address or a folder as it is."""
+    names = {"huggingface": "Hugging Face", "hf-mirror": "hf-mirror.com", "modelscope": "ModelScope"}
+    return names.get(source, source)
+
+
+def amount(done: int, total: int | None) -> str:
+    """``3.1 of 7.4 GiB``; without a total what has arrived."""
+    if total is None:
+        return format_bytes(done)
+    for size, unit, digits in UNITS:
+        if total >= size:
+            return _("{done} of {total}").format(
+                done=f"{done / size:.{digits}f}", total=f"{total / size:.{digits}f} {unit}"
+            )
+    return _("{done} of {total}").format(done=done, total=f"{total} B")
+
+
+def rate(bytes_per_s: float) -> str:
+    """``12 MB/s``: decimal, as connections are sold."""
+    for size, unit in ((1e9, "GB/s"), (1e6, "MB/s"), (1e3, "kB/s")):
+        if bytes_per_s >= size:
+            value = bytes_per_s / size
+            return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
+    return f"{bytes_per_s:.0f} B/s"
+
+
+def time_left(seconds: float) -> str:
+    """``6 min left``; coarse, as it is a guess."""
+    if seconds < 10:
+        return _("a few seconds left")
+    if seconds < 55:
+        return _("{count} s left").format(count=5 * round(seconds / 5))
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return _("{count} min left").format(count=minutes)
+    hours, rest = divmod(minutes, 60)
+    if hours < 24:
+        return _("{hours} h {minutes} min left").format(hours=hours, minutes=rest)
+    return _("more than a day left")
+
+
+def percent(item: DownloadItem) -> str:
+    """``42 %``; 100 only when it is all there. Empty while unknown."""
+    share = fraction(item)
+    return "" if share is None else f"{min(int(share * 100), 99 if item.state != DONE else 100)} %"
+
+
+def fraction(item: DownloadItem) -> float | None:
+    """How much of it is there, 0 to 1."""
+    if item.state == DONE:
+        return 1.0
+    progress = item.progress
+    if progress is not None and progress.fraction is not None:
+        return progress.fraction
+    return min(1.0, item.done_bytes / item.total_bytes) if item.total_bytes else None
+
+
+def state_word(item: DownloadItem) -> tuple[str, str]:
+    """The word in the pill, and its tone."""
+    if item.state == RUNNING:
+        stage = item.progress.stage if item.progress is not None else "listing"
+        if stage == "listing":
+            return _("Looking at the source"), "accent"
+        return (_("Checking"), "accent") if stage == "verify" else (_("Downloading"), "accent")
+    if item.state == PAUSED and item.interrupted:
+        return _("Interrupted"), "warn"
+    return {
+        QUEUED: (_("Waits for its turn"), "plain"),
+        WAITING: (_("No network"), "warn"),
+        PAUSED: (_("Paused"), "plain"),
+        FAILED: (_("Stopped"), "bad"),
+        DONE: (_("Complete"), "good"),
+    }[item.state]
+
+
+def facts(item: DownloadItem) -> str:
+    """``3.1 of 7.4 GiB · 12 MB/s · 6 min left · from Hugging Face + ModelScope``"""
+    progress = item.progress
+    done = progress.done_bytes if progress is not None else item.done_bytes
+    total = (progress.total_bytes if progress is not None else None) or item.total_bytes
+    if item.state == DONE:
+        return _done_facts(item, total or done)
+    parts = []
+    if total or done:
+        parts.append(amount(done, total))
+    if item.state == RUNNING and progress is not None:
+        if progress.rate is not None and progress.stage == "fetch":
+            parts.append(rate(progress.rate))
+        if progress.time_left_s is not None:
+            parts.append(time_left(progress.time_left_s))
+        if progress.sources:
+            parts.append(_("from {sources}").format(sources=" + ".join(map(source_name, progress.sources))))
+    return " · ".join(parts)
+
+
+def _done_facts(item: DownloadItem, total: int) -> str:
+    parts = [format_bytes(total)] if total else []
+    if item.plan is not None:
+        parts.append(str(item.plan.folder))
+    return " · ".join(parts)
+
+
+def notice(item: DownloadItem) -> str:
+    """What stands in the way just now, or why it rests; empty where there is nothing to say."""
+    if item.state == WAITING:
+        return _("There is no connection. It goes on by itself when there is one again.")
+    if item.state == PAUSED and item.interrupted:
+        return _("It was interrupted when the program ended, and goes on where it stopped.")
+    if item.state != RUNNING or item.progress is None:
+        return ""
+    return _running_notice(item)
+
+
+def _running_notice(item: DownloadItem) -> str:
+    from ...texts import reasons
+
+    progress = item.progress
+    if progress is not None and progress.notice is not None:
+        text = reasons.text(progress.notice)
+        return text[:1].upper() + text[1:].rstrip(".。") + _(".")
+    waiting = [file.path for file in progress.files if file.phase == "waiting"] if progress is not None else []
+    if waiting:
+        return _("Another program of this kind fetches {name} already; this one waits for it.").format(
+            name=waiting[0]
+        )
+    return ""
+
+
+def error(item: DownloadItem) -> str:
+    return errors.text(item.error) if item.state == FAILED and item.error is not None else ""
+
+
+def remedy(item: DownloadItem) -> str:
+    """What helps against its error: ``token``, ``room`` or ``retry``."""
+    code = item.error.code if item.error is not None else ""
+    if code in NEEDS_TOKEN:
+        return "token"
+    return "room" if code in NEEDS_ROOM else "retry"
+
+
+def licence_address(item: DownloadItem) -> str:
+    """The page where a licence is accepted; empty where none is in the way."""
+    return link_of(item.error) if item.state == FAILED else ""
+
+
+def link_of(error: AppError | None) -> str:
+    """A repository's page that an error names; only web addresses."""
+    address = str(error.values.get("address", "")) if error is not None and error.code in NEEDS_TOKEN else ""
+    return address if address.startswith(("https://", "http://")) else ""
+
+
+def open_text(address: str) -> str:
+    """On the button that opens a page outside."""
+    return _("Open {address}").format(address=address.partition("://")[2])
+
+
+def file_state(file: FileProgress) -> str:
+    """A file's last column."""
+    if file.phase == "done":
+        return _("complete")
+    if file.phase == "queued":
+        return format_bytes(file.size) if file.size is not None else ""
+    if file.phase == "waiting":
+        return _("waits")
+    if file.phase == "verify":
+        return _("checking")
+    return amount(file.done_bytes, file.size)
+
+
+def cancel_text(item: DownloadItem) -> str:
+    """What is lost."""
+    done = item.progress.done_bytes if item.progress is not None else item.done_bytes
+    return _(
+        "{size} have arrived of {name}. They are deleted when you cancel; pause it instead to keep them."
+    ).format(size=format_bytes(done), name=full_name(item))
+
+
+def full_name(item: DownloadItem) -> str:
+    return f"{item.title} {item.variant}" if item.variant else item.title
+
+
+def heading(state: DownloadsState) -> str:
+    """``Downloads: 2 of 3 complete``"""
+    done = sum(item.state == DONE for item in state.items)
+    if len(state.items) < 2:
+        return _("Downloads")
+    return _("Downloads: {done} of {count} complete").format(done=done, count=len(state.items))
+
+
+def interrupted(items: Sequence[DownloadItem]) -> str:
+    """The offer at start."""
+    kept = format_bytes(sum(item.done_bytes for item in items))
+    names = _(", ").join(full_name(item) for item in items)
+    text = ngettext(
+        "A download was interrupted: {names}. {size} are kept; it goes on where it stopped.",
+        "{count} downloads were interrupted: {names}. {size} are kept; they go on where they stopped.",
+        len(items),
+    )
+    return text.format(count=len(items), names=names, size=kept)
+
+
+def discard_text(items: Sequence[DownloadItem]) -> str:
+    """What is lost."""
+    kept = format_bytes(sum(item.done_bytes for item in items))
+    names = _(", ").join(full_name(item) for item in items)
+    return _("{size} that have arrived of {names} are deleted.").format(size=kept, names=names)

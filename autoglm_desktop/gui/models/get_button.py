@@ -1,0 +1,61 @@
+"""The button that fetches one variant, and then says how far that is."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QPushButton, QWidget
+
+from ...core.downloads import DONE, DownloadItem
+from ...i18n import _
+from . import download_texts as texts
+
+
+class GetButton(QPushButton):
+    """``get_wanted`` while nothing is under way, ``show_wanted`` while something is."""
+
+    get_wanted = Signal()
+    show_wanted = Signal()
+
+    def __init__(self, text: str, name: str, kind: str = "plain", parent: QWidget | None = None) -> None:
+        super().__init__(text, parent)
+        self._text, self._name, self._kind = text, name, kind
+        self._item: DownloadItem | None = None
+        self.setProperty("kind", kind)
+        self.setAccessibleName(name)
+        self.clicked.connect(self._press)
+
+    def set_kind(self, kind: str) -> None:
+        """As the style sheet knows it, while nothing is under way."""
+        self._kind = kind
+        if self._item is None:
+            self._look(kind)
+
+    def show_item(self, item: DownloadItem | None) -> None:
+        """Show the entry of the queue that is about the same; None: there is none."""
+        item = None if item is not None and item.state == DONE else item
+        text = self._text if item is None else _words(item)
+        kind = self._kind if item is None else "plain"
+        if (item is None) != (self._item is None):
+            self._look(kind)
+        self._item = item
+        if text != self.text():
+            self.setText(text)
+            self.setAccessibleName(self._name if item is None else f"{self._name}: {text}")
+            self.setToolTip("" if item is None else _("Show the download"))
+
+    def _look(self, kind: str) -> None:
+        self.setProperty("kind", kind)
+        self.style().unpolish(self)
+        self.style().polish(self)
+
+    def _press(self) -> None:
+        if self._item is None:
+            self.get_wanted.emit()
+        else:
+            self.show_wanted.emit()
+
+
+def _words(item: DownloadItem) -> str:
+    word, _tone = texts.state_word(item)
+    share = texts.percent(item)
+    return f"{word} · {share}" if share else word

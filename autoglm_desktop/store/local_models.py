@@ -1,0 +1,152 @@
+"""One model that lies on this machine, described from its header or its ``config.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ..core import gguf_names
+from ..core.catalog import SAFETENSORS, Catalog, Model
+from ..core.errors import Reason, TargetError
+from ..core.gguf_header import GgufHeader
+from . import gguf, safetensors
+
+GLM4V = "glm4v"
+NOT_RUN_YET = "safetensors_not_run_yet"
+_ARCHITECTURES = {"glm4v": "glm4", "glm4v_text": "glm4", "glm": "chatglm"}
+"""``model_type`` of transformers → the GGUF architecture, where they differ (the catalogue has the latter)."""
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """A GGUF file, or a folder with safetensors (``file_type`` ``safetensors``). ``model`` and ``variant`` are set
+    where the catalogue recognises it; ``refusal`` says why it can answer no text; ``projector`` is the vision part
+    beside it, where one belongs to it. ``place``: whose it is (``store.elsewhere.PLACES``), None: ours or added by
+    path. ``repo``: ``owner/name`` where it is known. ``size_bytes`` of a folder: all its files."""
+
+    path: Path
+    name: str
+    size_bytes: int
+    architecture: str = ""
+    file_type: str | None = None
+    model: str | None = None
+    variant: str | None = None
+    refusal: Reason | None = None
+    projector: Path | None = None
+    header: GgufHeader | None = field(default=None, compare=False, repr=False)
+    place: str | None = None
+    repo: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing of it is missing or damaged, as far as headers tell; also where it can't be run yet."""
+        return self.refusal is None or self.refusal.code == NOT_RUN_YET
+
+    @property
+    def is_projector(self) -> bool:
+        return self.header is not None and self.header.is_projector
+
+    @property
+    def is_folder(self) -> bool:
+        return self.file_type == SAFETENSORS
+
+
+def of_gguf(path: Path, header: GgufHeader, catalog: Catalog) -> LocalModel:
+    """A file from its header."""
+    refusal = gguf.refusal(header)
+    if refusal is None and header.split_count > 1:
+        refusal = Reason.of("gguf_split", path=str(path), count=header.split_count)
+    known = catalog.recognise(header.architecture, header.block_count, (header.name or "", path.stem))
+    return LocalModel(
+        path=path,
+        name=header.name or path.stem,
+        size_bytes=header.file_size,
+        architecture=header.architecture,
+        file_type=header.file_type,
+        model=known.id if known is not None else None,
+        variant=header.file_type if known is not None else None,
+        refusal=refusal,
+        header=header,
+    )
+
+
+def of_folder(folder: safetensors.ModelFolder, catalog: Catalog, repo: str | None = None) -> LocalModel:
+    """A safetensors folder from its ``config.json``; one that is not whole is refused with the reason."""
+    size = sum(size for _, size in folder.files)
+    name = repo.rpartition("/")[2] if repo else folder.path.name
+    local = LocalModel(folder.path, name, size, file_type=SAFETENSORS, repo=repo)
+    try:
+        config = safetensors.read_config(folder.path)
+        missing = safetensors.missing_shards(folder)
+    except TargetError as error:
+        return replace(local, refusal=Reason.of(error.code, **error.values))
+    architecture = _architecture(config)
+    known = catalog.recognise(
+        _ARCHITECTURES.get(architecture, architecture), _layers(config), (name, folder.path.name)
+    )
+    refusal = Reason.of(NOT_RUN_YET)
+    if missing:
+        refusal = Reason.of("shard_missing", name=missing[0], count=len(missing))
+    elif not any(size for _, size in folder.weights):
+        refusal = Reason.of("no_weights")
+    return replace(
+        local,
+        architecture=architecture,
+        model=known.id if known is not None else None,
+        variant=SAFETENSORS if known is not None and not _quantised(config) else None,
+        refusal=refusal,
+    )
+
+
+def of_failure(path: Path, size: int, error: TargetError) -> LocalModel:
+    """A file that is listed with the reason why it can't be used."""
+    return LocalModel(path, path.stem, size, refusal=Reason.of(error.code, **error.values))
+
+
+def placed(local: LocalModel, catalog: Catalog, **values: object) -> LocalModel:
+    """With ``place``, ``repo`` or ``name``. What a damaged file would have been is told by where it came from."""
+    local = replace(local, **values)  # type: ignore[arg-type]
+    if local.complete or local.repo is None or local.model is not None or local.is_projector:
+        return local
+    kind = local.file_type or gguf_names.parse(local.path.name).type
+    known = _of_repo(catalog, local.repo)
+    model = known.id if known is not None else None
+    return replace(local, file_type=kind, model=model, variant=kind if known is not None else None)
+
+
+def with_projector(local: LocalModel, projectors: list[LocalModel]) -> LocalModel:
+    """The model with a glm4v projector from its own folder, if it has the sections that images need."""
+    if local.header is None or local.refusal is not None or not local.header.has_mrope:
+        return local
+    for other in projectors:
+        fits = other.header is not None and other.header.projector_type == GLM4V
+        if fits and other.path.parent == local.path.parent:
+            return replace(local, projector=other.path)
+    return local
+
+
+def _of_repo(catalog: Catalog, repo: str) -> Model | None:
+    def holds(model: Model) -> bool:
+        sources = [source for variant in model.variants for source in variant.sources]
+        return any(source.repo.lower() == repo.lower() for source in sources)
+
+    return next(filter(holds, catalog.models), None)
+
+
+def _architecture(config: Mapping[str, object]) -> str:
+    kind = config.get("model_type")
+    names = config.get("architectures")
+    if isinstance(kind, str) and kind:
+        return kind
+    return str(names[0]) if isinstance(names, list) and names else ""
+
+
+def _layers(config: Mapping[str, object]) -> int | None:
+    text = config.get("text_config")
+    value = config.get("num_hidden_layers", text.get("num_hidden_layers") if isinstance(text, dict) else None)
+    return value if isinstance(value, int) else None
+
+
+def _quantised(config: Mapping[str, object]) -> bool:
+    return any(config.get(key) for key in ("quantization_config", "quantization"))

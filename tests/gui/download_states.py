@@ -1,0 +1,157 @@
+"""Made states of downloads for pictures: what the queue holds, dialogs, listings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from autoglm_desktop.core.downloads import DownloadsState, FileProgress
+from autoglm_desktop.core.errors import AppError, Reason, TransferError
+from autoglm_desktop.core.units import GIB
+from tests.fakes.fake_downloads import GATED, Update, made_item, made_plan, made_progress
+
+LONG = "一个名字很长的仓库/Some-Very-Long-Model-Name-Instruct-Merged-Abliterated-128k-i1-GGUF"
+
+
+def _items():
+    """name → the items of the queue."""
+    short = made_progress(
+        done_bytes=int(0.4 * GIB), rate=None, time_left_s=None, sources=("hf-mirror",),
+        notice=Reason.of("server_trouble", status=503),
+    )  # fmt: skip
+    second = made_item("queued", "2", title="GLM-Edge-1.5B-Chat", variant="Q8_0", done_bytes=0, total_bytes=None)
+    return {
+        "running": (made_item(progress=made_progress()), second),
+        "listing": (made_item(done_bytes=0, total_bytes=None),),
+        "notice": (made_item(progress=short),),
+        "verify": (made_item(progress=made_progress(stage="verify", done_bytes=int(7.4 * GIB), rate=None)),),
+        "waiting": (made_item("waiting", progress=made_progress()),),
+        "paused": (made_item("paused"), second),
+        "interrupted": (made_item("paused", interrupted=True), made_item("paused", "2", title=LONG, interrupted=True)),
+        "gated": (made_item("failed", title=LONG, variant="Q4_K_M", error=GATED),),
+        "full": (
+            made_item("failed", error=AppError(
+                "disk_full", path="/made/AutoGLM/models", needed=int(4.9 * GIB), free=int(1.2 * GIB))),
+        ),
+        "corrupt": (
+            made_item("failed", error=TransferError(
+                "download_corrupt", name="AutoGLM-Phone-9B-Q4_K_M.gguf", source="hf-mirror")),
+        ),
+        "done": (
+            made_item("done", plan=made_plan(Path("/made/models/made+AutoGLM-Phone-9B-GGUF"), "a.gguf")),
+            made_item("done", "2", title=LONG, variant="IQ4_XS"),
+        ),
+        "many": (
+            made_item(progress=made_progress(files=tuple(
+                FileProgress(f"model-{n:05}-of-00050.safetensors", "done" if n < 4 else "fetch" if n < 8 else "queued",
+                             n * 1000, 5 * GIB) for n in range(1, 51)))),
+        ),
+    }  # fmt: skip
+
+
+def queue(name):
+    def act(page):
+        page.fetching.downloads._show(DownloadsState(_items()[name]))
+        page.verticalScrollBar().setValue(0)
+
+    return act
+
+
+def unfolded(name):
+    def act(page):
+        queue(name)(page)
+        for card in page.fetching.section.cards.values():
+            card.fold_button.click()
+
+    return act
+
+
+def chattable(page):
+    queue("done")(page)
+    page.fetching.section.set_chattable(frozenset(("1",)))
+
+
+def dialog(ask):
+    """The dialog itself is the picture."""
+
+    def act(page):
+        ask(page)
+        return page.fetching.dialog or page.disk.dialog
+
+    return act
+
+
+def listing(page):
+    from autoglm_desktop.core.repository import offers
+    from tests.fakes.fake_downloads import made_listing
+
+    found = made_listing()
+    page.fetching.repository.field.setText(found.repo)
+    page.fetching.repository.show_listing(found, offers(found))
+    page.fetching.repository.refused_button.click()
+
+
+def listing_failed(page):
+    page.fetching.repository.field.setText("made/gated-model")
+    page.fetching.repository.show_error(GATED)
+
+
+def updates(page):
+    page.fetching.updates.show_updates(
+        (
+            Update("made/AutoGLM-Phone-9B-GGUF", None, "a" * 40, "a" * 40, None),
+            Update(LONG, None, "a" * 40, "b" * 40, None),
+            Update("made/gone", None, "a" * 40, None, TransferError(
+                "download_not_found", source="huggingface", repo="made/gone")),
+        )
+    )  # fmt: skip
+
+
+def own_address(page):
+    page.fetching.source.set_source("https://hub.example.com/made")
+    page.fetching.source._show_address(True)
+
+
+def working(page):
+    row = page.rows[1]
+    row.show_work("Checking · 3.1 of 5.7 GiB", 0.54)
+    page.rows[2].say("ok", "It is exactly the file that was published.")
+    page.disk.card.show_work("Moving · 3.1 of 9.4 GiB", 0.33)
+
+
+def ask_cancel(page):
+    page.fetching._ask_cancel(made_item(progress=made_progress()))
+
+
+def ask_delete(page):
+    page.disk.ask_delete(page.rows[0].entry.local.path)
+
+
+def ask_token(page):
+    page.fetching.ask_for_token("huggingface", GATED)
+
+
+def ask_move(page):
+    page.disk._pick = lambda _parent, _title: "/made/大硬盘/AutoGLM models"
+    page.disk.ask_move()
+
+
+ON_EMPTY = {f"downloads-{name}": queue(name) for name in _items()}
+ON_EMPTY |= {
+    "downloads-files": unfolded("running"),
+    "downloads-many-files": unfolded("many"),
+    "downloads-chat": chattable,
+    "downloads-own-address": own_address,
+}
+ON_FILES = {
+    "downloads-repository": listing,
+    "downloads-repository-failed": listing_failed,
+    "downloads-updates": updates,
+    "downloads-working": working,
+}
+DIALOGS = {
+    "dialog-cancel": ask_cancel,
+    "dialog-token": ask_token,
+    "dialog-token-plain": lambda page: page.fetching.ask_for_token("auto"),
+    "dialog-move": ask_move,
+    "dialog-delete": ask_delete,
+}
