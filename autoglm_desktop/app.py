@@ -100,8 +100,7 @@ class Application:
         self._closed = True
         if self._end is not None:
             self._end()
-        changed = settings.replace(self._settings, geometry=self.window.geometry_text())
-        settings.save(paths.home(), changed)
+        settings.update(paths.home(), geometry=self.window.geometry_text())
 
     def crashed(self, error: BaseException) -> None:
         """Show an unexpected error; the user goes on or quits."""

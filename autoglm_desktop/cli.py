@@ -89,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar=_("COMMAND"))
     _add_check(commands)
     _add_models(commands)
+    _add_pull(commands)
     _add_engines(commands)
     _add_chat(commands)
     _add_serve(commands)
@@ -142,10 +143,49 @@ def _add_models(commands: Any) -> None:
         commands, "models", "cli_models:models", _("the catalogue and the model files on this machine")
     )
     parser.add_argument("--json", action="store_true", help=_("one JSON document on stdout"))
-    parser = _command(
-        commands, "import", "cli_models:import_file", _("use a GGUF file that lies on this machine")
+    parser.add_argument(
+        "--check-updates",
+        action="store_const",
+        dest="handler",
+        const=lambda options: _call("cli_updates:run", options),
+        help=_("ask the sources whether what was downloaded has changed (uses the network)"),
     )
-    parser.add_argument("path", metavar="PATH")
+    parser = _command(
+        commands, "import", "cli_models:import_file", _("use a model that lies on this machine or a USB disk")
+    )
+    parser.add_argument("path", metavar="PATH", help=_("a GGUF file, or a folder with a model"))
+    parser.add_argument(
+        "--copy", action="store_true", help=_("copy it into the folder for models and compare the copy")
+    )
+    target = _("a path, a model or owner/repo of what was downloaded")
+    parser = _command(
+        commands, "verify", "cli_models:verify", _("read a model's files and compare them with their hashes")
+    )
+    parser.add_argument("target", metavar="TARGET", help=target)
+    parser.add_argument("--json", action="store_true", help=_("one JSON document on stdout"))
+    parser = _command(commands, "remove", "cli_models:remove", _("delete a model's files without asking"))
+    parser.add_argument("target", metavar="TARGET", help=target)
+    parser.add_argument("--json", action="store_true", help=_("one JSON document on stdout"))
+
+
+def _add_pull(commands: Any) -> None:
+    parser = _command(
+        commands, "pull", "cli_pull:run", _("download a model; Ctrl-C pauses, the same again goes on")
+    )
+    parser.add_argument(
+        "target",
+        metavar="TARGET",
+        help=_("MODEL[:VARIANT] of the catalogue, or owner/repo[:VARIANT] of a hub"),
+    )
+    parser.add_argument(
+        "--source",
+        metavar="SOURCE",
+        help=_(
+            "auto, huggingface, hf-mirror, modelscope, an address (https://…) or a folder; default: as chosen"
+        ),
+    )
+    parser.add_argument("--dir", metavar="DIR", help=_("put the files into exactly this folder"))
+    parser.add_argument("--json", action="store_true", help=_("one JSON document on stdout"))
 
 
 def _add_engines(commands: Any) -> None:

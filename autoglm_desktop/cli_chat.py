@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from .cli_engines import ProgressLine
+from .cli_progress import ProgressLine
 from .core import protocol
 from .core.errors import AppError, EngineError, TargetError
 from .core.machine import to_json

@@ -7,41 +7,14 @@ import json
 import sys
 from typing import Any
 
+from .cli_progress import ProgressLine
 from .core.errors import EngineError
 from .core.machine import to_json
 from .host.environments import Environment
-from .host.install import InstallProgress
 from .i18n import _
 from .texts import session as texts
 from .usecases import engines
 from .usecases.services import Services, create_services
-
-
-class ProgressLine:
-    """Progress on stderr: one line rewritten on a terminal; in a pipe a line per stage."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._last = ""
-        self._width = 0
-
-    def show(self, text: str, stage: str) -> None:
-        if self._terminal:
-            line = text[:100]
-            sys.stderr.write("\r" + line + " " * max(0, self._width - len(line)))
-            self._width = len(line)
-        elif stage != self._last:
-            sys.stderr.write(text + "\n")
-        self._last = stage
-        sys.stderr.flush()
-
-    def end(self) -> None:
-        if self._terminal and self._width:
-            sys.stderr.write("\r" + " " * self._width + "\r")
-            self._width = 0
-
-    def install(self, progress: InstallProgress) -> None:
-        self.show(texts.install_text(progress), progress.stage)
 
 
 async def run(options: argparse.Namespace) -> int:

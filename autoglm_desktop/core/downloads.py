@@ -27,12 +27,25 @@ class PullRequest:
 
 
 @dataclass(frozen=True)
+class Copy:
+    """The same repository as one source has it: ``files`` as that source says them, those of the plan only."""
+
+    source: str
+    repo: str
+    commit: str | None
+    files: tuple[RemoteFile, ...]
+
+    def file(self, path: str) -> RemoteFile | None:
+        return next((file for file in self.files if file.path == path), None)
+
+
+@dataclass(frozen=True)
 class PullPlan:
     """What will be fetched, and where it will lie: ``folder`` holds the repository's files as they are named.
 
-    ``variant`` is the offer's id. ``sources`` are those that have it, the preferred one first. ``remaining_bytes``
-    is what is still missing on disk (None where a size is not known), ``needed_bytes`` with the margin that must
-    stay free. ``notes`` are warnings that belong to it (``texts.reasons``).
+    ``variant`` is the offer's id. ``copies``: one per source that has it, the preferred one first.
+    ``remaining_bytes`` is what is still missing on disk (None where a size is not known). ``in_place``: it lies
+    complete on this machine already, there; nothing is fetched. ``notes`` belong to it (``texts.reasons``).
     """
 
     request: PullRequest
@@ -42,11 +55,16 @@ class PullPlan:
     commit: str | None
     folder: Path
     files: tuple[RemoteFile, ...]
-    sources: tuple[str, ...]
+    copies: tuple[Copy, ...]
     total_bytes: int | None
     remaining_bytes: int | None
     model: str | None = None
     notes: tuple[Reason, ...] = ()
+    in_place: Path | None = None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return tuple(copy.source for copy in self.copies)
 
 
 @dataclass(frozen=True)
@@ -104,6 +122,7 @@ class Pulled:
     plan: PullPlan
     files: tuple[PulledFile, ...]
     seconds: float
+    notes: tuple[Reason, ...] = ()
 
     @property
     def fetched_bytes(self) -> int:
@@ -120,7 +139,7 @@ class DownloadItem:
 
     ``interrupted``: it ran when the program ended the last time; the user is offered to go on. ``plan`` and
     ``progress`` are None until they are known in this run; ``title``, ``done_bytes`` and ``total_bytes`` are
-    remembered from run to run.
+    remembered from run to run. ``waits``: how often it has waited for the network in a row.
     """
 
     id: str
@@ -134,6 +153,7 @@ class DownloadItem:
     progress: PullProgress | None = None
     error: AppError | None = None
     interrupted: bool = False
+    waits: int = 0
 
 
 @dataclass(frozen=True)

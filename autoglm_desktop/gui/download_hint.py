@@ -8,15 +8,13 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
-from ..core.downloads import DONE, FAILED, QUEUED, RUNNING, WAITING, DownloadItem, DownloadsState
+from ..core.downloads import DONE, FAILED, RUNNING, WAITING, DownloadItem, DownloadsState
 from ..i18n import _, ngettext
 from . import theme
-from .downloads_model import DownloadsModel
+from .downloads_model import UNDER_WAY, DownloadsModel
 from .models import download_texts as texts
 from .theme import GAP
 from .widgets.labels import tip
-
-ACTIVE = (RUNNING, WAITING, QUEUED)
 
 
 class DownloadHint(QPushButton):
@@ -44,12 +42,12 @@ class DownloadHint(QPushButton):
     def show_state(self, state: DownloadsState) -> None:
         """Show a state of the queue."""
         for item in state.items:
-            over = item.state in (DONE, FAILED) and self._before.get(item.id) in ACTIVE
+            over = item.state in (DONE, FAILED) and self._before.get(item.id) in UNDER_WAY
             if over and not self._looking():
                 self._over[item.id] = item.state
         self._before = {item.id: item.state for item in state.items}
         self._over = {key: value for key, value in self._over.items() if self._before.get(key) == value}
-        active = [item for item in state.items if item.state in ACTIVE]
+        active = [item for item in state.items if item.state in UNDER_WAY]
         if active:
             self._show_active(active)
         elif self._over:

@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 from PySide6.QtCore import QObject, Signal
 
-from ..core.downloads import RUNNING, DownloadItem, DownloadsState, PullRequest
-from ..core.errors import AppError
+from ..core.downloads import QUEUED, RUNNING, WAITING, DownloadItem, DownloadsState, PullRequest
 from .bridge import Bridge, Job
+
+UNDER_WAY = (RUNNING, WAITING, QUEUED)
 
 
 class Queue(Protocol):
@@ -26,6 +27,8 @@ class Queue(Protocol):
     async def retry(self, item_id: str) -> None: ...
 
     async def dismiss(self, item_id: str) -> None: ...
+
+    async def pause_all(self) -> None: ...
 
     def watch(self) -> AsyncIterator[DownloadsState]: ...
 
@@ -70,6 +73,17 @@ class DownloadsModel(QObject):
         """Take one that is complete out of the list; its files stay."""
         self._ask(lambda: self._queue.dismiss(item_id))
 
+    async def rest(self) -> tuple[str, ...]:
+        """Pause all, for work on the folder they lie in; on the loop. Returns those that were under way."""
+        going = tuple(item.id for item in self.state.items if item.state in UNDER_WAY)
+        await self._queue.pause_all()
+        return going
+
+    async def go_on(self, ids: tuple[str, ...]) -> None:
+        """Let them go on; on the loop."""
+        for item_id in ids:
+            await self._queue.resume(item_id)
+
     def of_target(self, target: str) -> DownloadItem | None:
         """The entry for a target, whatever its case; one that is under way before one that is done."""
         wanted = target.casefold()
@@ -89,8 +103,3 @@ class DownloadsModel(QObject):
         for item in state.items:
             if item.state == "done" and before.get(item.id, "done") != "done":
                 self.arrived.emit(item)
-
-
-def running(state: DownloadsState) -> list[DownloadItem]:
-    """Those that bytes arrive for."""
-    return [item for item in state.items if item.state == RUNNING]

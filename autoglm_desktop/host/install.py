@@ -179,7 +179,7 @@ class Installer:
             arguments = [*options, *description.packages]
         except LeaveToPip as error:
             log.warning("%s: pip does it all: %s", description.name, error)
-            arguments = [*options, "--find-links", str(wheels.folder), *description.packages]
+            arguments = [*options, *wheels.at_hand(), *description.packages]
         ended = await self._run([*self._pip, "--python", str(python), *arguments], settings, report)
         if ended.status:
             return ended.lines

@@ -3,13 +3,16 @@
 pip resolves (``--dry-run --report``): it knows its settings, markers and tags, and what a package needs; a finder such
 as unearth knows one package's link, but not what that needs, and would bring a second HTTP library. Where pip needs
 a large file itself to go on (a source archive, an index without separate metadata, pip before 25.3), it is stopped,
-the file is fetched, and pip is asked again with the file at hand (``--find-links``). Needs no experimental option.
+the file is fetched, and pip is asked again with a small index of the files that lie here: of the same file at several
+indexes it takes the last one's. Needs no experimental option.
 """
 
 from __future__ import annotations
 
 import contextlib
+import html
 import json
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 LARGE_BYTES = 5_000_000
 MAX_ROUNDS = 100
+SOURCES = (".tar.gz", ".zip")
 Room = Callable[[int], None]
 
 
@@ -107,16 +111,8 @@ class Wheels:
         scratch = self.folder / "tmp"  # a stopped pip clears nothing away
         scratch.mkdir(exist_ok=True)
         places = dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(scratch))
-        command = [
-            *self.pip,
-            "--python",
-            str(self.python),
-            *arguments,
-            "-v",
-            "--find-links",
-            str(self.folder),
-        ]
-        command += ["--dry-run", "--report", str(self._report_file)]
+        resolve = ["-v", "--dry-run", "--report", str(self._report_file)]
+        command = [*self.pip, "--python", str(self.python), *arguments, *self.at_hand(), *resolve]
         try:
             self._report_file.unlink(missing_ok=True)
             ended = await install_run.run(command, {**settings, **places}, self.log_file, look)
@@ -139,13 +135,29 @@ class Wheels:
             chosen = artifacts(json.loads(self._report_file.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise LeaveToPip(f"its report cannot be read: {error!r}") from error
-        # A source archive of the network is small, or pip has built it before and kept the wheel under its address.
         left = await self._fetch([a for a in chosen if a.path is None and a.wheel], known)
-        by_name = [a.requirement for a in chosen if a.path is None and (not a.wheel or a in left)]
-        files = [str(a.path or self.folder / a.file_name) for a in chosen if a.requirement not in by_name]
-        builds = [a for a in chosen if not a.wheel]
-        alone = [] if by_name or builds else ["--no-index"]
-        return [*options, "--no-deps", *alone, "--find-links", str(self.folder), *files, *by_name]
+        # pip looks a source archive up among the wheels that it has built only where it is asked for by name.
+        by_name = [a.requirement for a in chosen if not a.wheel or a in left]
+        files = [str(a.path or self.folder / a.file_name) for a in chosen if a.wheel and a not in left]
+        where = self.at_hand() if by_name else ["--no-index"]
+        return [*options, *where, "--no-deps", *files, *by_name]
+
+    def at_hand(self) -> list[str]:
+        """pip's arguments that let it find what lies in the folder before the same elsewhere."""
+        simple = self.folder / "simple"
+        shutil.rmtree(simple, ignore_errors=True)
+        pages: dict[str, list[str]] = {}
+        for path in sorted(self.folder.iterdir()):
+            if path.name.endswith((".whl", *SOURCES)):
+                link = f'<a href="{path.as_uri()}">{html.escape(path.name)}</a><br>'
+                pages.setdefault(project_of(path.name), []).append(link)
+        for project, links in pages.items():
+            page = simple / project / "index.html"
+            page.parent.mkdir(parents=True, exist_ok=True)
+            page.write_text(
+                "<!DOCTYPE html><html><body>" + "".join(links) + "</body></html>", encoding="utf-8"
+            )
+        return ["--extra-index-url", simple.as_uri()] if pages else []
 
     async def _fetch(
         self, wanted: Sequence[Artifact], known: Mapping[str, Sequence[Artifact]]
@@ -168,10 +180,16 @@ class Wheels:
             for path in self.folder.iterdir():
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
-                elif not (keep_sources and path.name.endswith((".tar.gz", ".zip"))):
+                elif not (keep_sources and path.name.endswith(SOURCES)):
                     path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # what stays keeps it
             self.folder.rmdir()
+
+
+def project_of(file_name: str) -> str:
+    """The project of a wheel or source archive, as an index spells it."""
+    name = file_name.partition("-")[0] if file_name.endswith(".whl") else file_name.rpartition("-")[0]
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def chosen_link(asked: str, known: Mapping[str, Sequence[Artifact]]) -> Artifact | None:

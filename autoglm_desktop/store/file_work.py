@@ -15,7 +15,8 @@ from ..core.errors import AppError
 
 CHUNK_BYTES = 4 * 1024 * 1024
 """Read at a time: a tenth of a second even from a slow disk."""
-COPYING = ".copying"
+COPYING = ".part"
+"""As an unfinished download, which it replaces: lists leave it out, ``remove`` finds it."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
 Told = Callable[[int], None]
 
@@ -48,7 +49,7 @@ def copy(source: Path, target: Path, stop: threading.Event, told: Told, *, spars
     """Copy a file, read the copy again and compare; returns the sha256. ``told`` gets the bytes of each piece, of
     writing and of reading again. ``sparse``: stretches of zeros are not written. The target appears when it is right.
 
-    Raises Stopped, AppError (file_unreadable, file_unwritable, disk_full_transfer, copy_damaged).
+    Raises Stopped, AppError (file_unreadable, file_unwritable, disk_is_full, copy_damaged).
     """
     fresh = target.with_name(target.name + COPYING)
     try:
@@ -92,7 +93,7 @@ def unreadable(path: Path, error: OSError) -> AppError:
 def unwritable(path: Path, error: OSError) -> AppError:
     """The sentence for a write that failed."""
     if error.errno in FULL:
-        return AppError("disk_full_transfer", path=str(path.parent))
+        return AppError("disk_is_full", path=str(path.parent))
     if error.errno == errno.EFBIG:
         return AppError("file_too_large_here", path=str(path.parent))
     return AppError("file_unwritable", path=str(path), detail=error.strerror or str(error))

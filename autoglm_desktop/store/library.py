@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..core import gguf_names
 from ..core.catalog import Catalog, Model
 from ..core.errors import TargetError
 from ..core.subject import Installed, ProjectorWeights
@@ -59,17 +58,9 @@ class Library:
                 return local
         return None
 
-    def of_repo(self, repo: str, variant: str | None = None) -> tuple[LocalModel, ...]:
-        """What is here of ``owner/name``, also what is refused; ``variant`` as the file type or in the file's name."""
-        found = (local for local in self.files() if (local.repo or "").lower() == repo.lower())
-        return tuple(local for local in found if variant is None or self.is_variant(local, variant))
-
-    @staticmethod
-    def is_variant(local: LocalModel, variant: str) -> bool:
-        """Whether ``variant`` names it: its file type, or the type or stem of the file's name."""
-        stem = local.path.stem if not local.is_folder else ""
-        name = gguf_names.parse(local.path.name).type if stem else None
-        return variant.casefold() in {str(word).casefold() for word in (local.file_type, name, stem) if word}
+    def of_repo(self, repo: str) -> tuple[LocalModel, ...]:
+        """What is here of ``owner/name``, also what is refused."""
+        return tuple(local for local in self.files() if (local.repo or "").lower() == repo.lower())
 
     def at(self, path: Path) -> LocalModel:
         """What lies at ``path`` (a GGUF file or a safetensors folder), whether or not the library lists it.

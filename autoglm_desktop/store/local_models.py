@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -113,6 +113,24 @@ def placed(local: LocalModel, catalog: Catalog, **values: object) -> LocalModel:
     known = _of_repo(catalog, local.repo)
     model = known.id if known is not None else None
     return replace(local, file_type=kind, model=model, variant=kind if known is not None else None)
+
+
+def of_variant(found: Iterable[LocalModel], variant: str | None) -> tuple[LocalModel, ...]:
+    """Those that ``variant`` names (None: all): by the type or the stem of the file's name, as repositories offer them;
+    where no name says it, by the type that the header states."""
+    found = tuple(found)
+    if variant is None:
+        return found
+    wanted = variant.casefold()
+    by_name = tuple(local for local in found if wanted in _told_by_name(local))
+    return by_name or tuple(local for local in found if (local.file_type or "").casefold() == wanted)
+
+
+def _told_by_name(local: LocalModel) -> tuple[str, ...]:
+    if local.is_folder:
+        return (SAFETENSORS,)
+    name = gguf_names.parse(local.path.name) if local.path.suffix.lower() == ".gguf" else None
+    return ((name.type or "").casefold(), name.stem.casefold()) if name is not None else ()
 
 
 def with_projector(local: LocalModel, projectors: list[LocalModel]) -> LocalModel:

@@ -113,11 +113,60 @@ TABLE: dict[str, str] = {
     "token_not_forgotten": N_(
         "The token for {source} could not be removed from the system's keyring ({detail}); remove it there."
     ),
+    "download_unexpected": N_(
+        "The download stopped unexpectedly ({detail}); what has arrived is kept. The log says more."
+    ),
+    "download_other_instance": N_("Another window of this program fetches it just now."),
+    "several_variants": N_("{target} has several variants; name one: {target}:VARIANT. There are: {known}."),
+    "variant_needed": N_(
+        "Nothing of {model} runs well enough here to be recommended; name a variant: {model}:VARIANT. There are: {known}."
+    ),
+    "no_public_copy": N_(
+        "No public copy of {model} {variant} is known; put its file into the models folder."
+    ),
+    "not_at_source": N_("No copy of {model} {variant} is known at {source}; choose another source."),
+    "variant_not_offered": N_("{repo} at {source} has no variant {variant}. There are: {known}."),
+    "nothing_to_run": N_(
+        "{repo} at {source} holds no model file that this program can fetch (GGUF or safetensors)."
+    ),
     "download_no_size": N_("{source} does not say how large {name} is; it cannot be fetched from there."),
     "file_too_large_here": N_(
         "The file system of {path} cannot hold a file this large (FAT32 ends at 4 GiB); choose another folder."
     ),
     "file_in_use": N_("{path} is in use and could not be replaced; unload the model and try again."),
+    # models on disk
+    "disk_is_full": N_("The disk of {path} is full; make room and try again. Nothing was lost."),
+    "folder_unfinished": N_("The model in {path} is not downloaded completely yet."),
+    "json_damaged": N_("{path} is damaged ({detail}); get it again."),
+    "safetensors_damaged": N_("{path} is damaged ({detail}); get it again."),
+    "nothing_to_import": N_(
+        "The folder {path} holds no model: no GGUF file, and no config.json with safetensors files."
+    ),
+    "repo_not_installed": N_(
+        "Nothing of {repo} is on this machine yet; get it with autoglm-desktop pull {repo}."
+    ),
+    "variant_not_installed": N_("Of {repo}, {variant} is not on this machine. There are: {known}."),
+    "model_not_here": N_("Nothing of {model} is on this machine."),
+    "models_folder_gone": N_("The folder for models {path} is not there; is its disk connected?"),
+    "found_elsewhere": N_(
+        "{path} belongs to {program} and is only used from there; delete it in that program."
+    ),
+    "download_running": N_("{path} is being downloaded just now; pause the download first."),
+    "download_in_the_way": N_("{path} is being downloaded; finish or remove that download first."),
+    "file_not_removed": N_("{path} could not be deleted: {detail}."),
+    "file_in_use_or_forbidden": N_(
+        "{path} could not be deleted ({detail}); unload the model if it is loaded, and try again."
+    ),
+    "copy_damaged": N_(
+        "The copy at {path} differs from what was read: the disk may be failing. Nothing was changed."
+    ),
+    "source_damaged": N_(
+        "{path} is damaged: it is not the file that its manifest names. Copy it again from where it came."
+    ),
+    "import_exists": N_("There is another file at {path} already; delete or rename it first."),
+    "move_same_folder": N_("The models lie in {path} already."),
+    "move_into_itself": N_("{path} lies inside the models folder {folder}; choose another folder."),
+    "move_conflict": N_("There is another file at {path} already; choose another folder, or delete it."),
     # engines
     "engine_unknown": N_("There is no engine {name}. There are: {known}."),
     "engine_name_missing": N_("Which engine? Say engines {action} NAME; there are: {known}."),

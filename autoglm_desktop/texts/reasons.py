@@ -86,6 +86,12 @@ FILES: dict[str, str] = {
     "gguf_damaged": N_("it is damaged ({detail})"),
     "gguf_version": N_("its version of GGUF is not supported ({detail})"),
     "gguf_big_endian": N_("it was written for big-endian processors"),
+    "safetensors_not_run_yet": N_("it is a folder; this version runs GGUF files only"),
+    "shard_missing": N_("it is not complete: {name} is missing"),
+    "json_damaged": N_("it is damaged ({detail})"),
+    "safetensors_damaged": N_("it is damaged ({detail})"),
+    "folder_unfinished": N_("it is not downloaded completely yet"),
+    "folder_without_config": N_("it holds no config.json"),
 }
 
 PROBES: dict[str, str] = {
@@ -107,6 +113,19 @@ PROBES: dict[str, str] = {
 }
 
 DOWNLOADS: dict[str, str] = {
+    "changed_meanwhile": N_("{repo} has changed at its source meanwhile; what changed starts anew"),
+    "no_projector_there": N_(
+        "{repo} holds no vision part (mmproj): the model answers text, but cannot look at pictures"
+    ),
+    "newest_unknown": N_(
+        "complete as it was fetched; whether it is the newest could not be asked without a network"
+    ),
+    "projector_unknown": N_(
+        "the vision part is of a kind ({type}) that does not fit this model; pictures will be refused"
+    ),
+    "no_mrope": N_(
+        "{name} is an early conversion without M-RoPE sections: it answers text, pictures will be refused"
+    ),
     "answer_cut_short": N_("the answer ended before the file did"),
     "answer_is_a_page": N_("a web page came instead of the file; does this network want a sign-in?"),
     "wrong_range": N_("another part of the file came than was asked for"),
@@ -129,6 +148,7 @@ DOWNLOADS: dict[str, str] = {
     "name_file_and_folder": N_("it is a file and a folder at once"),
     "type_runs_code": N_("files of this type can run code when they are opened"),
     "type_not_needed": N_("files of this type are not needed"),
+    "connection_slow": N_("the connection is much slower than the others"),
     "answer_of_another_range": N_("the server sent another part of the file than was asked for"),
 }
 

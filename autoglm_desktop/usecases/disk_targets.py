@@ -9,6 +9,7 @@ from ..core import gguf_names
 from ..core.errors import Reason, TargetError
 from ..store import manifest, safetensors
 from ..store.library import Library, LocalModel
+from ..store.local_models import of_variant
 from ..store.model_walk import models_below
 from ..store.transfer.journal import Unfinished
 from ..texts import places
@@ -37,11 +38,10 @@ def locate(library: Library, target: str | Path) -> OnDisk:
         return _of_repo(library, text, repo, variant)
     found = named(library, text)
     repos = {source.repo.lower() for v in found.model.variants for source in v.sources}
-    models = tuple(
-        local
-        for local in library.files()
-        if local.model == found.model.id and (found.variant is None or library.is_variant(local, found.variant))
-    )
+    here = (local for local in library.files() if local.model == found.model.id)
+    if found.variant is not None:
+        here = (local for local in here if local.variant is not None)
+    models = of_variant(here, found.variant)
     unfinished = _unfinished(library, repos, found.variant)
     if not models and not unfinished:
         raise TargetError("model_not_here", model=text)
@@ -84,7 +84,7 @@ def _of_repo(library: Library, text: str, repo: str, variant: str | None) -> OnD
     known = manifest.read(folder)
     if not models and not unfinished and known is None:
         raise TargetError("repo_not_installed", repo=repo)
-    wanted = tuple(local for local in models if variant is None or library.is_variant(local, variant))
+    wanted = of_variant(models, variant)
     if variant is not None and not wanted and not unfinished:
         kinds = ", ".join(dict.fromkeys(local.file_type or local.path.stem for local in models))
         raise TargetError("variant_not_installed", variant=variant, repo=repo, known=kinds)
@@ -103,6 +103,8 @@ def _unfinished(library: Library, repos: set[str], variant: str | None) -> tuple
         if not name.lower().endswith(".gguf"):
             return variant.lower() == safetensors.SUFFIX[1:]
         told = gguf_names.parse(name)
-        return variant.casefold() in {(told.type or "").casefold(), told.stem.casefold()} and not told.projector
+        return (
+            variant.casefold() in {(told.type or "").casefold(), told.stem.casefold()} and not told.projector
+        )
 
     return tuple(found for found in library.unfinished() if wanted(found))

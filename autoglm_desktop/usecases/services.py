@@ -7,7 +7,7 @@ import errno
 import logging
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from ..host.self_test import Command
 from ..probe import all as probes
 from ..probe.gpu_table import GpuTable, load_table
 from ..store import catalog, elsewhere, paths, settings
+from ..store.keys import Keys
 from ..store.library import Library
+from ..store.web import Web
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,12 @@ class Services:
     library: Library
     command: Command = engine_command
     pip: tuple[str, ...] | None = None
+    web: Web = field(default_factory=Web)
+
+    @property
+    def keys(self) -> Keys:
+        """The tokens of the hubs."""
+        return self.web.keys
 
     @property
     def models(self) -> Path:

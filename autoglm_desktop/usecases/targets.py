@@ -11,6 +11,7 @@ from pathlib import Path
 from ..core.catalog import SAFETENSORS, Model
 from ..core.errors import TargetError
 from ..store.library import Library, LocalModel
+from ..store.local_models import of_variant
 from ..store.paths import expanded
 
 _REPO = re.compile(r"([A-Za-z0-9][\w.-]*/[\w.-]+)(?::(.+))?")
@@ -91,7 +92,7 @@ def of_repo(library: Library, repo: str, variant: str | None) -> tuple[LocalMode
     found = library.of_repo(repo)
     if not found:
         raise TargetError("repo_not_installed", repo=repo)
-    wanted = tuple(local for local in found if variant is None or library.is_variant(local, variant))
+    wanted = of_variant(found, variant)
     if not wanted:
         known = ", ".join(dict.fromkeys(local.file_type or local.path.stem for local in found))
         raise TargetError("variant_not_installed", variant=variant, repo=repo, known=known)

@@ -73,9 +73,8 @@ def main():
     target = Path(job["target"])
     target.parent.mkdir(parents=True, exist_ok=True)
     url = f"{job['urls'][0]}/{job['repo']}/resolve/{job['commits'][0]}/{job['path']}"
-    work = {"ours": ours, "plain": plain, "plain_async": plain_async, "hub": hub}[sys.argv[1]](
-        job, url, target
-    )
+    ways = {way.__name__: way for way in (ours, plain, plain_sha256, plain_async, hub)}
+    work = ways[sys.argv[1]](job, url, target)
     before, processor = time.perf_counter(), time.process_time()
     work()
     found = {"seconds": time.perf_counter() - before, "processor": time.process_time() - processor}

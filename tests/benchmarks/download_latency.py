@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import shutil
 import subprocess
 import tempfile
 import time
@@ -18,12 +19,14 @@ from .startup import environment
 from .timing import PYTHON
 
 ROUNDS = 10
+WINDOWS = 3
 PATIENT = Limits(block_bytes=4 * MB, read_timeout_s=60.0)
 WINDOW = """
 import sys, time
-from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtCore import QEventLoop, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 from autoglm_desktop.app import Application
+from autoglm_desktop.gui.bridge import Bridge
 
 def pause(until, limit_ms=60000):
     loop, timer = QEventLoop(), QTimer()
@@ -38,7 +41,8 @@ class Probe(QTimer):
         super().__init__()
         self.ticks = [time.perf_counter()]
         self.timeout.connect(lambda: self.ticks.append(time.perf_counter()))
-        self.start(1)
+        self.setTimerType(Qt.TimerType.PreciseTimer)
+        self.start(4)
 
     def longest(self):
         self.stop()
@@ -49,11 +53,6 @@ application = Application(app)
 application.show()
 pause(lambda: application.window.contents is not None)
 pause(lambda: application.contents.system.result is not None)
-idle = Probe()
-QTimer.singleShot(2000, lambda: setattr(idle, "over", True))
-pause(lambda: getattr(idle, "over", False))
-idle = idle.longest()
-
 from tests.fakes.fake_hub_pull import job_of, pull
 job, found, seen = job_of(sys.argv[1]), [], []
 probe, begun = Probe(), time.perf_counter()
@@ -61,12 +60,16 @@ def shown(item):
     seen.append(item)
     application.window.update()
 
-work = application.contents.bridge.submit(lambda report: pull(job, report), found.append, found.append, shown)
+bridge = Bridge()
+work = bridge.submit(lambda report: pull(job, report), found.append, found.append, shown)
 pause(lambda: found)
-seconds = time.perf_counter() - begun
+seconds, longest = time.perf_counter() - begun, probe.longest()
+idle = Probe()
+QTimer.singleShot(2000, lambda: seen.append(None))
+pause(lambda: seen[-1] is None)
 import json
-print(json.dumps({"idle": idle, "longest": probe.longest(), "seconds": seconds, "reports": len(seen),
-                  "found": type(found[0]).__name__}))
+print(json.dumps({"idle": idle.longest(), "longest": longest, "seconds": seconds, "found": type(found[0]).__name__}))
+bridge.close()
 application.close()
 """
 
@@ -80,11 +83,13 @@ def measure() -> list[str]:
             "in a stall": _stops(data, Path(folder), Stall(3 * MB)),
             "before the first byte": _stops(data, Path(folder), Silence()),
         }
-        window = _window(Path(folder))
+        window = max(
+            (_window(Path(folder), round_) for round_ in range(WINDOWS)), key=lambda one: one["longest"]
+        )
     told = ", ".join(f"{max(times) * 1000:.0f} ms {name}" for name, times in stop.items())
     return [
         f"- pause (cancelling keeps the files, so it is the same), the longest of {ROUNDS}: {told} (aim: at most 300)",
-        f"- the window's longest stall while 1 GB comes at {GB / window['seconds'] / MB:.0f} MB/s: "
+        f"- the window's longest stall in {WINDOWS} runs, while 1 GB comes at {GB / window['seconds'] / MB:.0f} MB/s: "
         f"{window['longest'] * 1000:.0f} ms (aim: at most 50); the same window at rest: {window['idle'] * 1000:.0f} ms",
     ]
 
@@ -113,9 +118,9 @@ async def _cancelled(job, hub: FakeHub, stalls: bool, after: float) -> float:
     return time.perf_counter() - begun
 
 
-def _window(folder: Path) -> dict:
+def _window(folder: Path, round_: int) -> dict:
     with Hub(folder / "big", GB) as hub, tempfile.TemporaryDirectory() as home:
-        job = job_to([hub], folder / "window")
+        job = job_to([hub], folder / f"window {round_}")
         done = subprocess.run(
             [PYTHON, "-c", WINDOW, job.json()],
             cwd=ROOT,
@@ -125,6 +130,7 @@ def _window(folder: Path) -> dict:
         )
     if done.returncode:
         raise RuntimeError(done.stderr[-3000:])
+    shutil.rmtree(job.target.parent)
     found = json.loads(done.stdout.splitlines()[-1])
     if found["found"] != "Fetched":
         raise RuntimeError(done.stdout + done.stderr[-2000:])

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from autoglm_desktop.core.downloads import (
+    Copy,
     DownloadItem,
     DownloadsState,
     FileProgress,
@@ -19,10 +20,9 @@ from autoglm_desktop.core.errors import TransferError
 from autoglm_desktop.core.repository import RemoteFile, make_listing, offers
 from autoglm_desktop.core.units import GIB, MIB
 from autoglm_desktop.gui.models.actions import Actions
-from autoglm_desktop.usecases import model_list
+from autoglm_desktop.usecases import on_disk
 
 DiskUse = namedtuple("DiskUse", "folder models_bytes partial_bytes free_bytes")
-Removal = namedtuple("Removal", "files freed_bytes")
 Update = namedtuple("Update", "repo folder have_commit newest_commit error")
 
 
@@ -53,6 +53,9 @@ class FakeQueue:
         self.asked.append(("add", request.target, request.source))
         return "new"
 
+    async def pause_all(self):
+        self.asked.append(("pause_all",))
+
     def __getattr__(self, name):
         if name not in ("pause", "resume", "cancel", "retry", "dismiss"):
             raise AttributeError(name)
@@ -81,7 +84,11 @@ def made_progress(**more):
     files = (
         FileProgress("AutoGLM-Phone-9B-mmproj.gguf", "done", int(1.7 * GIB), int(1.7 * GIB), ("modelscope",)),
         FileProgress(
-            "AutoGLM-Phone-9B-Q4_K_M.gguf", "fetch", int(1.4 * GIB), int(5.7 * GIB), ("huggingface", "modelscope")
+            "AutoGLM-Phone-9B-Q4_K_M.gguf",
+            "fetch",
+            int(1.4 * GIB),
+            int(5.7 * GIB),
+            ("huggingface", "modelscope"),
         ),
     )
     values = {
@@ -98,10 +105,11 @@ def made_progress(**more):
 
 def made_plan(folder: Path, *names: str, request=None):
     files = tuple(RemoteFile(name, None) for name in names)
+    copy = Copy("huggingface", "made/AutoGLM-Phone-9B-GGUF", "c" * 40, files)
     request = request or PullRequest("autoglm-phone-9b:Q4_K_M")
     return PullPlan(
         request, "AutoGLM-Phone-9B", "made/AutoGLM-Phone-9B-GGUF", "Q4_K_M", "c" * 40, folder, files,
-        ("huggingface",), None, None,
+        (copy,), None, None,
     )  # fmt: skip
 
 
@@ -112,7 +120,11 @@ def made_listing(repo="made/Some-Model-9B-GGUF", source="huggingface"):
         for name, size in zip(names, (3.7, 5.7, 6.6, 9.4), strict=True)
     ]
     entries += [RemoteFile("mmproj-F16.gguf", 1700 * MIB), RemoteFile("README.md", 4000)]
-    entries += [RemoteFile("pytorch_model.bin", 9 * GIB), RemoteFile("../outside.gguf", 10), RemoteFile("CON.gguf", 9)]
+    entries += [
+        RemoteFile("pytorch_model.bin", 9 * GIB),
+        RemoteFile("../outside.gguf", 10),
+        RemoteFile("CON.gguf", 9),
+    ]
     return make_listing(source, repo, "c" * 40, entries)
 
 
@@ -134,8 +146,6 @@ class FakeActions:
             offers=self.offers,
             updates=self.updates,
             verify=self.verify,
-            removal=self.removal,
-            remove=self.remove,
             move_models=self.move,
             import_path=self.bring,
             disk_use=self.disk_use,
@@ -160,20 +170,14 @@ class FakeActions:
         self.asked.append(("verify", path))
         if self.refusal is not None:
             raise self.refusal
-
-    async def removal(self, services, path):
-        return Removal((path,), path.stat().st_size)
-
-    async def remove(self, services, removal):
-        for path in removal.files:
-            path.unlink()
+        return on_disk.Verified(str(path), (on_disk.VerifiedFile(path, "ok", 1, 1, "sha256"),))
 
     async def move(self, services, folder, report):
         self.asked.append(("move", folder))
 
     async def bring(self, services, path, copy, report):
         self.asked.append(("import", path, copy))
-        return await asyncio.to_thread(model_list.add_file, services, path)
+        return await on_disk.import_path(services, path, copy, report)
 
     async def disk_use(self, services):
         return DiskUse(services.library.models, int(9.4 * GIB), int(3.1 * GIB), int(211 * GIB))

@@ -18,7 +18,9 @@ def _items():
         done_bytes=int(0.4 * GIB), rate=None, time_left_s=None, sources=("hf-mirror",),
         notice=Reason.of("server_trouble", status=503),
     )  # fmt: skip
-    second = made_item("queued", "2", title="GLM-Edge-1.5B-Chat", variant="Q8_0", done_bytes=0, total_bytes=None)
+    second = made_item(
+        "queued", "2", title="GLM-Edge-1.5B-Chat", variant="Q8_0", done_bytes=0, total_bytes=None
+    )
     return {
         "running": (made_item(progress=made_progress()), second),
         "listing": (made_item(done_bytes=0, total_bytes=None),),

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QLabel
 
 from autoglm_desktop import i18n
 from autoglm_desktop.core.errors import EngineError
+from autoglm_desktop.gui.downloads_model import DownloadsModel
 from autoglm_desktop.gui.models.page import ModelsPage
 from autoglm_desktop.gui.session_model import SessionModel
 from autoglm_desktop.gui.widgets.notice import Notices
@@ -14,6 +15,7 @@ from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
 from autoglm_desktop.usecases.plan import prepare
 from autoglm_desktop.usecases.session import Session, SessionState
 from autoglm_desktop.usecases.targets import of_local
+from tests.fakes.fake_downloads import FakeActions, FakeQueue
 from tests.gui.made_checks import MACHINES, made_check, made_services
 
 TIMEOUT_MS = 20_000
@@ -39,7 +41,7 @@ def make_page(qtbot, bridge, tmp_path, opened):
     """A page over the fake engine in a mode; the session is closed with the test."""
     sessions = []
 
-    def make(*engine, picked=(), files=("made-one.gguf",)) -> ModelsPage:
+    def make(*engine, picked=(), folder="", files=("made-one.gguf",)) -> ModelsPage:
         services = made_services(tmp_path / "数据 home", *engine)
         services.library.models.mkdir(parents=True)
         for name in files:
@@ -47,11 +49,16 @@ def make_page(qtbot, bridge, tmp_path, opened):
         session = Session(services, prepare)
         sessions.append(session)
         model = SessionModel(bridge, session)
+        made, queue = FakeActions(services.home), FakeQueue()
+        downloads = DownloadsModel(bridge, queue)
         page = ModelsPage(
-            bridge, services, model, pick=lambda _parent: [str(path) for path in picked], open_url=opened
-        )
+            bridge, services, model, downloads, actions=made.actions(), open_url=opened,
+            pick=lambda _parent: [str(path) for path in picked],
+            pick_folder=lambda _parent, _title: str(folder),
+        )  # fmt: skip
         qtbot.addWidget(page)
-        page.model = model
+        page.model, page.made, page.queue = model, made, queue
+        downloads.start()
         page.show()
         qtbot.waitUntil(lambda: page.listed is not None)
         return page
@@ -91,7 +98,7 @@ def test_a_dropped_file_is_listed_and_can_be_removed(qtbot, make_page, tmp_path)
     drop(page, file)
     qtbot.waitUntil(lambda: names(page) == ["dropped.gguf"])
     assert "is in the list now" in page.notices.shown[0].text
-    page.rows[0].remove_button.click()
+    page.rows[0].remove_action.trigger()
     qtbot.waitUntil(lambda: names(page) == [])
     assert file.is_file()
 
@@ -100,13 +107,15 @@ def test_refusals_say_why_and_the_others_go_on(qtbot, make_page, tmp_path):
     good, bad = tmp_path / "good.gguf", tmp_path / "bad.gguf"
     write_tiny_glm4(good)
     bad.write_bytes(b"this is no model, whatever its name says")
-    page = make_page(files=(), picked=(bad, tmp_path / "gone.gguf", tmp_path, good))
-    page.add_button.click()
+    empty = tmp_path / "empty 空"
+    empty.mkdir()
+    page = make_page(files=(), picked=(bad, tmp_path / "gone.gguf", empty, good))
+    page.drop.pick_button.click()
     qtbot.waitUntil(lambda: names(page) == ["good.gguf"])
     said = " ".join(notice.text for notice in page.notices.shown)
     assert "bad.gguf is no GGUF file" in said
     assert "There is no file" in said
-    assert "is a folder" in said
+    assert "holds no model" in said
     assert "is in the list now" in said
 
 
@@ -166,11 +175,11 @@ def test_what_happens_to_another_file_is_not_shown(make_page):
 def test_places_and_folders_open_outside(qtbot, make_page, opened):
     page = make_page()
     page.cards[0].link_wanted.emit("https://huggingface.co/zai-org/AutoGLM-Phone-9B")
-    page.rows[0].folder_button.click()
+    page.rows[0].folder_action.trigger()
     assert opened[0] == "https://huggingface.co/zai-org/AutoGLM-Phone-9B"
     assert opened[1] == QUrl.fromLocalFile(str(page._services.library.models)).toString()
     opened.answer = False
-    page.open_models_button.click()
+    page.disk.card.open_button.click()
     qtbot.waitUntil(lambda: bool(page.notices.shown))
     assert str(page._services.library.models) in page.notices.shown[0].text
 
@@ -221,15 +230,17 @@ def test_notices_are_few_and_not_repeated(qtbot):
 
 def test_the_tab_key_goes_down_the_page(make_page):
     page = make_page(files=("made-one.gguf", "made-two.gguf"))
-    wanted = [page.add_button]
+    wanted = [page.updates_button, page.add_button]
     for row in page.rows:
-        wanted += [row.folder_button, row.act_button]
-    wanted += [page.drop.pick_button, page.open_models_button]
-    found, widget = [], page.add_button
-    for _step in range(500):
+        wanted += [row.more_button, row.act_button]
+    wanted += [page.drop.pick_button, page.disk.card.open_button, page.disk.card.move_button]
+    wanted += [page.fetching.source.choice, page.cards[0].toggle, page.cards[1].toggle]
+    wanted += [page.fetching.repository.field]
+    found, widget = [], page.updates_button
+    for _step in range(2000):
         if widget in wanted:
             found.append(widget)
         widget = widget.nextInFocusChain()
-        if widget is page.add_button:
+        if widget is page.updates_button:
             break
     assert found == wanted

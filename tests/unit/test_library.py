@@ -13,6 +13,8 @@ from autoglm_desktop.store import catalog
 from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
 from autoglm_desktop.store.gguf_write import GgufWriter
 from autoglm_desktop.store.library import Library, projector_weights
+from autoglm_desktop.store.local_models import of_variant
+from tests.fakes.made_models import remember, write_folder, write_unfinished
 
 PHONE = "autoglm-phone-9b"
 
@@ -167,3 +169,97 @@ def test_a_file_is_read_again_only_when_it_changed(library: Library, monkeypatch
     os.utime(path, ns=(1, 1))
     library.files()
     assert len(read) == 2
+
+
+def test_a_safetensors_folder_is_listed_and_counts_as_installed(library: Library) -> None:
+    folder = write_folder(library.models / "zai-org" / "AutoGLM-Phone-9B")
+    (found,) = library.files()
+    assert (found.path, found.file_type, found.architecture) == (folder, "safetensors", "glm4v")
+    assert (found.model, found.variant, found.repo) == (PHONE, "safetensors", "zai-org/AutoGLM-Phone-9B")
+    assert found.size_bytes == sum(path.stat().st_size for path in folder.iterdir())
+    assert found.refusal is not None and found.refusal.code == "safetensors_not_run_yet" and found.complete
+    model = library.catalog.model(PHONE)
+    assert model is not None
+    assert library.installed(model).variants == frozenset(("safetensors",))
+    assert library.find(PHONE) is None, "nothing that can be run"
+    assert library.at(folder) == found
+
+
+def test_a_folder_without_all_its_parts_is_refused(library: Library) -> None:
+    folder = write_folder(library.models / "zai-org" / "AutoGLM-Phone-9B")
+    (folder / "model-00002-of-00002.safetensors").unlink()
+    (found,) = library.files()
+    assert found.refusal is not None and found.refusal.code == "shard_missing" and not found.complete
+    model = library.catalog.model(PHONE)
+    assert model is not None and library.installed(model).variants == frozenset()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", ""])
+def test_a_folder_with_a_damaged_config_is_refused(library: Library, content: str) -> None:
+    (write_folder(library.models / "made" / "x") / "config.json").write_text(content)
+    (found,) = library.files()
+    assert found.refusal is not None and found.refusal.code == "json_damaged"
+
+
+def test_a_quantised_folder_is_not_the_16_bit_variant(library: Library) -> None:
+    write_folder(library.models / "made" / "AutoGLM-Phone-9B", quantization_config={"bits": 4})
+    (found,) = library.files()
+    assert (found.model, found.variant) == (PHONE, None)
+
+
+def test_what_is_being_downloaded_is_not_listed(library: Library) -> None:
+    folder = write_folder(library.models / "zai-org" / "AutoGLM-Phone-9B")
+    write_unfinished(folder / "model-00003-of-00003.safetensors")
+    write_unfinished(library.models / "made" / "repo" / "x-Q4_K_M.gguf")
+    assert library.files() == ()
+    names = {item.target.name: (item.size, item.done_bytes) for item in library.unfinished()}
+    assert names == {"model-00003-of-00003.safetensors": (1000, 100), "x-Q4_K_M.gguf": (1000, 100)}
+
+
+def test_a_gguf_that_is_being_downloaded_leaves_the_folder_beside_it_alone(library: Library) -> None:
+    folder = write_folder(library.models / "made" / "AutoGLM-Phone-9B")
+    write_unfinished(folder / "x-Q4_K_M.gguf")
+    assert [found.path for found in library.files()] == [folder]
+
+
+def test_repositories_by_manifest_and_by_place(library: Library, tmp_path: Path) -> None:
+    folder = library.models / "made" / "repo"
+    first = made_phone_model(folder / "UD-Q4" / "x-Q4_K_M.gguf")
+    outside = made_phone_model(tmp_path / "usb" / "y.gguf")
+    remember(tmp_path / "usb", outside, repo="made/other")
+    library.add(outside)
+    assert {found.path: found.repo for found in library.files()} == {first: "made/repo", outside: "made/other"}
+    (found,) = library.of_repo("Made/Repo")
+    assert found.path == first and library.of_repo("made/none") == ()
+
+
+def test_a_variant_is_what_the_name_says_else_what_the_header_says(library: Library) -> None:
+    """Headers of mixed quantisations state the nearest plain type."""
+    names = ("x-Q4_K_M.gguf", "x-UD-Q4_K_XL.gguf")
+    plain, mixed = (made_phone_model(library.models / "made" / "repo" / name) for name in names)
+    unnamed = made_phone_model(library.models / "made" / "other" / "x.gguf")
+    both, other = library.of_repo("made/repo"), library.of_repo("made/other")
+    assert [found.path for found in of_variant(both, "q4_k_m")] == [plain]
+    assert [found.path for found in of_variant(both, "UD-Q4_K_XL")] == [mixed]
+    assert [found.path for found in of_variant(both, "x-Q4_K_M")] == [plain]
+    assert [found.path for found in of_variant(other, "Q4_K_M")] == [unnamed]
+    assert of_variant(both, "Q8_0") == () and of_variant(both, None) == both
+
+
+def test_a_damaged_download_is_known_by_its_repository(library: Library) -> None:
+    model = library.catalog.model(PHONE)
+    assert model is not None
+    repo = next(source.repo for v in model.variants if v.id == "Q4_K_M" for source in v.sources)
+    path = made_phone_model(library.models.joinpath(*repo.split("/")) / "AutoGLM-Phone-9B-Q4_K_M.gguf")
+    path.write_bytes(path.read_bytes()[:100])
+    (found,) = library.files()
+    assert (found.model, found.variant) == (PHONE, "Q4_K_M")
+    assert not found.complete and library.installed(model).variants == frozenset()
+
+
+def test_a_folder_may_be_added_by_path(library: Library, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "AutoGLM-Phone-9B")
+    assert library.add(folder).model == PHONE
+    assert [found.path for found in library.files()] == [folder]
+    with pytest.raises(TargetError, match="folder_without_config"):
+        library.add(tmp_path)

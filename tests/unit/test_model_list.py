@@ -3,9 +3,12 @@
 import pytest
 
 from autoglm_desktop.core.errors import AppError, TargetError
+from autoglm_desktop.store import settings
+from autoglm_desktop.store.elsewhere import Elsewhere
 from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
 from autoglm_desktop.usecases import model_list
 from tests.fakes import made_machines as made
+from tests.fakes.made_models import write_folder, write_unfinished
 from tests.gui.made_checks import made_check, made_services
 
 
@@ -79,3 +82,37 @@ def test_the_folder_for_models_is_made_or_refused(services, tmp_path):
     with pytest.raises(AppError) as refused:
         model_list.make_folder(made_services(tmp_path / "a file" / "home"))
     assert refused.value.code == "folder_not_writable"
+
+
+def test_other_programs_files_are_listed_and_not_removable(services, tmp_path):
+    path = tmp_path / "person" / ".lmstudio" / "models" / "made" / "repo" / "x.gguf"
+    path.parent.mkdir(parents=True)
+    write_tiny_glm4(path)
+    services.library.elsewhere = Elsewhere(tmp_path / "person", {}, "linux", shared=())
+    (file,) = model_list.list_models(services, None).files
+    assert (file.local.place, file.local.repo, file.removable) == ("lmstudio", "made/repo", False)
+
+
+def test_a_safetensors_folder_counts_as_installed_and_is_not_started(services):
+    write_folder(services.library.models / "zai-org" / "AutoGLM-Phone-9B")
+    check = made_check(made.made_rtx_4090(), services)
+    listed = model_list.list_models(services, check)
+    assert entry(listed, "safetensors").installed and not entry(listed, "Q4_K_M").installed
+    assert [file.refusal.code for file in listed.files] == ["safetensors_not_run_yet"]
+    row = check.models[0].rung("transformers-16bit")
+    assert (row.installed, row.engine_installed, check.models[0].chosen) == (True, False, None)
+
+
+def test_downloads_that_have_begun_are_told(services):
+    write_unfinished(services.library.models / "made" / "repo" / "x-Q4_K_M.gguf")
+    listed = model_list.list_models(services, None)
+    assert listed.files == () and [item.done_bytes for item in listed.unfinished] == [100]
+
+
+def test_a_folder_that_is_gone_is_said_and_not_made(services, tmp_path):
+    settings.update(services.home, models_folder=str(tmp_path / "usb" / "models"))
+    listed = model_list.list_models(services, None)
+    assert listed.folder_gone and listed.folder == tmp_path / "usb" / "models" and listed.files == ()
+    with pytest.raises(AppError, match="models_folder_gone"):
+        model_list.make_folder(services)
+    assert not (tmp_path / "usb").exists()

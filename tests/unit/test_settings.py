@@ -10,7 +10,15 @@ def test_what_is_saved_is_loaded(tmp_path):
     wanted = settings.Settings("dark", "AAEC")
     assert settings.save(tmp_path / "数据", wanted)
     assert settings.load(tmp_path / "数据") == wanted
-    assert [path.name for path in (tmp_path / "数据" / "state").iterdir()] == ["settings.json"]
+    left = {path.name for path in (tmp_path / "数据" / "state").iterdir()}
+    assert left - {"settings.json.lock"} == {"settings.json"}
+
+
+def test_a_change_keeps_what_another_instance_changed(tmp_path):
+    settings.save(tmp_path, settings.Settings("dark"))
+    assert settings.update(tmp_path, models_folder="/disk/模型")
+    assert settings.update(tmp_path, source="modelscope")
+    assert settings.load(tmp_path) == settings.Settings("dark", None, "/disk/模型", "modelscope")
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"scheme": 7}', b"\xff\xfe"])

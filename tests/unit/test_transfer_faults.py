@@ -177,7 +177,8 @@ def test_a_flipped_byte_is_found_and_the_file_fetched_again(tmp_path):
 
 
 def test_a_flipped_byte_is_fetched_from_the_other_source(tmp_path):
-    with made_hub(Fault(Flip(700_000), times=None)) as bad, made_hub(rate=2_000_000) as good:
+    everywhere = [Fault(Flip(offset), times=None) for offset in range(7, len(DATA), BLOCK)]
+    with made_hub(*everywhere) as bad, made_hub(rate=2_000_000) as good:
         job = job_for([bad, good], REPO, PATH, target_in(tmp_path), limits=limits(connections=2))
         found = run(job)
         exact(job)

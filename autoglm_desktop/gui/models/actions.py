@@ -5,8 +5,6 @@ The use cases of downloads bring an HTTP library, so they are imported when they
 
 from __future__ import annotations
 
-import inspect
-from asyncio import to_thread
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +12,12 @@ from typing import Any
 
 from ...core.repository import Listing, Offer
 from ...store import settings
+from ...usecases import on_disk
 from ...usecases.services import Services
 
 Report = Callable[[Any], None]
 Offers = tuple[Listing, tuple[Offer, ...]]
 Work = Callable[..., Coroutine[Any, Any, Any]]
-
-
-async def _call(work: Callable[..., Any], *values: Any) -> Any:
-    """A coroutine, or a plain function in a thread."""
-    return await (work(*values) if inspect.iscoroutinefunction(work) else to_thread(work, *values))
 
 
 async def repository_offers(services: Services, repo: str, source: str) -> Offers:
@@ -38,40 +32,12 @@ async def check_updates(services: Services) -> tuple[Any, ...]:
     return await updates.check_updates(services)
 
 
-async def verify(services: Services, path: Path, report: Report) -> Any:
-    from ...usecases import on_disk
-
-    return await _call(on_disk.verify, services, path, report)
+async def verify(services: Services, path: Path, report: Report) -> on_disk.Verified:
+    return await on_disk.verify(services, path, report)
 
 
-async def removal(services: Services, path: Path) -> Any:
-    from ...usecases import on_disk
-
-    return await _call(on_disk.removal, services, path)
-
-
-async def remove(services: Services, found: Any) -> None:
-    from ...usecases import on_disk
-
-    await _call(on_disk.remove, services, found)
-
-
-async def move_models(services: Services, folder: Path, report: Report) -> Any:
-    from ...usecases import on_disk
-
-    return await _call(on_disk.move_models, services, folder, report)
-
-
-async def import_path(services: Services, path: Path, copy: bool, report: Report) -> Any:
-    from ...usecases import on_disk
-
-    return await _call(on_disk.import_path, services, path, copy)
-
-
-async def disk_use(services: Services) -> Any:
-    from ...usecases import on_disk
-
-    return await _call(on_disk.disk_use, services)
+async def import_path(services: Services, path: Path, copy: bool, report: Report) -> on_disk.Imported:
+    return await on_disk.import_path(services, path, copy, report)
 
 
 def chosen_source(services: Services) -> str:
@@ -81,7 +47,7 @@ def chosen_source(services: Services) -> str:
 
 def choose_source(services: Services, source: str) -> None:
     """Remember a source for all downloads from now on."""
-    settings.save(services.home, settings.replace(settings.load(services.home), source=source))
+    settings.update(services.home, source=source)
 
 
 def token_where(services: Services, name: str) -> str | None:
@@ -110,11 +76,11 @@ class Actions:
     offers: Callable[[Services, str, str], Coroutine[Any, Any, Offers]] = repository_offers
     updates: Work = check_updates
     verify: Work = verify
-    removal: Work = removal
-    remove: Work = remove
-    move_models: Work = move_models
+    removal: Work = on_disk.removal
+    remove: Work = on_disk.remove
+    move_models: Work = on_disk.move_models
     import_path: Work = import_path
-    disk_use: Work = disk_use
+    disk_use: Work = on_disk.disk_use
     chosen_source: Callable[[Services], str] = chosen_source
     choose_source: Callable[[Services, str], None] = choose_source
     token_where: Callable[[Services, str], str | None] = token_where

@@ -31,12 +31,15 @@ HEADS = (
 )
 SIZE, VERDICT, PLACE, GET = 2, 3, 4, 5
 
+GET_WIDTH = 9 * GAP
+"""Room for a button, also while it says 100 %."""
+
 LINK_MARGINS = (5, 0, 0, 0)
 """A link's text stands in from its edge; what stands above it does so too."""
 
 
 class CatalogueCard(Card):
-    """``get_wanted(target)``, ``show_wanted(target)`` for its variants; ``link_wanted(url)`` when a place is clicked."""
+    """``get_wanted(target)``, ``show_wanted(target)`` for a variant; ``link_wanted(url)`` when a place is clicked."""
 
     get_wanted = Signal(str)
     show_wanted = Signal(str)
@@ -67,6 +70,7 @@ class CatalogueCard(Card):
         self._grid.setHorizontalSpacing(GAP + GAP // 2)
         self._grid.setVerticalSpacing(GAP // 2)
         self._grid.setColumnStretch(VERDICT, 1)
+        self._grid.setColumnMinimumWidth(GET, GET_WIDTH)
         self._fill()
         self.body.addWidget(self.table)
         self.open(opened)
@@ -116,9 +120,8 @@ class CatalogueCard(Card):
         target = texts.target(self.entry, variant)
         size = texts.get_size(self.entry, variant)
         name = _("Get {name}, {size}") if size else _("Get {name}")
-        made = GetButton(
-            text, name.format(name=f"{self.entry.model.title} {variant.id}", size=size), kind
-        )
+        name = name.format(name=f"{self.entry.model.title} {variant.id}", size=size)
+        made = GetButton(text, name, kind, short=kind == "plain")
         made.get_wanted.connect(functools.partial(self.get_wanted.emit, target))
         made.show_wanted.connect(functools.partial(self.show_wanted.emit, target))
         self.buttons.append((target, made))

@@ -2,71 +2,70 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ...core.units import format_bytes
 from ...i18n import _, ngettext, sentences
+from ...texts import disk
+from ...usecases.on_disk import DiskProgress, Imported, Removal, Verified
 from .download_texts import amount
 
 SHOWN_FILES = 6
 
 
-@dataclass(frozen=True)
-class Imported:
-    """What became of ``path``."""
-
-    path: Path
-    found: Any
-
-
 def imported_text(imported: Imported) -> str:
-    name = getattr(imported.found, "name", None) or imported.path.name
-    return _("{name} is in the list now.").format(name=name)
+    """What is in the list now."""
+    names = _(", ").join(local.name for local in imported.models)
+    if imported.copied:
+        return _("{name} was copied into the models folder.").format(name=names)
+    return ngettext("{name} is in the list now.", "{name} are in the list now.", len(imported.models)).format(
+        name=names
+    )
 
 
-def verify_progress(item: Any) -> tuple[str, float | None]:
+def verify_progress(item: DiskProgress | None) -> tuple[str, float | None]:
     """Words, and how much is done."""
     return _progress(_("Checking"), item)
 
 
-def move_progress(item: Any) -> tuple[str, float | None]:
+def move_progress(item: DiskProgress | None) -> tuple[str, float | None]:
     return _progress(_("Moving"), item)
 
 
-def copy_progress(item: Any) -> tuple[str, float | None]:
-    return _progress(_("Copying"), item)
+def copy_progress(item: DiskProgress | None) -> tuple[str, float | None]:
+    return _progress(_("Copying and comparing"), item)
 
 
-def _progress(word: str, item: Any) -> tuple[str, float | None]:
-    if item is None:
+def _progress(word: str, item: DiskProgress | None) -> tuple[str, float | None]:
+    if item is None or not item.total_bytes:
         return f"{word} …", None
-    done, total = int(item.done_bytes), item.total_bytes
-    return f"{word} · {amount(done, total)}", done / total if total else None
+    return f"{word} · {amount(item.done_bytes, item.total_bytes)}", item.done_bytes / item.total_bytes
 
 
-def verified_text(found: Any) -> tuple[str, str]:
+def verified_text(found: Verified) -> tuple[str, str]:
     """Mark and sentence."""
-    return "ok", _("It is exactly the file that was published.")
+    return "ok" if found.proved else "warn" if found.ok else "fail", disk.summary(found)
 
 
-def removal_text(removal: Any) -> str:
+def removal_text(removal: Removal) -> str:
     """What goes, what stays."""
-    names = [Path(str(file)).name for file in removal.files]
+    if not removal.files:
+        return _("It is only taken from the list; its file stays where it is.")
+    names = [path.name for path in removal.files]
     shown = names[:SHOWN_FILES]
     if len(names) > SHOWN_FILES:
         more = len(names) - SHOWN_FILES
         shown.append(ngettext("and {count} more", "and {count} more", more).format(count=more))
-    return sentences(
-        _("{size} are freed. Deleted are: {names}.").format(
-            size=format_bytes(removal.freed_bytes), names=_(", ").join(shown)
-        ),
-        _("Conversations stay. It can be fetched again at any time."),
+    text = _("{size} are freed by deleting {names}.").format(
+        size=format_bytes(removal.freed_bytes), names=_(", ").join(shown)
     )
+    stays = _("Conversations and other models stay.")
+    if removal.forgotten:
+        stays = _("Files that were added from elsewhere stay where they are and leave the list only.")
+    return sentences(text, stays)
 
 
-def removed_text(removal: Any) -> str:
+def removed_text(removal: Removal) -> str:
     return _("Deleted; {size} are free again.").format(size=format_bytes(removal.freed_bytes))
 
 

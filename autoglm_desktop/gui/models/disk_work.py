@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from PySide6.QtWidgets import QWidget
 from ...core.errors import AppError
 from ...i18n import _
 from ...texts import errors
+from ...usecases.on_disk import Imported
 from ...usecases.services import Services
 from ..bridge import Bridge, Job, Report
 from ..widgets.dialog import Ask
@@ -22,9 +24,12 @@ from .disk_card import DiskCard
 from .file_row import FileRow
 from .source_bar import PickFolder, pick_folder
 
+Hold = Callable[[], AbstractAsyncContextManager[None]]
+
 
 class DiskWork(QObject):
-    """Owns ``card``. ``said(status, text)``; ``changed()`` when files came, went or moved."""
+    """Owns ``card``. ``said(status, text)``; ``changed()`` when files came, went or moved. ``hold``: what keeps
+    everybody off the models folder, on the loop."""
 
     said = Signal(str, str)
     changed = Signal()
@@ -34,10 +39,12 @@ class DiskWork(QObject):
         bridge: Bridge,
         services: Services,
         actions: Actions,
+        hold: Hold,
         parent: QWidget,
         pick: PickFolder = pick_folder,
     ) -> None:
         super().__init__(parent)
+        self._hold = hold
         self._bridge, self._services, self._actions = bridge, services, actions
         self._parent, self._pick = parent, pick
         self._verifying: dict[Path, Job] = {}
@@ -115,14 +122,14 @@ class DiskWork(QObject):
                 except AppError as error:
                     report(error)
                 else:
-                    report(texts.Imported(path, found))
+                    report(found)
 
         self._bridge.submit(work, on_item=self._brought).ended.connect(self._brought_all)
 
     def _brought(self, item: Any) -> None:
         if isinstance(item, AppError):
             self._say_error(item)
-        elif isinstance(item, texts.Imported):
+        elif isinstance(item, Imported):
             self.said.emit("ok", texts.imported_text(item))
         else:
             self.card.show_work(*texts.copy_progress(item))
@@ -154,9 +161,13 @@ class DiskWork(QObject):
         def moved(_none: object) -> None:
             self.said.emit("ok", _("The models lie in {folder} now.").format(folder=folder))
 
+        async def work(report: Report) -> None:
+            async with self._hold():
+                await self._actions.move_models(self._services, folder, report)
+
         self.card.show_work(_("Moving …"))
         self._moving = self._bridge.submit(
-            lambda report: self._actions.move_models(self._services, folder, report),
+            work,
             moved,
             self._say_error,
             lambda item: self.card.show_work(*texts.move_progress(item)),

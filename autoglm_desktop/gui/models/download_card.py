@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from ...core.downloads import DONE, FAILED, PAUSED, QUEUED, RUNNING, WAITING, DownloadItem
 from ...i18n import _
@@ -121,9 +121,8 @@ class DownloadCard(Card):
             "chat": (_("Load and chat"), "primary"),
         }
 
-    def _button(self, name: str, text: str, kind: str):  # type: ignore[no-untyped-def]
-        act: Callable[[], None] = lambda: self.wanted.emit(name)  # noqa: E731
-        made = button(text, act, kind)
+    def _button(self, name: str, text: str, kind: str) -> QPushButton:
+        made = button(text, functools.partial(self.wanted.emit, name), kind)
         made.setAccessibleName(f"{text}: {texts.full_name(self.item)}")
         return made
 

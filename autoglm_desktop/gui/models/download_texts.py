@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...core.catalog import NOTES
 from ...core.downloads import (
     DONE,
     FAILED,
@@ -15,14 +16,20 @@ from ...core.downloads import (
     DownloadsState,
     FileProgress,
 )
-from ...core.errors import AppError
+from ...core.errors import AppError, Reason
 from ...core.units import GIB, KIB, MIB, format_bytes
-from ...i18n import _, ngettext
-from ...texts import errors
+from ...i18n import _, ngettext, sentences
+from ...texts import errors, reasons
 
 UNITS = ((GIB, "GiB", 1), (MIB, "MiB", 0), (KIB, "KiB", 0))
 NEEDS_TOKEN = frozenset(
-    ("download_needs_token", "download_bad_token", "download_token_weak", "download_gated", "download_gated_no_token")
+    (
+        "download_needs_token",
+        "download_bad_token",
+        "download_token_weak",
+        "download_gated",
+        "download_gated_no_token",
+    )
 )
 NEEDS_ROOM = frozenset(("disk_full", "file_too_large_here", "folder_not_writable", "file_unwritable"))
 
@@ -125,7 +132,9 @@ def facts(item: DownloadItem) -> str:
 
 def _done_facts(item: DownloadItem, total: int) -> str:
     parts = [format_bytes(total)] if total else []
-    if item.plan is not None:
+    if item.plan is not None and item.plan.in_place is not None:
+        parts.append(_("was on this machine already: {path}").format(path=item.plan.in_place))
+    elif item.plan is not None:
         parts.append(str(item.plan.folder))
     return " · ".join(parts)
 
@@ -136,24 +145,35 @@ def notice(item: DownloadItem) -> str:
         return _("There is no connection. It goes on by itself when there is one again.")
     if item.state == PAUSED and item.interrupted:
         return _("It was interrupted when the program ended, and goes on where it stopped.")
-    if item.state != RUNNING or item.progress is None:
-        return ""
-    return _running_notice(item)
+    if item.state == RUNNING and item.progress is not None and (text := _running_notice(item)):
+        return text
+    return notes(item) if item.state in (RUNNING, DONE) else ""
+
+
+def notes(item: DownloadItem) -> str:
+    """What was found out about this very download; what is known of the model stands on its card."""
+    found = item.plan.notes if item.plan is not None else ()
+    return sentences(*(_sentence(note) for note in found if note.code not in NOTES))
 
 
 def _running_notice(item: DownloadItem) -> str:
-    from ...texts import reasons
-
     progress = item.progress
     if progress is not None and progress.notice is not None:
-        text = reasons.text(progress.notice)
-        return text[:1].upper() + text[1:].rstrip(".。") + _(".")
-    waiting = [file.path for file in progress.files if file.phase == "waiting"] if progress is not None else []
+        return _sentence(progress.notice)
+    waiting = (
+        [file.path for file in progress.files if file.phase == "waiting"] if progress is not None else []
+    )
     if waiting:
         return _("Another program of this kind fetches {name} already; this one waits for it.").format(
             name=waiting[0]
         )
     return ""
+
+
+def _sentence(reason: Reason) -> str:
+    """A reason on its own, whether it was written as a part of a sentence or as one."""
+    text = reasons.text(reason)
+    return text if text[-1:] in ".。!" else _("{why}.").format(why=text[:1].upper() + text[1:])
 
 
 def error(item: DownloadItem) -> str:

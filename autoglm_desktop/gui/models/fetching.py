@@ -81,7 +81,9 @@ class Fetching(QObject):
             self.updates.show_error,
         )
 
-    def ask_for_token(self, source: str, error: AppError | None = None, item: DownloadItem | None = None) -> None:
+    def ask_for_token(
+        self, source: str, error: AppError | None = None, item: DownloadItem | None = None
+    ) -> None:
         """Let the user enter a token; ``item`` is tried again with it."""
         dialog = TokenDialog(source, self._open_url, error, self._parent)
         dialog.given.connect(functools.partial(self._keep_token, item))
@@ -139,7 +141,11 @@ class Fetching(QObject):
             self.downloads.cancel(item.id)
             return
         dialog = Ask(
-            _("Cancel this download?"), texts.cancel_text(item), _("Cancel and delete"), "danger", self._parent
+            _("Cancel this download?"),
+            texts.cancel_text(item),
+            _("Cancel and delete"),
+            "danger",
+            self._parent,
         )
         dialog.cancel_button.setText(_("Keep it"))
         dialog.accepted.connect(lambda: self.downloads.cancel(item.id))
@@ -152,10 +158,18 @@ class Fetching(QObject):
     def _ask_discard(self) -> None:
         items = list(self.section.interrupted.items)
         dialog = Ask(
-            _("Discard what was interrupted?"), texts.discard_text(items), _("Discard"), "danger", self._parent
+            _("Discard what was interrupted?"),
+            texts.discard_text(items),
+            _("Discard"),
+            "danger",
+            self._parent,
         )
-        dialog.accepted.connect(lambda: [self.downloads.cancel(item.id) for item in items])
+        dialog.accepted.connect(functools.partial(self._discard, items))
         self._open(dialog)
+
+    def _discard(self, items: list[DownloadItem]) -> None:
+        for item in items:
+            self.downloads.cancel(item.id)
 
     def _choose_source(self, source: str) -> None:
         self._run(self._actions.choose_source, source)

@@ -38,8 +38,7 @@ class FileList(QWidget):
         if names != self._names:
             self._build(names, len(files) - len(shown))
         for file, (bar, text) in zip(shown, self.rows, strict=True):
-            fraction = 1.0 if file.phase == "done" else file.done_bytes / file.size if file.size else None
-            bar.set_fraction(None if file.phase == "queued" and not file.done_bytes else fraction, "good" if file.phase == "done" else "accent")
+            bar.set_fraction(_fraction(file), "good" if file.phase == "done" else "accent")
             text.set_text(texts.file_state(file))
 
     def _build(self, names: list[str], more: int) -> None:
@@ -59,3 +58,9 @@ class FileList(QWidget):
         if more > 0:
             rest = ngettext("and {count} more file", "and {count} more files", more).format(count=f"{more:,}")
             self._grid.addWidget(label(rest, "muted"), len(names), 0, 1, 3)
+
+
+def _fraction(file: FileProgress) -> float | None:
+    if file.phase == "done":
+        return 1.0
+    return file.done_bytes / file.size if file.size and file.done_bytes else None

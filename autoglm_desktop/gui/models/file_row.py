@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from ...i18n import _
-from ...texts import errors
+from ...texts import errors, places
 from ...usecases.model_list import FileEntry
 from ...usecases.session import SessionState
 from ..theme import GAP
@@ -40,7 +40,8 @@ class FileRow(Card):
         self.entry = entry
         self.phase = ""
         self.pill = Pill()
-        self.verdict = label(texts.file_verdict(entry), "error" if entry.refusal else None, wrap=True)
+        role = "muted" if texts.not_yet(entry) else "error" if entry.refusal else None
+        self.verdict = label(texts.file_verdict(entry), role, wrap=True)
         self.error = label(role="error", wrap=True)
         self.said = label(role="good", wrap=True)
         self.said.hide()
@@ -118,7 +119,7 @@ class FileRow(Card):
         self.remove_action.setToolTip(_("The file itself stays where it is."))
         self.remove_action.setVisible(self.entry.removable)
         self.delete_action = menu.addAction(_("Delete …"), self.delete_wanted.emit)
-        self.delete_action.setVisible(getattr(self.entry.local, "place", None) is None)
+        self.delete_action.setVisible(self.entry.local.place is None)
         self.more_button.setMenu(menu)
 
     def _arrange(self) -> None:
@@ -126,9 +127,8 @@ class FileRow(Card):
         name = QHBoxLayout()
         name.setSpacing(GAP)
         name.addWidget(ElidedLabel(local.name, "subtitle", Qt.TextElideMode.ElideRight))
-        place = getattr(local, "place", None)
-        if place is not None:
-            name.addWidget(Pill(texts.place_name(place)))
+        if local.place is not None:
+            name.addWidget(Pill(places.origin(local.place)))
         name.addWidget(self.pill)
         name.addStretch(1)
         work = QHBoxLayout(self.work)

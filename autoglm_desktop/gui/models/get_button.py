@@ -6,20 +6,23 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from ...core.downloads import DONE, DownloadItem
-from ...i18n import _
 from . import download_texts as texts
 
 
 class GetButton(QPushButton):
-    """``get_wanted`` while nothing is under way, ``show_wanted`` while something is."""
+    """``get_wanted`` while nothing is under way, ``show_wanted`` while something is. ``short``: says only how much
+    is there, so that it keeps its width."""
 
     get_wanted = Signal()
     show_wanted = Signal()
 
-    def __init__(self, text: str, name: str, kind: str = "plain", parent: QWidget | None = None) -> None:
+    def __init__(
+        self, text: str, name: str, kind: str = "plain", *, short: bool = False, parent: QWidget | None = None
+    ) -> None:
         super().__init__(text, parent)
-        self._text, self._name, self._kind = text, name, kind
+        self._text, self._name, self._kind, self._short = text, name, kind, short
         self._item: DownloadItem | None = None
+        self._words = ""
         self.setProperty("kind", kind)
         self.setAccessibleName(name)
         self.clicked.connect(self._press)
@@ -33,15 +36,17 @@ class GetButton(QPushButton):
     def show_item(self, item: DownloadItem | None) -> None:
         """Show the entry of the queue that is about the same; None: there is none."""
         item = None if item is not None and item.state == DONE else item
-        text = self._text if item is None else _words(item)
+        words = _words(item) if item is not None else ""
+        text = self._text if item is None else (texts.percent(item) or "…") if self._short else words
         kind = self._kind if item is None else "plain"
         if (item is None) != (self._item is None):
             self._look(kind)
         self._item = item
-        if text != self.text():
+        if text != self.text() or words != self._words:
+            self._words = words
             self.setText(text)
-            self.setAccessibleName(self._name if item is None else f"{self._name}: {text}")
-            self.setToolTip("" if item is None else _("Show the download"))
+            self.setAccessibleName(self._name if item is None else f"{self._name}: {words}")
+            self.setToolTip(words)
 
     def _look(self, kind: str) -> None:
         self.setProperty("kind", kind)

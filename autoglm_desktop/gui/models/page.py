@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QShowEvent
-from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMenu, QWidget
 
 from ...core.downloads import DownloadItem
 from ...core.errors import AppError
@@ -21,24 +22,22 @@ from ...usecases import model_list
 from ...usecases.check import CheckResult
 from ...usecases.model_list import ModelList
 from ...usecases.services import Services
-from ...usecases.session import SessionState
 from ...usecases.targets import of_local
 from ..bridge import Bridge, Job
 from ..downloads_model import DownloadsModel
 from ..session_model import SessionModel
-from ..theme import GAP
 from ..widgets.buttons import button
 from ..widgets.card import Page
-from ..widgets.labels import label
 from ..widgets.notice import Notices
 from ..widgets.steady import Steady
 from .actions import Actions
 from .adding import Pick, pick_files
 from .catalogue_card import CatalogueCard
 from .disk_work import DiskWork
-from .drop import DropArea, dropped_files
+from .drop import dropped_files
 from .fetching import Fetching
 from .file_row import FileRow
+from .lists import CatalogueSection, FileSection
 from .source_bar import PickFolder, pick_folder
 
 OpenUrl = Callable[[QUrl], bool]
@@ -68,21 +67,29 @@ class ModelsPage(Page):
         self._check: CheckResult | None = None
         self._job: Job | None = None
         self._again = False
-        self._opened: dict[str, bool] = {}
-        self.rows: list[FileRow] = []
-        self.cards: list[CatalogueCard] = []
         self.listed: ModelList | None = None
-        self.notices, self.drop = Notices(), DropArea()
-        self.waiting = label(_("Reading the list of models …"), "muted")
-        self._catalogue = QVBoxLayout()
+        self.notices = Notices()
         actions = actions or Actions()
         self.fetching = Fetching(bridge, services, downloads, actions, self._open, self, pick_folder)
-        self.disk = DiskWork(bridge, services, actions, self, pick_folder)
+        self.disk = DiskWork(bridge, services, actions, self._hold_models, self, pick_folder)
+        self.here = FileSection(self.disk.card)
+        self.known = CatalogueSection(self.fetching.source, self.fetching.repository)
+        self.drop = self.here.drop
         self._fill_buttons()
         self._arrange()
         self.setAcceptDrops(True)
-        self._steady = Steady(self, self.fetching.section)
+        self._steady = Steady(self, self.here, self.known)
         self._connect_parts()
+
+    @property
+    def rows(self) -> list[FileRow]:
+        """Files on this machine."""
+        return self.here.rows
+
+    @property
+    def cards(self) -> list[CatalogueCard]:
+        """Models of the catalogue."""
+        return self.known.cards
 
     def set_check(self, check: CheckResult) -> None:
         """Judge all models for this machine."""
@@ -141,35 +148,18 @@ class ModelsPage(Page):
         if found == self.listed:
             return
         self.listed = found
-        self.waiting.hide()
-        self.drop.set_empty(not found.files)
-        self._opened.update({card.entry.model.id: card.opened for card in self.cards})
-        _discard(self.rows)
-        _discard(self.cards)
-        self.rows = [FileRow(entry) for entry in found.files]
-        for row in self.rows:
-            self._connect_row(row)
-            row.show_state(self._session.state)
-            self._files.addWidget(row)
+        if found.folder_gone:
+            self._say_error(AppError("models_folder_gone", path=str(found.folder)))
+        self.here.show_files(found.files, self._session.state)
         self.disk.adopt(self.rows)
-        self.cards = [
-            CatalogueCard(entry, self._opened.get(entry.model.id, number == 0))
-            for number, entry in enumerate(found.catalogue)
-        ]
-        if not found.files and self.cards:
-            self.cards[0].stand_out()
-        for card in self.cards:
-            card.link_wanted.connect(self._open)
-            card.get_wanted.connect(self.fetching.get)
-            card.show_wanted.connect(self.fetching.show_target)
-            self._catalogue.addWidget(card)
+        self.known.show_catalogue(found.catalogue, first_start=not found.files)
         self._place_sections(empty=not found.files)
         self._downloads_changed()
         self._order_tabs()
 
     def _place_sections(self, *, empty: bool) -> None:
         """At the first start the models to get stand above the files that are not there yet."""
-        first, second = (self.known, self.here) if empty else (self.here, self.known)
+        first, second = [self.known, self.here] if empty else [self.here, self.known]
         if self.body.indexOf(first) > self.body.indexOf(second):
             place = self.body.indexOf(second)
             self.body.removeWidget(first)
@@ -177,25 +167,15 @@ class ModelsPage(Page):
 
     def _order_tabs(self) -> None:
         """The Tab key goes down the page, also through what came later."""
-        of_files = [made for row in self.rows for made in row.buttons]
-        here = [*of_files, self.drop.pick_button, self.disk.card.open_button, self.disk.card.move_button]
-        source = self.fetching.source
-        known: list[QWidget] = [source.choice, source.address, source.use_button, source.token_button]
-        for card in self.cards:
-            known += [made for made in (card.get_button, card.toggle) if made is not None]
-            known += [made for _target, made in card.buttons if made is not card.get_button]
-        repository = [self.fetching.repository.field, self.fetching.repository.list_button]
-        parts = [known, here] if self.listed is not None and not self.listed.files else [here, known]
-        for one, after in itertools.pairwise([self.updates_button, self.add_button, *parts[0], *parts[1], *repository]):
+        source, repository = self.fetching.source, self.fetching.repository
+        disk = self.disk.card
+        here = [*self.here.stops(), disk.open_button, disk.move_button, disk.stop_button]
+        known = [source.choice, source.token_button, source.address, source.use_button, *self.known.stops()]
+        known += [repository.field, repository.list_button]
+        first = self.body.indexOf(self.here) < self.body.indexOf(self.known)
+        parts = [*here, *known] if first else [*known, *here]
+        for one, after in itertools.pairwise([self.updates_button, self.add_button, *parts]):
             self.setTabOrder(one, after)
-
-    def _connect_row(self, row: FileRow) -> None:
-        local = row.entry.local
-        row.load_wanted.connect(functools.partial(self._load, local))
-        row.cancel_wanted.connect(self._session.cancel_load)
-        row.chat_wanted.connect(self.chat_wanted)
-        row.remove_wanted.connect(functools.partial(self._remove, local.path))
-        row.folder_wanted.connect(functools.partial(self._open_folder, local.path.parent))
 
     def _load(self, local: LocalModel) -> None:
         self._session.load(of_local(local))
@@ -208,9 +188,21 @@ class ModelsPage(Page):
             self._say_error,
         )
 
+    @contextlib.asynccontextmanager
+    async def _hold_models(self) -> AsyncIterator[None]:
+        """Nobody uses the models folder: no model is loaded and nothing is fetched. Runs on the loop."""
+        await self._session.session.unload()
+        going = await self.fetching.downloads.rest()
+        try:
+            yield
+        finally:
+            await self.fetching.downloads.go_on(going)
+
     def _open(self, address: str) -> None:
         if not self._open_url(QUrl(address)):
-            self.notices.say("warn", _("The page could not be opened; it is {address}").format(address=address))
+            self.notices.say(
+                "warn", _("The page could not be opened; it is {address}").format(address=address)
+            )
 
     def _open_folder(self, folder: Path) -> None:
         if not self._open_url(QUrl.fromLocalFile(str(folder))):
@@ -224,13 +216,8 @@ class ModelsPage(Page):
             self._say_error,
         )
 
-    def _session_changed(self, state: SessionState) -> None:
-        for row in self.rows:
-            row.show_state(state)
-
     def _downloads_changed(self) -> None:
-        for card in self.cards:
-            card.show_downloads(self.fetching.downloads)
+        self.known.show_downloads(self.fetching.downloads)
         items = self.fetching.downloads.state.items
         self.fetching.section.set_chattable(
             frozenset(item.id for item in items if item.state == "done" and self._local_of(item) is not None)
@@ -240,7 +227,7 @@ class ModelsPage(Page):
         """The file that a download brought, where it can be run."""
         if self.listed is None or item.plan is None:
             return None
-        paths = {item.plan.folder / file.path for file in item.plan.files}
+        paths = {item.plan.folder / file.path for file in item.plan.files} | {item.plan.in_place}
         found = (entry.local for entry in self.listed.files if entry.refusal is None)
         return next((local for local in found if local.path in paths), None)
 
@@ -256,11 +243,20 @@ class ModelsPage(Page):
 
     def _show_item_folder(self, item: DownloadItem) -> None:
         if item.plan is not None:
-            self._open_folder(item.plan.folder)
+            place = item.plan.in_place
+            self._open_folder(place.parent if place is not None else item.plan.folder)
 
     def _connect_parts(self) -> None:
         self.drop.pick_wanted.connect(self.pick)
-        self._session.changed.connect(self._session_changed)
+        self._session.changed.connect(self.here.show_state)
+        self.here.load_wanted.connect(self._load)
+        self.here.cancel_wanted.connect(self._session.cancel_load)
+        self.here.chat_wanted.connect(self.chat_wanted)
+        self.here.remove_wanted.connect(self._remove)
+        self.here.folder_wanted.connect(self._open_folder)
+        self.known.get_wanted.connect(self.fetching.get)
+        self.known.show_wanted.connect(self.fetching.show_target)
+        self.known.link_wanted.connect(self._open)
         self.fetching.said.connect(self.notices.say)
         self.fetching.changed.connect(self._downloads_changed)
         self.fetching.chat_wanted.connect(self._chat_with)
@@ -280,7 +276,9 @@ class ModelsPage(Page):
         menu.addAction(_("A folder, used where it lies …"), functools.partial(self._bring_folder, copy=False))
         menu.addSeparator()
         menu.addAction(_("Copy files into the models folder …"), self._copy_files)
-        menu.addAction(_("Copy a folder into the models folder …"), functools.partial(self._bring_folder, copy=True))
+        menu.addAction(
+            _("Copy a folder into the models folder …"), functools.partial(self._bring_folder, copy=True)
+        )
         self.add_button.setMenu(menu)
         self.buttons.addWidget(self.updates_button)
         self.buttons.addWidget(self.add_button)
@@ -293,33 +291,6 @@ class ModelsPage(Page):
         self.disk.bring([Path(folder)] if folder else [], copy=copy)
 
     def _arrange(self) -> None:
-        self.here, here = _section()
-        here.addWidget(label(_("On this machine"), "subtitle"))
-        self._files = QVBoxLayout()
-        self._files.setSpacing(GAP + GAP // 2)
-        self._catalogue.setSpacing(GAP + GAP // 2)
-        here.addLayout(self._files)
-        here.addWidget(self.drop)
-        here.addWidget(self.disk.card)
-        self.known, known = _section()
-        known.addWidget(self.fetching.source)
-        known.addWidget(self.waiting)
-        known.addLayout(self._catalogue)
-        known.addWidget(self.fetching.repository)
         for widget in (self.notices, self.fetching.section, self.fetching.updates, self.here, self.known):
             self.body.addWidget(widget)
         self.body.addStretch(1)
-
-
-def _section() -> tuple[QWidget, QVBoxLayout]:
-    made = QWidget()
-    column = QVBoxLayout(made)
-    column.setContentsMargins(0, GAP, 0, 0)
-    column.setSpacing(GAP + GAP // 2)
-    return made, column
-
-
-def _discard(widgets: Sequence[QWidget]) -> None:
-    for widget in widgets:
-        widget.hide()
-        widget.deleteLater()

@@ -91,7 +91,9 @@ class RepositoryCard(Card):
         source = source_name(listing.source)
         if offers:
             text = ngettext(
-                "{repo} at {source} offers one variant:", "{repo} at {source} offers {count} variants:", len(offers)
+                "{repo} at {source} offers one variant:",
+                "{repo} at {source} offers {count} variants:",
+                len(offers),
             )
             self._say(text.format(repo=listing.repo, source=source, count=len(offers)), "muted")
         else:
@@ -108,11 +110,13 @@ class RepositoryCard(Card):
     def _row(self, row: int, repo: str, offer: Offer) -> None:
         target = f"{repo}:{offer.id}"
         size = format_bytes(offer.size) if offer.size is not None else _("size not known")
-        get = GetButton(_("Get"), _("Get {name}, {size}").format(name=target, size=size))
+        get = GetButton(_("Get"), _("Get {name}, {size}").format(name=target, size=size), short=True)
         get.get_wanted.connect(functools.partial(self.get_wanted.emit, target))
         get.show_wanted.connect(functools.partial(self.show_wanted.emit, target))
         self.buttons.append((target, get))
-        files = ngettext("{count} file", "{count} files", len(offer.all_files)).format(count=len(offer.all_files))
+        files = ngettext("{count} file", "{count} files", len(offer.all_files)).format(
+            count=len(offer.all_files)
+        )
         beside = [file.name for file in offer.beside if file.path.lower().endswith(".gguf")]
         if beside:
             files = _("{files}, with the vision part {name}").format(files=files, name=beside[0])
@@ -167,7 +171,9 @@ class RepositoryCard(Card):
         said.addWidget(self.said, 1)
         said.addWidget(self.token_button)
         self.said.setText(
-            _("Any repository of the hub with GGUF or safetensors files: its name, or the address of its page.")
+            _(
+                "Any repository of the hub with GGUF or safetensors files: its name, or the address of its page."
+            )
         )
         self.token_button.hide()
         column = QVBoxLayout()

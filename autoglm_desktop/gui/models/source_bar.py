@@ -114,11 +114,15 @@ class SourceBar(QWidget):
                 "they hold the very same file."
             )
         if source == "hf-mirror":
-            return _("hf-mirror.com is run by volunteers. A token is sent there only if you enter one for it.")
+            return _(
+                "hf-mirror.com is run by volunteers. A token is sent there only if you enter one for it."
+            )
         if source in SOURCES:
             return _("Only {source} is asked.").format(source=source_name(source))
         if is_address(source):
-            return _("Only {source} is asked. It must speak like Hugging Face or ModelScope.").format(source=source)
+            return _("Only {source} is asked. It must speak like Hugging Face or ModelScope.").format(
+                source=source
+            )
         return _("Files are copied from this folder and checked; nothing is asked over the network.")
 
     def _arrange(self, title: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ...core.errors import Reason
 from ...core.rungs import RungPlan
 from ...core.units import format_bytes
-from ...i18n import N_, _, sentences
+from ...i18n import _, sentences
+from ...store.local_models import NOT_RUN_YET
 from ...texts import ladder as ladder_texts
 from ...texts import reasons
 from ...texts.next_steps import HUBS
@@ -15,16 +16,21 @@ from ...usecases.model_list import CatalogueEntry, FileEntry, VariantEntry
 VERDICT_MARKS = {"runs_well": "ok", "runs": "ok", "slow": "warn", "cannot": "fail"}
 
 
+def not_yet(entry: FileEntry) -> bool:
+    """Whether nothing is wrong with it, but this version has no engine for it."""
+    return entry.refusal is not None and entry.refusal.code == NOT_RUN_YET
+
+
 def file_mark(entry: FileEntry) -> str:
     if entry.refusal is not None:
-        return "fail"
+        return "unknown" if not_yet(entry) else "fail"
     return VERDICT_MARKS[entry.plan.verdict] if entry.plan is not None else "unknown"
 
 
 def file_mark_name(entry: FileEntry) -> str:
     """The word for the mark."""
     if entry.refusal is not None:
-        return _("cannot be used")
+        return _("not run yet") if not_yet(entry) else _("cannot be used")
     return ladder_texts.verdict_text(entry.plan) if entry.plan is not None else _("not known")
 
 
@@ -39,6 +45,8 @@ def file_facts(entry: FileEntry) -> str:
 
 def file_verdict(entry: FileEntry) -> str:
     """Whether and how it runs here, or why it is refused."""
+    if not_yet(entry):
+        return _("It is complete. This version runs GGUF files only.")
     if entry.refusal is not None:
         return _("This file cannot be used: {why}.").format(why=reasons.text(entry.refusal))
     if entry.plan is None:
@@ -155,18 +163,3 @@ def size_tip(entry: CatalogueEntry, variant: VariantEntry) -> str:
 def notes(entry: CatalogueEntry) -> list[str]:
     """What should be read before a download."""
     return [reasons.text(Reason.of(code)) for code in entry.model.notes]
-
-
-PLACES = {
-    "huggingface": N_("Hugging Face cache"),
-    "modelscope": N_("ModelScope cache"),
-    "lmstudio": "LM Studio",
-    "jan": "Jan",
-    "ollama": "Ollama",
-}
-"""Folders of others, whose files are used where they lie."""
-
-
-def place_name(place: str) -> str:
-    """Whose folder a file lies in."""
-    return _(PLACES[place]) if place in PLACES else place

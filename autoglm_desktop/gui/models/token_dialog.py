@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QWidget
 
 from ...core.downloads import AUTO
 from ...core.errors import AppError
-from ...i18n import _
+from ...i18n import N_, _
 from ...texts import errors
 from ..theme import GAP
 from ..widgets.buttons import button
@@ -24,6 +24,11 @@ TOKEN_PAGES = {
     "hf-mirror": "https://huggingface.co/settings/tokens",
     "modelscope": "https://modelscope.cn/my/myaccesstoken",
 }
+
+WHAT_FOR = N_(
+    "Most models need none. Some are given only to those who sign in and accept a licence: then a token of your "
+    "account says who you are. It is sent to this source alone."
+)
 
 
 def key_name(source: str) -> str:
@@ -70,10 +75,7 @@ class TokenDialog(Ask):
         error: AppError | None = None,
         parent: QWidget | None = None,
     ) -> None:
-        text = errors.text(error) if error is not None else _(
-            "Most models need none. Some are given only to those who sign in and accept a licence: then a token of your "
-            "account says who you are. It is sent to this source alone."
-        )  # fmt: skip
+        text = errors.text(error) if error is not None else _(WHAT_FOR)
         super().__init__(_("Access token"), text, _("Keep token"), parent=parent)
         named = key_name("huggingface" if source == AUTO else source)
         self._open_url = open_url

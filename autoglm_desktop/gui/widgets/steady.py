@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject
+from PySide6.QtGui import QMoveEvent
 from PySide6.QtWidgets import QScrollArea, QWidget
 
 
 class Steady(QObject):
-    """Watches ``part`` of what ``area`` scrolls: where its top is scrolled away, its changes of height are
-    scrolled too, so that nothing moves under the mouse."""
+    """Watches ``parts`` of what ``area`` scrolls, which stand one below the other. Where the first of them is moved
+    although its top is scrolled away, the page is scrolled by as much: nothing moves under the mouse."""
 
-    def __init__(self, area: QScrollArea, part: QWidget) -> None:
+    def __init__(self, area: QScrollArea, *parts: QWidget) -> None:
         super().__init__(area)
-        self._area, self._part = area, part
-        self._height = 0
-        part.installEventFilter(self)
+        self._area, self._parts = area, parts
+        for part in parts:
+            part.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self._part and event.type() in (QEvent.Type.Resize, QEvent.Type.Hide):
-            self._changed(self._part.height() if event.type() == QEvent.Type.Resize else 0)
+        if isinstance(event, QMoveEvent) and watched is min(self._parts, key=lambda part: part.y()):
+            by, bar = event.pos().y() - event.oldPos().y(), self._area.verticalScrollBar()
+            if by and bar.value() > event.oldPos().y():
+                bar.setMaximum(max(bar.maximum(), bar.value() + by))
+                bar.setValue(bar.value() + by)
         return super().eventFilter(watched, event)
-
-    def _changed(self, height: int) -> None:
-        by, self._height = height - self._height, height
-        bar, inner = self._area.verticalScrollBar(), self._area.widget()
-        if by == 0 or inner is None or bar.value() <= self._part.mapTo(inner, self._part.rect().topLeft()).y():
-            return
-        bar.setMaximum(max(bar.maximum(), bar.value() + by))
-        bar.setValue(bar.value() + by)

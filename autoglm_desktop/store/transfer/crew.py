@@ -38,6 +38,7 @@ class Crew:
         self.blocks, self.part, self.limits = blocks, part, limits
         self.delivered: dict[str, int] = {}
         self.received_bytes = 0
+        self.ending = False
         self._wanted, self._places, self._report, self._restarts = wanted, list(places), report, restarts
         self._lanes: list[Lane] = []
         self._whole: dict[str, Lane] = {}
@@ -58,6 +59,7 @@ class Crew:
                 for task in done:
                     self._ended(task, tasks)
         finally:
+            self.ending = True
             self._stop_checking.set()
             everything = [*tasks, *helpers]
             for task in everything:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
+from ...core.errors import Reason
 from .place import Place, Reply, TransferError, TryAgain
 
 if TYPE_CHECKING:
@@ -97,9 +98,10 @@ class Lane:
                 self.crew.give_back(self)
 
     async def _wait(self, error: TryAgain, failures: int) -> None:
-        """Not where a good piece came: a line that breaks often is asked again at once."""
+        """Not where a good piece came: a line that breaks often is asked again at once. A slow one leaves its block
+        to its siblings."""
         limits = self.crew.limits
-        if error.after is None and self._in_request >= ENOUGH_BYTES:
+        if error.after is None and self._in_request >= ENOUGH_BYTES and not self._replaced:
             return
         grown = min(limits.max_backoff_s, limits.backoff_s * 2 ** (failures - 1))
         pause = grown * random.uniform(0.7, 1.3)
@@ -122,9 +124,9 @@ class Lane:
         try:
             await self._request
         except asyncio.CancelledError:
-            if not self._replaced:
+            if not self._replaced or self.crew.ending:
                 raise
-            log.info("%s: a slow connection is replaced", self.place.name)
+            raise TryAgain(Reason.of("connection_slow")) from None
         finally:
             if not self._request.done():
                 self._request.cancel()

@@ -1,0 +1,136 @@
+"""The two lists of the Models page: what is on this machine, and what the catalogue knows."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from ...i18n import _
+from ...usecases.model_list import CatalogueEntry, FileEntry
+from ...usecases.session import SessionState
+from ..downloads_model import DownloadsModel
+from ..theme import GAP
+from ..widgets.labels import label
+from .catalogue_card import CatalogueCard
+from .drop import DropArea
+from .file_row import FileRow
+
+
+class FileSection(QWidget):
+    """Files and where to drop more. ``load_wanted(LocalModel)``, ``remove_wanted(Path)``, ``folder_wanted(Path)``;
+    ``cancel_wanted``, ``chat_wanted``: of the one that is being loaded, or is."""
+
+    load_wanted = Signal(object)
+    cancel_wanted = Signal()
+    chat_wanted = Signal()
+    remove_wanted = Signal(object)
+    folder_wanted = Signal(object)
+
+    def __init__(self, below: QWidget, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.rows: list[FileRow] = []
+        self.drop = DropArea()
+        self._column = QVBoxLayout()
+        self._column.setSpacing(GAP + GAP // 2)
+        column = _section(self)
+        column.addWidget(label(_("On this machine"), "subtitle"))
+        column.addLayout(self._column)
+        column.addWidget(self.drop)
+        column.addWidget(below)
+
+    def show_files(self, files: Sequence[FileEntry], state: SessionState) -> None:
+        _discard(self.rows)
+        self.drop.set_empty(not files)
+        self.rows = [FileRow(entry) for entry in files]
+        for row in self.rows:
+            self._connect(row)
+            row.show_state(state)
+            self._column.addWidget(row)
+
+    def show_state(self, state: SessionState) -> None:
+        """What the session does."""
+        for row in self.rows:
+            row.show_state(state)
+
+    def stops(self) -> list[QWidget]:
+        """What the Tab key goes through."""
+        return [
+            *(made for row in self.rows for made in (*row.buttons, row.stop_button)),
+            self.drop.pick_button,
+        ]
+
+    def _connect(self, row: FileRow) -> None:
+        local = row.entry.local
+        folder = local.path if local.is_folder else local.path.parent
+        row.load_wanted.connect(functools.partial(self.load_wanted.emit, local))
+        row.cancel_wanted.connect(self.cancel_wanted)
+        row.chat_wanted.connect(self.chat_wanted)
+        row.remove_wanted.connect(functools.partial(self.remove_wanted.emit, local.path))
+        row.folder_wanted.connect(functools.partial(self.folder_wanted.emit, folder))
+
+
+class CatalogueSection(QWidget):
+    """Cards of the catalogue between what stands above and below. Signals as those of the cards."""
+
+    get_wanted = Signal(str)
+    show_wanted = Signal(str)
+    link_wanted = Signal(str)
+
+    def __init__(self, above: QWidget, below: QWidget, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.cards: list[CatalogueCard] = []
+        self._opened: dict[str, bool] = {}
+        self.waiting = label(_("Reading the list of models …"), "muted")
+        self._column = QVBoxLayout()
+        self._column.setSpacing(GAP + GAP // 2)
+        column = _section(self)
+        column.addWidget(above)
+        column.addWidget(self.waiting)
+        column.addLayout(self._column)
+        column.addWidget(below)
+
+    def show_catalogue(self, entries: Sequence[CatalogueEntry], *, first_start: bool) -> None:
+        """``first_start``: the first model stands out, as there is none yet. Cards stay as far open as they were."""
+        self._opened.update({card.entry.model.id: card.opened for card in self.cards})
+        self.waiting.hide()
+        _discard(self.cards)
+        self.cards = [
+            CatalogueCard(entry, self._opened.get(entry.model.id, number == 0))
+            for number, entry in enumerate(entries)
+        ]
+        if first_start and self.cards:
+            self.cards[0].stand_out()
+        for card in self.cards:
+            card.link_wanted.connect(self.link_wanted)
+            card.get_wanted.connect(self.get_wanted)
+            card.show_wanted.connect(self.show_wanted)
+            self._column.addWidget(card)
+
+    def show_downloads(self, downloads: DownloadsModel) -> None:
+        """Say on the buttons what is under way."""
+        for card in self.cards:
+            card.show_downloads(downloads)
+
+    def stops(self) -> list[QWidget]:
+        """What the Tab key goes through."""
+        found: list[QWidget] = []
+        for card in self.cards:
+            found += [made for made in (card.get_button, card.toggle) if made is not None]
+            found += [made for _target, made in card.buttons if made is not card.get_button]
+        return found
+
+
+def _section(widget: QWidget) -> QVBoxLayout:
+    column = QVBoxLayout(widget)
+    column.setContentsMargins(0, GAP, 0, 0)
+    column.setSpacing(GAP + GAP // 2)
+    return column
+
+
+def _discard(widgets: Iterable[QWidget]) -> None:
+    for widget in widgets:
+        widget.hide()
+        widget.deleteLater()

@@ -1,0 +1,197 @@
+"""Deleting models: first what would go, then doing it. Files of other programs and files added by path stay."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ..core import gguf_names
+from ..core.errors import AppError
+from ..store import file_work, manifest, safetensors
+from ..store.library import Library, LocalModel
+from ..store.model_walk import models_below
+from ..store.transfer.values import journal_of, lock_of, part_of
+from .disk_targets import OnDisk, locate, own
+from .services import Services
+
+log = logging.getLogger(__name__)
+
+SMALL = (".json", ".txt", ".model", ".jinja", ".md")
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What ``remove`` will do: ``files`` are deleted (unfinished ones, too) and ``freed_bytes`` are free then;
+    ``forgotten`` are only taken from the list, as they were added by path. ``models``: what was named."""
+
+    target: str
+    files: tuple[Path, ...]
+    freed_bytes: int
+    forgotten: tuple[Path, ...] = ()
+    models: tuple[LocalModel, ...] = ()
+
+
+async def removal(services: Services, target: str | Path) -> Removal:
+    """What would go. Raises TargetError, found_elsewhere among them: another program's files are never deleted."""
+    return await asyncio.to_thread(_removal, services.library, str(target))
+
+
+async def remove(services: Services, found: Removal) -> Removal:
+    """Delete it. A model that is loaded must be unloaded before; a download that runs in another instance must be
+    paused. Raises AppError (file_in_use, file_not_removed, download_running, state_unwritable)."""
+    await asyncio.to_thread(_remove, services.library, found)
+    return found
+
+
+def _removal(library: Library, target: str) -> Removal:
+    found = locate(library, target)
+    mine = own(found)
+    forgotten = tuple(local.path for local in mine if not library.is_own(local.path))
+    files: dict[Path, None] = {}
+    for local in mine:
+        if library.is_own(local.path):
+            files.update(dict.fromkeys(_files_of(local)))
+    for item in found.unfinished:
+        files.update(dict.fromkeys(_leftovers(item.target)))
+    for folder in found.folders:
+        known = manifest.read(folder)
+        if library.is_own(folder) and known is not None:
+            files.update(dict.fromkeys(folder / entry.path for entry in known.files))
+    files.update(dict.fromkeys(_beside(library, list(files))))
+    there = tuple(path for path in files if path.is_file())
+    return Removal(target, there, sum(map(_freed, there)), forgotten, mine)
+
+
+def _files_of(local: LocalModel) -> list[Path]:
+    if local.path.is_dir():
+        return _folder_files(local.path)
+    name = gguf_names.parse(local.path.name)
+    parts = [
+        path
+        for path in local.path.parent.glob("*")
+        if path.name.lower().endswith(".gguf") and gguf_names.parse(path.name).stem == name.stem
+    ]
+    return [path for part in (parts or [local.path]) for path in (part, *_leftovers(part))]
+
+
+def _folder_files(folder: Path) -> list[Path]:
+    """Weights and their index; the small files, too, unless GGUF files share the folder."""
+    shared = any(path.name.lower().endswith(".gguf") for path in folder.iterdir())
+    found = []
+    for path in folder.iterdir():
+        weights = path.name.lower().endswith(safetensors.SUFFIX) or path.name == safetensors.INDEX
+        if weights or (not shared and path.suffix.lower() in SMALL and path.name != manifest.NAME):
+            found += [path, *_leftovers(path)]
+    return found
+
+
+def _leftovers(path: Path) -> list[Path]:
+    return [part_of(path), journal_of(path), lock_of(path)]
+
+
+def _beside(library: Library, going: list[Path]) -> list[Path]:
+    """Projectors of folders where no model is left that could need them, and the manifest's other files there."""
+    found: list[Path] = []
+    gone = set(going)
+    for folder in {path.parent for path in going}:
+        staying = [path for path in models_below(folder, depth=0) if path not in gone]
+        parts = [path.with_name(path.name.removesuffix(".part")) for path in folder.glob("*.gguf.part")]
+        waiting = [path for path in parts if part_of(path) not in gone]
+        models = [path for path in (*staying, *waiting) if not gguf_names.parse(path.name).projector]
+        models = [path for path in models if path.is_dir() or not _is_projector(library, path)]
+        if models or any(path.is_dir() for path in staying):
+            continue
+        found += [*staying, *(item for path in waiting for item in _leftovers(path))]
+        known = manifest.read(folder)
+        found += [folder / entry.path for entry in known.files if "/" not in entry.path] if known else []
+    return found
+
+
+def _is_projector(library: Library, path: Path) -> bool:
+    with contextlib.suppress(AppError):
+        return library.at(path).is_projector
+    return False
+
+
+def _freed(path: Path) -> int:
+    """Bytes that deleting it frees: none where it has another name."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0
+    return file_work.allocated(status) if status.st_nlink <= 1 else 0
+
+
+def _remove(library: Library, found: Removal) -> None:
+    for path in found.forgotten:
+        library.forget(path)
+    parts = [path for path in found.files if path.name.endswith(".part")]
+    with contextlib.ExitStack() as held:
+        for part in parts:
+            _hold(held, part)
+        for path in found.files:
+            if not path.name.endswith(".part.lock"):
+                _delete(path)
+    for path in {path for path in found.files if path.name.endswith(".part.lock")} | set(map(_lock, parts)):
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+    _forget_entries(library, found.files)
+    _empty_folders(library.models, {path.parent for path in found.files})
+
+
+def _hold(held: contextlib.ExitStack, part: Path) -> None:
+    """Nobody downloads it meanwhile. Raises AppError(download_running)."""
+    try:
+        held.enter_context(FileLock(str(_lock(part)), timeout=0))
+    except Timeout as error:
+        target = part.with_name(part.name.removesuffix(".part"))
+        raise AppError("download_running", path=str(target)) from error
+    except OSError as error:
+        raise AppError("file_not_removed", path=str(part), detail=error.strerror or str(error)) from error
+
+
+def _lock(part: Path) -> Path:
+    return lock_of(part.with_name(part.name.removesuffix(".part")))
+
+
+def _delete(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except PermissionError as error:
+        raise AppError("file_in_use_or_forbidden", path=str(path), detail=error.strerror or "") from error
+    except OSError as error:
+        raise AppError("file_not_removed", path=str(path), detail=error.strerror or str(error)) from error
+
+
+def _forget_entries(library: Library, files: Iterable[Path]) -> None:
+    gone: dict[Path, list[str]] = {}
+    for path in files:
+        known = library.manifest_of(path)
+        if known is not None:
+            gone.setdefault(known[0], []).append(path.relative_to(known[0]).as_posix())
+    for folder, paths in gone.items():
+        manifest.forget(folder, paths)
+
+
+def _empty_folders(top: Path, folders: Iterable[Path]) -> None:
+    """Remove folders that hold nothing any more (a manifest's lock does not count), up to ``top``."""
+    for start in folders:
+        folder = start
+        while folder != top and folder.is_relative_to(top):
+            with contextlib.suppress(OSError):
+                if [path.name for path in folder.iterdir()] == [manifest.LOCK_NAME]:
+                    (folder / manifest.LOCK_NAME).unlink()
+            try:
+                folder.rmdir()
+            except OSError:
+                break
+            folder = folder.parent
+
+
+__all__ = ["OnDisk", "Removal", "removal", "remove"]
