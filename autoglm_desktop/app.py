@@ -64,8 +64,10 @@ class Application:
             return
         from .gui.bridge import Bridge
         from .gui.contents import Contents
+        from .gui.downloads_model import DownloadsModel
         from .gui.session_model import SessionModel
         from .store.conversations import Conversations
+        from .usecases.downloads import Downloads
         from .usecases.plan import prepare
         from .usecases.session import Session
 
@@ -74,14 +76,22 @@ class Application:
         bridge.crashed.connect(self.crashed)
         session = Session(services, prepare)
         conversations = Conversations(services.home / "conversations.sqlite3")
-        contents = Contents(bridge, services, SessionModel(bridge, session), conversations)
+        downloads = Downloads(services)
+        contents = Contents(
+            bridge, services, SessionModel(bridge, session), conversations, DownloadsModel(bridge, downloads)
+        )
 
         async def finish() -> None:
-            """The engine first: an answer that is cut off is saved before its file closes."""
+            """Downloads pause, and the next start offers to go on. The engine before the chat: an answer that is cut
+            off is saved before its file closes."""
             try:
-                await session.close()
+                await downloads.close()
+                await services.web.close()
             finally:
-                await contents.chat.finish()
+                try:
+                    await session.close()
+                finally:
+                    await contents.chat.finish()
 
         self._end = lambda: bridge.close(finish)
         self.window.fill(contents)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from ..core.downloads import DONE, FAILED, RUNNING, WAITING, DownloadItem, DownloadsState
 from ..i18n import _, ngettext
+from ..texts.downloads import time_left
 from . import theme
 from .downloads_model import UNDER_WAY, DownloadsModel
 from .models import download_texts as texts
@@ -69,15 +70,15 @@ class DownloadHint(QPushButton):
         first = (running or active)[0]
         word, _tone = texts.state_word(first)
         left = first.progress.time_left_s if first.progress is not None and running else None
-        share = texts.percent(first)
-        more = len(active) - 1
-        detail = texts.time_left(left) if left is not None else ""
+        share, more = texts.percent(first), len(active) - 1
+        detail = time_left(left) if left is not None else ""
+        colour = "warn" if first.state == WAITING else "accent"
+        self._say(f"{word} {share}".strip(), detail, texts.fraction(first) or 0.0, colour)
+        name = texts.full_name(first)
         if more:
             rest = ngettext("{count} more waits", "{count} more wait", more).format(count=more)
-            detail = f"{detail} · {rest}" if detail else rest
-        colour = "warn" if first.state == WAITING else "accent"
-        self._say(f"{word} · {share}" if share else word, detail, texts.fraction(first) or 0.0, colour)
-        self.setToolTip(tip(texts.full_name(first)))
+            name = f"{name} · {rest}"
+        self.setToolTip(tip(name))
 
     def _show_over(self) -> None:
         if FAILED in self._over.values():
@@ -108,7 +109,7 @@ class DownloadHint(QPushButton):
             painter.setBrush(theme.colour("raised"))
             painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), GAP, GAP)
         line = self.fontMetrics().height()
-        inner = QRectF(self.rect()).adjusted(GAP + 4, GAP, -GAP - 4, -GAP)
+        inner = QRectF(self.rect()).adjusted(GAP, GAP, -GAP, -GAP)
         self._line(painter, inner.adjusted(0, 0, 0, line - inner.height()), self._text, "text")
         self._line(
             painter, inner.adjusted(0, line + 1, 0, 2 * line + 1 - inner.height()), self._detail, "muted"

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Protocol
 
 from PySide6.QtCore import QObject, Signal
 
-from ..core.downloads import QUEUED, RUNNING, WAITING, DownloadItem, DownloadsState, PullRequest
+from ..core.downloads import (
+    FAILED,
+    PAUSED,
+    QUEUED,
+    RUNNING,
+    WAITING,
+    DownloadItem,
+    DownloadsState,
+    PullRequest,
+)
 from .bridge import Bridge, Job
 
 UNDER_WAY = (RUNNING, WAITING, QUEUED)
@@ -53,8 +62,21 @@ class DownloadsModel(QObject):
             self._watch = self._bridge.stream(self._queue.watch, self._show, on_error=self.failed.emit)
 
     def add(self, target: str, source: str) -> None:
-        """Put ``MODEL:VARIANT`` or ``owner/repo:VARIANT`` into the queue."""
-        self._ask(lambda: self._queue.add(PullRequest(target, source)))
+        """Put ``MODEL:VARIANT`` or ``owner/repo:VARIANT`` into the queue. The same that rests with another source
+        goes from the list: the new one goes on with what has arrived of it."""
+        request = PullRequest(target, source)
+        resting = [
+            item.id
+            for item in self.state.items
+            if item.state in (PAUSED, FAILED) and item.request.target == target and item.request != request
+        ]
+
+        async def work() -> None:
+            await self._queue.add(request)
+            for item_id in resting:
+                await self._queue.dismiss(item_id)
+
+        self._ask(work)
 
     def pause(self, item_id: str) -> None:
         self._ask(lambda: self._queue.pause(item_id))
@@ -90,7 +112,7 @@ class DownloadsModel(QObject):
         found = [item for item in self.state.items if item.request.target.casefold() == wanted]
         return next((item for item in found if item.state != "done"), found[-1] if found else None)
 
-    def _ask(self, work: Callable[[], Any]) -> None:
+    def _ask(self, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
         async def run(_report: Callable[[object], None]) -> None:
             await work()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -62,7 +63,8 @@ def copy(source: Path, target: Path, stop: threading.Event, told: Told, *, spars
     except OSError as error:
         raise unwritable(target, error) from error
     finally:
-        fresh.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
     return wanted
 
 

@@ -17,7 +17,7 @@ from ..core.errors import TargetError
 from ..core.subject import Installed, ProjectorWeights
 from . import gguf, local_models, manifest, safetensors
 from .added import AddedPaths
-from .elsewhere import Elsewhere
+from .elsewhere import Elsewhere, FoundModel
 from .local_models import LocalModel, placed, with_projector
 from .model_walk import file_key, models_below
 from .transfer import journal
@@ -68,16 +68,14 @@ class Library:
         Raises TargetError.
         """
         path = path.absolute()
-        if path.is_dir():
-            return self._placed(self._folder(path))
-        local = local_models.of_gguf(path, gguf.read_header(path), self.catalog)
         known = self.elsewhere.at(path) if self.elsewhere is not None else None
-        if known is not None and known.projector is not None and local.projector is None:
-            return placed(self._projected(local, known.projector), self.catalog, place=known.place)
-        others = [self._look(other) for other in models_below(path.parent, depth=0) if other != path]
-        return with_projector(
-            self._placed(local), [other for other in others if other is not None and other.is_projector]
-        )
+        if path.is_dir():
+            local = self._placed(self._folder(path, known.repo if known is not None else None))
+        else:
+            local = self._placed(local_models.of_gguf(path, gguf.read_header(path), self.catalog))
+            others = [self._look(other) for other in models_below(path.parent, depth=0) if other != path]
+            local = with_projector(local, [other for other in others if other and other.is_projector])
+        return local if known is None else self._of_other(local, known)
 
     def installed(self, model: Model) -> Installed:
         """What of a catalogue model is here and whole."""
@@ -128,29 +126,30 @@ class Library:
         found: dict[Path, LocalModel] = {}
         keys: set[object] = set()
         for path in self._paths():
-            self._take(found, keys, path, self._look(path), {})
+            local = self._look(path)
+            self._take(found, keys, path, None if local is None else self._placed(local))
         for other in self.elsewhere.models() if self.elsewhere is not None else ():
-            local = self._look(other.path)
-            values = {"place": other.place, "repo": other.repo, "name": other.name}
-            if local is not None and other.projector is not None:
-                local = self._projected(local, other.projector)
+            local = self._look(other.path, other.repo)
+            if local is not None and local.is_folder and local.model is None:
+                continue  # the hubs' caches hold all kinds of things
+            if other.projector is not None:
                 keys.add(file_key(other.projector))
-            self._take(found, keys, other.path, local, {key: value for key, value in values.items() if value})
+            self._take(found, keys, other.path, None if local is None else self._of_other(local, other))
         return list(found.values())
 
-    def _take(
-        self,
-        found: dict[Path, LocalModel],
-        keys: set[object],
-        path: Path,
-        local: LocalModel | None,
-        values: dict[str, object],
-    ) -> None:
+    @staticmethod
+    def _take(found: dict[Path, LocalModel], keys: set[object], path: Path, local: LocalModel | None) -> None:
         key = _key(path) or path
-        if local is None or path in found or key in keys:
-            return
-        keys.add(key)
-        found[path] = placed(local, self.catalog, **values) if values else self._placed(local)
+        if local is not None and path not in found and key not in keys:
+            keys.add(key)
+            found[path] = local
+
+    def _of_other(self, local: LocalModel, other: FoundModel) -> LocalModel:
+        """As another program has it."""
+        if other.projector is not None and local.projector is None:
+            local = self._projected(local, other.projector)
+        name, repo = other.name or local.name, other.repo or local.repo
+        return placed(local, self.catalog, place=other.place, repo=repo, name=name)
 
     def _placed(self, local: LocalModel) -> LocalModel:
         """With the repository: by the manifest, else by where it lies in the models folder."""
@@ -180,13 +179,16 @@ class Library:
             if path.exists() and not self.is_own(path):
                 yield path
 
-    def _look(self, path: Path) -> LocalModel | None:
+    def _look(self, path: Path, repo: str | None = None) -> LocalModel | None:
         """A model's entry; a damaged one is listed with the reason, one that vanished or is being fetched is not."""
         try:
             status = path.stat()
             if path.is_dir():
-                return self._folder_or_none(path)
+                return self._folder(path, repo)
         except OSError:
+            return None
+        except TargetError as error:
+            log.info("not listed: %s", error)
             return None
         key = (str(path), (status.st_size, status.st_mtime_ns))
         if key not in self._seen:
@@ -196,15 +198,11 @@ class Library:
                 self._seen[key] = local_models.of_failure(path, status.st_size, error)
         return self._seen[key]
 
-    def _folder_or_none(self, path: Path) -> LocalModel | None:
-        try:
-            return self._folder(path)
-        except TargetError as error:
-            log.info("not listed: %s", error)
-            return None
+    def _folder(self, path: Path, repo: str | None = None) -> LocalModel:
+        """A safetensors folder; the repository's name tells what it is.
 
-    def _folder(self, path: Path) -> LocalModel:
-        """A safetensors folder. Raises TargetError (folder_without_config, folder_unfinished, file_unreadable)."""
+        Raises TargetError (folder_without_config, folder_unfinished, file_unreadable).
+        """
         try:
             folder = safetensors.model_folder(path)
         except OSError as error:
@@ -213,9 +211,11 @@ class Library:
             raise TargetError("folder_without_config", path=str(path))
         if folder.unfinished:
             raise TargetError("folder_unfinished", path=str(path))
-        key = (str(path), folder.stamp)
+        known = self.manifest_of(path) if repo is None else None
+        repo = repo or (known[1].repo if known is not None else None)
+        key = (f"{path}\n{repo}", folder.stamp)
         if key not in self._seen:
-            self._seen[key] = local_models.of_folder(folder, self.catalog)
+            self._seen[key] = local_models.of_folder(folder, self.catalog, repo)
         return self._seen[key]
 
 

@@ -36,7 +36,10 @@ TABLE: dict[str, str] = {
     "no_demo_yet": N_("This version has no demo model yet; name a GGUF file or a model."),
     "import_needs_a_file": N_("{path} is a folder; name the GGUF file in it."),
     "variant_unknown": N_("{model} has no variant {variant}. There are: {known}."),
-    "model_not_installed": N_("{model} is not on this machine yet; put its GGUF file into {folder}."),
+    "model_not_installed": N_(
+        "{model} is not on this machine yet: get it with autoglm-desktop pull {model}, or put its GGUF file into "
+        "{folder}."
+    ),
     "empty_prompt": N_("There is nothing to answer: the prompt is empty."),
     "no_vision_yet": N_("This version answers text only; it cannot look at {path} yet."),
     "no_model_loaded": N_("No model is loaded."),
@@ -119,7 +122,8 @@ TABLE: dict[str, str] = {
     "download_other_instance": N_("Another window of this program fetches it just now."),
     "several_variants": N_("{target} has several variants; name one: {target}:VARIANT. There are: {known}."),
     "variant_needed": N_(
-        "Nothing of {model} runs well enough here to be recommended; name a variant: {model}:VARIANT. There are: {known}."
+        "Nothing of {model} runs well enough here to be recommended; name a variant: {model}:VARIANT. "
+        "There are: {known}."
     ),
     "no_public_copy": N_(
         "No public copy of {model} {variant} is known; put its file into the models folder."
@@ -129,6 +133,7 @@ TABLE: dict[str, str] = {
     "nothing_to_run": N_(
         "{repo} at {source} holds no model file that this program can fetch (GGUF or safetensors)."
     ),
+    "disk_full_transfer": N_("The disk with {path} is full; make room and go on: what has arrived is kept."),
     "download_no_size": N_("{source} does not say how large {name} is; it cannot be fetched from there."),
     "file_too_large_here": N_(
         "The file system of {path} cannot hold a file this large (FAT32 ends at 4 GiB); choose another folder."
@@ -136,7 +141,8 @@ TABLE: dict[str, str] = {
     "file_in_use": N_("{path} is in use and could not be replaced; unload the model and try again."),
     # models on disk
     "disk_is_full": N_("The disk of {path} is full; make room and try again. Nothing was lost."),
-    "folder_unfinished": N_("The model in {path} is not downloaded completely yet."),
+    "folder_unfinished": N_("{path} is not downloaded completely yet."),
+    "not_in_list": N_("{path} lies outside the folder for models and is not in the list; delete it by hand."),
     "json_damaged": N_("{path} is damaged ({detail}); get it again."),
     "safetensors_damaged": N_("{path} is damaged ({detail}); get it again."),
     "nothing_to_import": N_(

@@ -105,12 +105,19 @@ def _models(library: Library, path: Path) -> tuple[LocalModel, ...]:
 def _destination(library: Library, local: LocalModel) -> Path:
     """As a download would put it; without a manifest in a folder of the model's own."""
     known = library.manifest_of(local.path)
-    if known is not None and known[1].repo is not None and check_path(known[1].repo) is None:
-        inside = local.path.relative_to(known[0])
-        return library.models.joinpath(*known[1].repo.split("/")) / inside
+    folder = _repo_folder(library, known[1]) if known is not None else None
+    if known is not None and folder is not None:
+        return folder / local.path.relative_to(known[0])
     if local.path.is_dir():
         return library.models / local.path.name
     return library.models / local.path.stem / local.path.name
+
+
+def _repo_folder(library: Library, told: Manifest) -> Path | None:
+    """Where a download of it would lie; None where the manifest names no repository, or one that would lead out."""
+    owner, _, name = (told.repo or "").partition("/")
+    safe = owner and name and "/" not in name and check_path(f"{owner}/{name}") is None
+    return library.models / owner / name if safe else None
 
 
 def _copies(library: Library, local: LocalModel) -> list[_Copy]:
@@ -164,7 +171,7 @@ def _remember_hashes(library: Library, copies: list[_Copy], digests: Mapping[Pat
         known = library.manifest_of(item.source)
         told = known[1] if known is not None else Manifest()
         entry = told.file(item.source.relative_to(known[0]).as_posix()) if known is not None else None
-        folder = library.models.joinpath(*told.repo.split("/")) if told.repo else item.target.parent
+        folder = _repo_folder(library, told) or item.target.parent
         digest = digests[item.target]
         if entry is None and digest is not None:
             size = file_work.size_of(item.target)

@@ -98,8 +98,8 @@ def _items(source: Path, folder: Path) -> list[_Item]:
     def failed(error: OSError) -> None:
         raise AppError("file_unreadable", path=str(error.filename), detail=error.strerror or "") from error
 
-    found = []
-    for place, folders, names in os.walk(source, onerror=failed):
+    found: list[_Item] = []
+    for place, folders, names in os.walk(source, onerror=failed) if source.is_dir() else ():
         folders[:] = [name for name in folders if Path(place, name) != folder]
         for name in names:
             path = Path(place, name)

@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..core import gguf_names
-from ..core.errors import AppError
+from ..core.errors import AppError, TargetError
 from ..store import file_work, manifest, safetensors
 from ..store.library import Library, LocalModel
 from ..store.model_walk import models_below
@@ -38,7 +38,8 @@ class Removal:
 
 
 async def removal(services: Services, target: str | Path) -> Removal:
-    """What would go. Raises TargetError, found_elsewhere among them: another program's files are never deleted."""
+    """What would go. Raises TargetError: found_elsewhere (another program's files are never deleted),
+    not_in_list (a file outside that was never added), and for what is not there."""
     return await asyncio.to_thread(_removal, services.library, str(target))
 
 
@@ -52,7 +53,7 @@ async def remove(services: Services, found: Removal) -> Removal:
 def _removal(library: Library, target: str) -> Removal:
     found = locate(library, target)
     mine = own(found)
-    forgotten = tuple(local.path for local in mine if not library.is_own(local.path))
+    forgotten = tuple(local.path for local in mine if library.is_added(local.path))
     files: dict[Path, None] = {}
     for local in mine:
         if library.is_own(local.path):
@@ -64,7 +65,9 @@ def _removal(library: Library, target: str) -> Removal:
         if library.is_own(folder) and known is not None:
             files.update(dict.fromkeys(folder / entry.path for entry in known.files))
     files.update(dict.fromkeys(_beside(library, list(files))))
-    there = tuple(path for path in files if path.is_file())
+    there = tuple(path for path in files if path.is_file() or path.is_symlink())
+    if not there and not forgotten:
+        raise TargetError("not_in_list", path=target)
     return Removal(target, there, sum(map(_freed, there)), forgotten, mine)
 
 
@@ -122,7 +125,7 @@ def _is_projector(library: Library, path: Path) -> bool:
 def _freed(path: Path) -> int:
     """Bytes that deleting it frees: none where it has another name."""
     try:
-        status = path.stat()
+        status = path.lstat()
     except OSError:
         return 0
     return file_work.allocated(status) if status.st_nlink <= 1 else 0

@@ -83,6 +83,8 @@ def expected_files(library: Library, found: OnDisk) -> tuple[Expected, ...]:
 
 def _verify(library: Library, target: str, work: Work) -> Verified:
     files = expected_files(library, locate(library, target))
+    if not files:  # a download that has only begun
+        raise TargetError("folder_unfinished", path=target)
     work.total = sum(_size(item.path) or 0 for item in files if item.sha256 or item.git_sha1)
     return Verified(target, tuple(_verified(item, work) for item in files))
 

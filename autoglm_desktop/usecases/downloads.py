@@ -215,7 +215,10 @@ class Downloads:
         def report(progress: PullProgress) -> None:
             item = self._items.get(item_id)
             if item is not None:
-                self._items[item_id] = replace(item, progress=progress, done_bytes=progress.done_bytes)
+                waits = 0 if progress.rate else item.waits
+                self._items[item_id] = replace(
+                    item, progress=progress, done_bytes=progress.done_bytes, waits=waits
+                )
                 self._changed()
 
         pulled = await self._run(self._services, plan, report)
@@ -265,8 +268,6 @@ class Downloads:
 
     async def _set(self, item_id: str, **values: object) -> None:
         item = replace(self._items[item_id], **values)  # type: ignore[arg-type]
-        if item.state == RUNNING and item.progress is not None and item.progress.rate:
-            item = replace(item, waits=0)
         if item.state != RUNNING and item.progress is not None:
             item = replace(item, progress=replace(item.progress, rate=None, time_left_s=None, notice=None))
         self._items[item_id] = item

@@ -7,28 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core.catalog import SAFETENSORS, Model
 from ..core.downloads import AUTO, Copy, Pulled, PullPlan, PullProgress, PullRequest
 from ..core.errors import AppError, Reason, TransferError
-from ..core.repository import Listing, Offer, RemoteFile, offers
-from ..store import manifest
-from .pull_disk import is_here, left, require_space
-from .pull_find import (
-    HUBS,
-    Candidate,
-    Found,
-    Pinned,
-    SeveralVariants,
-    agreeing,
-    automatic,
-    candidates,
-    choose,
-    look,
-)
+from ..core.repository import Listing, Offer, offers
+from .pull_choose import SeveralVariants, agreeing, choose, projector_of
+from .pull_disk import begun, changed_since, folder_of, left, require_space
+from .pull_find import Candidate, Looked, Pinned, asked_for, candidates, look, most_telling
+from .pull_here import complete_here, elsewhere, proved
 from .pull_run import Fetching
 from .services import Services
 
@@ -37,8 +27,19 @@ __all__ = ["Pinned", "SeveralVariants", "plan_pull", "repository_offers", "run_p
 log = logging.getLogger(__name__)
 
 CHANGED = ("download_changed", "download_file_gone", "download_revision_gone")
+CHANGES_AT_MOST = 3
+OFFLINE = ("download_no_network", "listing_unreachable")
 
 Report = Callable[[PullProgress], None]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What is to be fetched: the offer of one listing, and its copies, the preferred one first."""
+
+    listing: Listing
+    offer: Offer
+    copies: tuple[Copy, ...]
 
 
 def _ignore(_progress: PullProgress) -> None:
@@ -48,169 +49,199 @@ def _ignore(_progress: PullProgress) -> None:
 async def repository_offers(
     services: Services, repo: str, source: str = AUTO
 ) -> tuple[Listing, tuple[Offer, ...]]:
-    """What a repository offers, by the first source that answers. Raises TransferError, AppError(repo_name_wrong)."""
+    """What a repository offers, by the first source that has it. Raises TransferError, AppError(repo_name_wrong)."""
     if repo.count("/") != 1 or not all(repo.split("/")):
         raise AppError("repo_name_wrong", repo=repo)
-    asked = (
-        tuple(name for hub in HUBS for name in automatic(hub, services.web.environment))
-        if source == AUTO
-        else (source,)
-    )
-    listing = (await look(services, Candidate(repo, asked)))[0]
+    looked = await look(services, [Candidate(repo, asked_for(source, services.web.environment))])
+    if not looked[0].listings:
+        raise most_telling(looked[0].errors)
+    listing = looked[0].listings[0]
     return listing, offers(listing)
 
 
-async def plan_pull(services: Services, request: PullRequest, pinned: Pinned | None = None) -> PullPlan:
-    """What will be fetched and where it will lie.
+async def plan_pull(
+    services: Services, request: PullRequest, pinned: Pinned | None = None, *, afresh: bool = False
+) -> PullPlan:
+    """What will be fetched and where it will lie. What is complete here needs no network, unless ``afresh`` or a check
+    for updates has found a newer version. ``pinned``: the commit that an interrupted download began with.
 
-    Raises SeveralVariants, TargetError, TransferError (nothing is found), AppError (disk_full).
+    Raises SeveralVariants, TargetError, TransferError (nothing is found), AppError (disk_full, models_folder_gone).
     """
+    if request.folder is None and services.models_folder_gone:
+        raise AppError("models_folder_gone", path=str(services.models))
     wanted, model = await candidates(services, request)
+    if not afresh:
+        here = await asyncio.to_thread(complete_here, services, request, wanted, model)
+        if here is not None:
+            return here
     try:
-        found = await _find(services, request, wanted, pinned)
+        found = await _find(services, request, wanted, model, pinned)
     except TransferError as error:
-        here = await asyncio.to_thread(_complete_here, services, request, wanted, model)
-        if here is None or error.code not in ("download_no_network", "listing_unreachable"):
+        if error.code not in OFFLINE:
+            raise
+        here = await asyncio.to_thread(complete_here, services, request, wanted, model, offline=True)
+        if here is None:
             raise
         return here
-    folder = request.folder or services.models.joinpath(*found.listing.repo.split("/"))
-    notes = _notes(model, found)
-    plan = PullPlan(
-        request=request,
-        title=model.title if model is not None else found.listing.repo.rpartition("/")[2],
-        repo=found.listing.repo,
-        variant=found.offer.id,
-        commit=found.copies[0].commit,
-        folder=folder,
-        files=found.copies[0].files,
-        copies=found.copies,
-        total_bytes=found.offer.size,
-        remaining_bytes=None,
-        model=model.id if model is not None else None,
-        notes=notes,
-    )
-    return await asyncio.to_thread(_with_remaining, services, plan)
+    return await asyncio.to_thread(_plan, services, request, wanted, model, found)
 
 
 async def run_pull(services: Services, plan: PullPlan, report: Report = _ignore) -> Pulled:
     """Fetch what the plan says; go on where an earlier run ended. Cancelling keeps everything.
 
-    A repository that changes in the middle is listed again once; what changed starts anew, and it is said.
+    A repository that changes in the middle is listed again; what changed starts anew, and it is said.
     Raises TransferError, AppError (disk_full, folder_not_writable …).
     """
     if plan.in_place is not None:
-        return Pulled(plan, (), 0.0, plan.notes)
-    try:
-        return await Fetching(services, plan, report).run()
-    except TransferError as error:
-        if error.code not in CHANGED:
-            raise
-        log.warning("%s changed in the middle: %s", plan.repo, error)
-        fresh = await plan_pull(services, plan.request)
-        changed = Reason.of("changed_meanwhile", repo=plan.repo)
-        fresh = replace(fresh, notes=(*fresh.notes, changed))
-        return await Fetching(services, fresh, report, notice=changed).run()
-
-
-async def _find(
-    services: Services, request: PullRequest, wanted: Sequence[Candidate], pinned: Pinned | None
-) -> Found:
-    """The first candidate that a source has. Raises the most telling error of the preferred one."""
-    first: TransferError | None = None
-    ordered = sorted(wanted, key=lambda one: pinned is not None and one.repo != pinned.repo)
-    for candidate in ordered:
+        files = await proved(services, plan, report)
+        if files is not None:
+            return Pulled(plan, files, 0.0, plan.notes)
+        log.warning("%s is not what its hash says; it is fetched", plan.in_place)
+        plan = await asyncio.to_thread(_with_remaining, replace(plan, in_place=None))
+    notice: Reason | None = None
+    before: Fetching | None = None
+    for _ in range(CHANGES_AT_MOST):
+        fetching = Fetching(services, plan, report, notice, before)
         try:
-            listings = await look(services, candidate, pinned)
-            listing, offer = _offered(candidate, listings, request.target)
+            return await fetching.run()
         except TransferError as error:
-            first = first or error
-            continue
-        ordered_listings = [listing, *(other for other in listings if other is not listing)]
-        copies = await agreeing(services, offer, ordered_listings)
-        return Found(candidate, listing, offer, copies)
-    assert first is not None
-    raise first
-
-
-def _offered(candidate: Candidate, listings: Sequence[Listing], target: str) -> tuple[Listing, Offer]:
-    """The first listing that offers what is wanted."""
-    failure: TransferError | None = None
-    for listing in listings:
-        try:
-            return listing, choose(candidate, listing, target)
-        except TransferError as error:
-            failure = failure or error
-    assert failure is not None
+            if error.code not in CHANGED:
+                raise
+            log.warning("%s changed in the middle: %s", plan.repo, error)
+            failure = error
+        notice = Reason.of("changed_meanwhile", repo=plan.repo)
+        before = fetching
+        plan = await plan_pull(services, plan.request, afresh=True)
+        plan = replace(plan, notes=tuple(dict.fromkeys((*plan.notes, notice))), in_place=None)
     raise failure
 
 
-def _notes(model: Model | None, found: Found) -> tuple[Reason, ...]:
+async def _find(
+    services: Services,
+    request: PullRequest,
+    wanted: Sequence[Candidate],
+    model: Model | None,
+    pinned: Pinned | None,
+) -> _Found:
+    """The first candidate that a source has: with its vision part, if any has it. Raises the most telling error."""
+    ordered = sorted(wanted, key=lambda one: pinned is not None and one.repo != pinned.repo)
+    looked = await look(services, ordered, pinned)
+    errors: list[AppError] = [error for one in looked for error in one.errors]
+    found: list[tuple[Looked, Listing, Offer]] = []
+    for one in looked:
+        for listing in one.listings:
+            try:
+                found.append((one, listing, choose(one.candidate, listing, request.target, model)))
+                break
+            except TransferError as error:
+                errors.append(error)
+    if not found:
+        raise most_telling(errors)
+    apart = {one.candidate.repo: await _apart(services, one.candidate, offer, model) for one, _, offer in found}
+    whole = [item for item in found if not _blind(item[2], model) or apart[item[0].candidate.repo]]
+    first, listing, offer = (whole or found)[0]
+    own = [listing, *(other for other in first.listings if other is not listing)]
+    others = [other for one in looked if one is not first for other in one.listings]
+
+    def here(copy: Copy) -> bool:
+        folder = request.folder or folder_of(services.models, copy.repo)
+        return any(begun(folder, file, copy.commit) for file in copy.files if file in offer.files)
+
+    copies = await agreeing(services, offer, own, others, here)
+    beside = apart[first.candidate.repo]
+    if beside:
+        offer = Offer(offer.id, offer.files, beside[0].files)
+    return _Found(listing, offer, (*copies, *beside))
+
+
+def _blind(offer: Offer, model: Model | None) -> bool:
+    """Whether a model that can look at pictures comes without its vision part."""
+    return model is not None and model.vision and offer.id != SAFETENSORS and not offer.beside
+
+
+async def _apart(
+    services: Services, candidate: Candidate, offer: Offer, model: Model | None
+) -> tuple[Copy, ...]:
+    """The vision part from a repository of its own, where the catalogue names one."""
+    if candidate.projector_repo is None or not _blind(offer, model):
+        return ()
+    looked = await look(services, [replace(candidate, repo=candidate.projector_repo)])
+    copies = []
+    for listing in looked[0].listings:
+        file = projector_of(listing, candidate.projector)
+        if file is not None:
+            copies.append(Copy(listing.source, listing.repo, listing.commit, (file,)))
+    return tuple(copies)
+
+
+def _plan(
+    services: Services,
+    request: PullRequest,
+    wanted: Sequence[Candidate],
+    model: Model | None,
+    found: _Found,
+) -> PullPlan:
+    """Raises AppError(disk_full). Reads files."""
+    first = found.copies[0]
+    apart = tuple(copy for copy in found.copies if not first.file(copy.files[0].path))
+    files = (*(copy.files[0] for copy in apart[:1]), *first.files)
+    plan = PullPlan(
+        request=request,
+        title=model.title if model is not None else first.repo.rpartition("/")[2],
+        repo=first.repo,
+        variant=found.offer.id,
+        commit=first.commit,
+        folder=_folder(services, request, wanted, first, found.offer),
+        files=files,
+        copies=found.copies,
+        total_bytes=_sum(file.size for file in files),
+        remaining_bytes=None,
+        model=model.id if model is not None else None,
+        notes=_notes(model, found),
+    )
+    place = elsewhere(services, plan)
+    if place is not None:
+        return replace(plan, remaining_bytes=0, in_place=place)
+    return _with_remaining(plan)
+
+
+def _folder(
+    services: Services, request: PullRequest, wanted: Sequence[Candidate], first: Copy, offer: Offer
+) -> Path:
+    """Where it will lie: where another source's copy of the same has begun, if one has."""
+    if request.folder is not None:
+        return request.folder
+    weights = [file for file in first.files if any(file.path == own.path for own in offer.files)]
+    for repo in dict.fromkeys((first.repo, *(one.repo for one in wanted))):
+        folder = folder_of(services.models, repo)
+        if any(begun(folder, file, first.commit) for file in weights):
+            return folder
+    return folder_of(services.models, first.repo)
+
+
+def _notes(model: Model | None, found: _Found) -> tuple[Reason, ...]:
     """What the user should know before: the catalogue's warnings, and a vision part that isn't there."""
-    notes = [Reason.of(code) for code in (model.notes if model is not None else ())]
     gguf = found.offer.id != SAFETENSORS
-    if model is not None and model.vision and gguf and not found.offer.beside:
+    notes = [Reason.of(code) for code in (model.notes if model is not None and gguf else ())]
+    if _blind(found.offer, model):
         notes.append(Reason.of("no_projector_there", repo=found.listing.repo))
     return tuple(notes)
 
 
-def _with_remaining(services: Services, plan: PullPlan) -> PullPlan:
-    """With what is still missing on disk, or where it lies already. Raises AppError(disk_full). Reads files."""
-    place = _elsewhere(services, plan)
-    if place is not None:
-        return replace(plan, remaining_bytes=0, in_place=place)
-    missing = [left(plan.folder, file) for file in plan.files]
-    if any(count is None for count in missing):
-        return plan
-    remaining = sum(count for count in missing if count is not None)
+def _with_remaining(plan: PullPlan) -> PullPlan:
+    """With what is still missing on disk. Raises AppError(disk_full). Reads files."""
+    changed = [file.path for file in plan.files if changed_since(plan.folder, file, plan.commit)]
+    if changed:
+        note = Reason.of("changed_meanwhile", repo=plan.repo)
+        plan = replace(plan, notes=tuple(dict.fromkeys((*plan.notes, note))))
+    remaining = _sum(left(plan.folder, file, plan.commit) for file in plan.files)
     if remaining:
         require_space(plan.folder, remaining)
     return replace(plan, remaining_bytes=remaining)
 
 
-def _elsewhere(services: Services, plan: PullPlan) -> Path | None:
-    """Where another program has all of it, in a place that the library lists; then nothing is fetched."""
-    found = services.library.elsewhere
-    weights = max(plan.files, key=lambda file: file.size or 0)
-    if found is None or weights.sha256 is None or plan.request.folder is not None:
-        return None
-    if found.with_sha256(weights.sha256) is None:
-        return None
-    beside = [file for file in plan.files if file is not weights and file.sha256]
-    if any(found.with_sha256(file.sha256 or "") is None for file in beside):
-        return None
-    for local in services.library.files():
-        if local.place is not None and local.complete and _is_it(local.path, local.size_bytes, weights):
-            return local.path
-    return None
-
-
-def _is_it(path: Path, size: int, weights: RemoteFile) -> bool:
-    try:
-        real = path.resolve().name
-    except OSError:
-        return False
-    return size == weights.size and (weights.sha256 or "") in real
-
-
-def _complete_here(
-    services: Services, request: PullRequest, wanted: Sequence[Candidate], model: Model | None
-) -> PullPlan | None:
-    """Without a network: what an earlier download left complete; whether it is the newest can't be said."""
-    for candidate in wanted:
-        folder = request.folder or services.models.joinpath(*candidate.repo.split("/"))
-        known = manifest.read(folder)
-        if known is None or not known.files:
-            continue
-        files = tuple(RemoteFile(f.path, f.size, f.sha256, f.git_sha1) for f in known.files)
-        local = services.library.of_repo(candidate.repo)
-        if not local or not all(is_here(folder, file) for file in files):
-            continue
-        copy = Copy(known.source or "", candidate.repo, known.commit, files)
-        title = model.title if model is not None else candidate.repo.rpartition("/")[2]
-        total = sum(file.size or 0 for file in files)
-        variant = candidate.variant or local[0].file_type or ""
-        return PullPlan(
-            request, title, candidate.repo, variant, known.commit, folder, files, (copy,), total, 0,
-            model.id if model is not None else None, (Reason.of("newest_unknown"),), local[0].path,
-        )  # fmt: skip
-    return None
+def _sum(sizes: Iterable[int | None]) -> int | None:
+    """None where one is not known."""
+    found = list(sizes)
+    known = [size for size in found if size is not None]
+    return sum(known) if len(known) == len(found) else None

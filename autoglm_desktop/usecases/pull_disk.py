@@ -9,34 +9,59 @@ from ..core.errors import AppError
 from ..core.repository import RemoteFile
 from ..store import manifest
 from ..store.transfer import journal
-from ..store.transfer.values import journal_of, lock_of, part_of
+from ..store.transfer.values import Wanted, journal_of, lock_of, part_of
 
 MARGIN_BYTES = 512 * 1024 * 1024
 """What stays free on the disk."""
 
 
-def left(folder: Path, file: RemoteFile) -> int | None:
+def folder_of(models: Path, repo: str) -> Path:
+    """Where a repository lies in the models folder."""
+    return models.joinpath(*repo.split("/"))
+
+
+def left(folder: Path, file: RemoteFile, commit: str | None) -> int | None:
     """Bytes of a file that are still to fetch; None where its size is not known."""
     if file.size is None:
         return None
-    if is_here(folder, file):
+    if is_here(folder, file, commit):
         return 0
-    begun = journal.unfinished(journal_of(folder / file.path))
-    return file.size - (begun.done_bytes if begun is not None and begun.size == file.size else 0)
+    blocks = journal.load(_wanted(folder, file, commit))
+    return file.size - (blocks.done_bytes if blocks is not None else 0)
 
 
-def is_here(folder: Path, file: RemoteFile) -> bool:
-    """Whether an earlier download has verified this very file, and it still has its size."""
+def begun(folder: Path, file: RemoteFile, commit: str | None) -> bool:
+    """Whether this very file is there, in part or whole."""
+    return is_here(folder, file, commit) or journal.load(_wanted(folder, file, commit)) is not None
+
+
+def changed_since(folder: Path, file: RemoteFile, commit: str | None) -> bool:
+    """Whether an unfinished download of another version lies there, which is of no use any more."""
+    return journal_of(folder / file.path).exists() and not begun(folder, file, commit)
+
+
+def _wanted(folder: Path, file: RemoteFile, commit: str | None) -> Wanted:
+    return Wanted(folder / file.path, file.size, file.sha256, file.git_sha1, commit)
+
+
+def is_here(folder: Path, file: RemoteFile, commit: str | None) -> bool:
+    """Whether an earlier download has verified this very file, and it still has its size. Without a hash, the same
+    commit tells."""
     known = manifest.read(folder)
     entry = known.file(file.path) if known is not None else None
-    if entry is None or entry.verified is None:
+    if known is None or entry is None or entry.verified is None:
         return False
-    same = entry.sha256 == file.sha256 if file.sha256 else entry.git_sha1 == file.git_sha1
+    if file.sha256 is not None and entry.sha256 is not None:
+        same = entry.sha256 == file.sha256
+    elif file.git_sha1 is not None and entry.git_sha1 is not None:
+        same = entry.git_sha1 == file.git_sha1
+    else:
+        same = commit is not None and known.commit_of(entry) == commit
     try:
         size = (folder / file.path).stat().st_size
     except OSError:
         return False
-    return same and bool(file.sha256 or file.git_sha1) and size == file.size
+    return same and size == entry.size and file.size in (None, size)
 
 
 def require_space(folder: Path, remaining: int) -> None:

@@ -153,6 +153,7 @@ class FakeActions:
             choose_source=lambda _services, source: self.asked.append(("source", source)),
             token_where=lambda _services, name: self.tokens.get(name),
             set_token=self.set_token,
+            targets_of_update=lambda _services, update: (f"{update.repo}:Q4_K_M",),
             forget_token=lambda _services, name: self.tokens.pop(name, None),
         )
 

@@ -58,6 +58,16 @@ def queue(name):
     return act
 
 
+def in_window(*names):
+    """One state after the other, seen from another page."""
+
+    def act(contents):
+        for name in names:
+            contents.models.fetching.downloads._show(DownloadsState(_items()[name]))
+
+    return act
+
+
 def unfolded(name):
     def act(page):
         queue(name)(page)

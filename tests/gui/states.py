@@ -278,6 +278,8 @@ def load_failed(made: Contents) -> None:
 STATES.update(
     {
         "window-system": window(0),
+        "window-downloading": window(0, act=download_states.in_window("running")),
+        "window-download-failed": window(2, "ok", act=download_states.in_window("running", "full")),
         "window-installing": window(0, act=install(InstallProgress("build", 0.42, "made: ggml-cpu/ops.cpp"))),
         "window-fetching": window(0, act=install(InstallProgress("fetch", None, "made: llama_cpp_python"))),
         "window-no-compiler": window(

@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
 
-from autoglm_desktop.core.downloads import DownloadsState, FileProgress
+from autoglm_desktop.core.downloads import DownloadsState, FileProgress, PullRequest
 from autoglm_desktop.core.errors import AppError, Reason, TransferError
 from autoglm_desktop.core.units import GIB
 from autoglm_desktop.gui.download_hint import DownloadHint
@@ -236,6 +236,26 @@ def test_a_full_disk_leads_to_another_folder(qtbot, make_page, tmp_path):  # noq
     assert page.queue.asked == [("pause_all",), ("resume", "2")]
 
 
+def test_a_full_disk_pauses_and_says_how_much_is_needed(qtbot, page):
+    full = AppError("disk_full", path="/made/models", needed=5 * GIB, free=GIB)
+    show(qtbot, page, made_item("paused", error=full))
+    card = card_of(page)
+    assert "5.0 GiB needed, 1.0 GiB free" in card.error.text()
+    assert shown(card.buttons["room"])
+    assert shown(card.buttons["resume"])
+
+
+def test_one_that_failed_goes_on_from_another_source(qtbot, page):
+    corrupt = TransferError("download_corrupt", name="made.gguf", source="hf-mirror")
+    request = PullRequest(TARGET, "hf-mirror")
+    show(qtbot, page, made_item("failed", request=request, error=corrupt))
+    menu = card_of(page).buttons["source"].menu()
+    assert [action.isEnabled() for action in menu.actions()] == [True, True, False, True]
+    menu.actions()[3].trigger()
+    asked(qtbot, page, "dismiss", "1")
+    assert page.queue.asked == [("add", TARGET, "modelscope"), ("dismiss", "1")]
+
+
 def test_what_arrived_can_be_chatted_with(qtbot, page):
     plan = made_plan(page._services.library.models, "made-one.gguf")
     show(qtbot, page, made_item("done", plan=plan))
@@ -324,7 +344,7 @@ def test_updates_are_looked_for_when_asked(qtbot, page):
     page.updates_button.click()
     qtbot.waitUntil(lambda: len(page.fetching.updates.get_buttons) == 1)
     page.fetching.updates.get_buttons[0].click()
-    asked(qtbot, page, "add", "made/two", "auto")
+    asked(qtbot, page, "add", "made/two:Q4_K_M", "auto")
 
 
 def test_at_the_first_start_the_models_stand_first(qtbot, make_page):  # noqa: F811
@@ -357,7 +377,8 @@ def test_the_hint_is_seen_from_other_pages(qtbot, bridge):
     qtbot.addWidget(hint)
     assert hint.isHidden()
     model._show(DownloadsState((made_item(progress=made_progress()), made_item("queued", "2"))))
-    assert hint.words() == ("Downloading · 41 %", "6 min left · 1 more waits")
+    assert hint.words() == ("Downloading 41 %", "6 min left")
+    assert "AutoGLM-Phone-9B Q4_K_M · 1 more waits" in hint.toolTip()
     model._show(DownloadsState((made_item("done"), made_item("failed", "2"))))
     assert hint.words() == ("Download stopped", "It needs you.")
     assert shown(hint)

@@ -2,7 +2,7 @@
 
 import pytest
 from PySide6.QtCore import QRect
-from PySide6.QtWidgets import QLabel, QMainWindow, QPushButton, QScrollArea
+from PySide6.QtWidgets import QDialog, QLabel, QMainWindow, QPushButton, QScrollArea
 
 from autoglm_desktop import i18n
 from autoglm_desktop.gui.widgets.labels import ElidedLabel
@@ -30,9 +30,9 @@ def cut_off(window: QMainWindow) -> list[str]:
 
 def over_the_side(widget) -> list[str]:
     area = widget.parent()
-    while area is not None and not isinstance(area, QScrollArea):
+    while area is not None and not isinstance(area, (QScrollArea, QDialog)):
         area = area.parent()
-    if area is None or area.widget() is None:
+    if not isinstance(area, QScrollArea) or area.widget() is None:
         return []
     place = QRect(widget.mapTo(area.widget(), widget.rect().topLeft()), widget.size())
     return [] if place.right() < area.viewport().width() else [f"side: {widget.text()}"]

@@ -11,6 +11,7 @@ from autoglm_desktop.store import catalog
 from autoglm_desktop.store.elsewhere import Elsewhere, hubs, jan, lmstudio, ollama
 from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
 from autoglm_desktop.store.library import Library
+from tests.fakes.made_models import write_folder
 from tests.unit.test_library import made_phone_model, made_projector
 
 COMMIT = "c" * 40
@@ -48,8 +49,15 @@ def made_hub_cache(cache, repo="made/Tiny-GGUF", name="tiny.gguf", commit=COMMIT
     blob = fresh.rename(fresh.with_name(digest(fresh)))
     link = folder / "snapshots" / commit / name
     link.parent.mkdir(parents=True)
-    link.symlink_to(Path("../../blobs") / blob.name)
+    make_link(link, Path("../../blobs") / blob.name)
     return link
+
+
+def make_link(link: Path, target: Path, *, folder: bool = False) -> None:
+    try:
+        link.symlink_to(target, target_is_directory=folder)
+    except OSError as error:  # Windows without the right to
+        pytest.skip(f"links cannot be made here: {error}")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +76,7 @@ def test_a_file_of_two_snapshots_is_listed_once_and_the_branch_decides(home, tmp
     link = made_hub_cache(home / ".cache/huggingface/hub", commit="1" * 40)
     second = link.parents[1] / ("2" * 40) / link.name
     second.parent.mkdir()
-    second.symlink_to(Path("../../blobs") / link.resolve().name)
+    make_link(second, Path("../../blobs") / link.resolve().name)
     (link.parents[2] / "refs").mkdir()
     (link.parents[2] / "refs" / "main").write_text("2" * 40)
     (local,) = library(tmp_path, search(home)).files()
@@ -81,6 +89,19 @@ def test_broken_links_and_unfinished_blobs_are_nothing(home):
     blob.rename(blob.with_name(blob.name + ".incomplete"))
     assert search(home).models() == ()
     assert search(home).with_sha256(blob.name) is None
+
+
+def test_safetensors_of_the_cache_are_listed_where_the_catalogue_knows_them(home, tmp_path):
+    cache = home / ".cache/huggingface/hub"
+    known = write_folder(cache / "models--zai-org--AutoGLM-Phone-9B" / "snapshots" / COMMIT)
+    write_folder(cache / "models--made--something-else" / "snapshots" / COMMIT, model_type="bert")
+    found = library(tmp_path, search(home))
+    (local,) = found.files()
+    assert (local.path, local.place, local.variant) == (known, "huggingface", "safetensors")
+    assert (local.repo, local.name) == ("zai-org/AutoGLM-Phone-9B", "AutoGLM-Phone-9B")
+    assert found.at(known) == local
+    model = found.catalog.model("autoglm-phone-9b")
+    assert found.installed(model).variants == frozenset(("safetensors",))
 
 
 def test_hashes_that_are_none_find_nothing(home):
@@ -124,7 +145,7 @@ def test_lm_studio(home, way):
 
 def test_lm_studio_may_link_to_folders_in_a_ring(home, tmp_path):
     path = tiny(home / ".lmstudio" / "models" / "made" / "one" / "x.gguf")
-    (path.parent / "again").symlink_to(path.parent.parent, target_is_directory=True)
+    make_link(path.parent / "again", path.parent.parent, folder=True)
     assert [local.path for local in library(tmp_path, search(home)).files()] == [path]
 
 

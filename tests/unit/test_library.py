@@ -228,7 +228,10 @@ def test_repositories_by_manifest_and_by_place(library: Library, tmp_path: Path)
     outside = made_phone_model(tmp_path / "usb" / "y.gguf")
     remember(tmp_path / "usb", outside, repo="made/other")
     library.add(outside)
-    assert {found.path: found.repo for found in library.files()} == {first: "made/repo", outside: "made/other"}
+    assert {found.path: found.repo for found in library.files()} == {
+        first: "made/repo",
+        outside: "made/other",
+    }
     (found,) = library.of_repo("Made/Repo")
     assert found.path == first and library.of_repo("made/none") == ()
 
@@ -263,3 +266,11 @@ def test_a_folder_may_be_added_by_path(library: Library, tmp_path: Path) -> None
     assert [found.path for found in library.files()] == [folder]
     with pytest.raises(TargetError, match="folder_without_config"):
         library.add(tmp_path)
+
+
+def test_a_download_into_any_folder_is_known_by_its_manifest(library: Library, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "D" / "my models")
+    remember(folder, *folder.iterdir(), repo="zai-org/AutoGLM-Phone-9B")
+    library.add(folder)
+    (found,) = library.files()
+    assert (found.model, found.variant, found.repo) == (PHONE, "safetensors", "zai-org/AutoGLM-Phone-9B")

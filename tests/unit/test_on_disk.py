@@ -16,7 +16,7 @@ from autoglm_desktop.store.elsewhere import Elsewhere
 from autoglm_desktop.usecases import disk_import, disk_move, on_disk, targets
 from tests.fakes.fake_services import made_services
 from tests.fakes.made_models import remember, write_folder, write_safetensors, write_unfinished
-from tests.unit.test_elsewhere import made_hub_cache, made_ollama, tiny
+from tests.unit.test_elsewhere import made_hub_cache, made_ollama, make_link, tiny
 from tests.unit.test_library import PHONE, made_phone_model, made_projector
 
 REPO = "made/AutoGLM-Phone-9B-GGUF"
@@ -76,6 +76,12 @@ def test_a_flipped_bit_is_found_however_it_is_named(services, target):
     found = run(on_disk.verify(services, str(path) if target == "path" else target))
     assert not found.ok
     assert {file.path.name: file.status for file in found.files}[path.name] == "damaged"
+
+
+def test_a_download_that_has_only_begun_is_not_called_whole(services):
+    write_unfinished(services.models / "made" / "other" / "x-Q4_K_M.gguf")
+    with pytest.raises(TargetError, match="folder_unfinished"):
+        run(on_disk.verify(services, "made/other"))
 
 
 def test_cut_and_missing_files(services):
@@ -258,6 +264,23 @@ def test_what_was_added_by_path_is_only_forgotten(services, tmp_path):
     assert path.exists() and services.library.files() == ()
 
 
+def test_a_file_that_was_never_added_is_left_alone(services, tmp_path):
+    path = made_phone_model(tmp_path / "mine" / "x.gguf")
+    with pytest.raises(TargetError, match="not_in_list"):
+        run(on_disk.removal(services, path))
+    assert path.exists()
+
+
+def test_a_link_goes_and_what_it_leads_to_stays(services, tmp_path):
+    path = made_phone_model(tmp_path / "mine" / "x.gguf")
+    services.models.mkdir(parents=True)
+    make_link(services.models / "link.gguf", path)
+    found = run(on_disk.removal(services, services.models / "link.gguf"))
+    assert found.files == (services.models / "link.gguf",) and found.freed_bytes < 10_000
+    run(on_disk.remove(services, found))
+    assert path.exists() and services.library.files() == ()
+
+
 def test_files_of_other_programs_are_never_deleted(services, tmp_path):
     path = tiny(tmp_path / "home" / ".lmstudio" / "models" / "made" / "x" / "x.gguf")
     services.library.elsewhere = Elsewhere(tmp_path / "home", {}, "linux", shared=())
@@ -415,6 +438,11 @@ def test_a_download_that_runs_stops_the_move(services, tmp_path):
     assert part.exists()
 
 
+def test_an_empty_library_moves_too(services, tmp_path):
+    assert run(on_disk.move_models(services, tmp_path / "new")).files == 0
+    assert services.models == tmp_path / "new"
+
+
 # --- import
 
 
@@ -445,6 +473,16 @@ def test_a_repository_on_a_usb_disk_keeps_its_place_and_hashes(services, tmp_pat
     assert run(on_disk.verify(services, REPO)).proved
     again = run(on_disk.import_path(services, usb.models, True))
     assert {local.path for local in again.models} == {local.path for local in found.models}
+
+
+@pytest.mark.parametrize("repo", ["../../../out", "made", "a/b/c", "/etc/x", "made/.."])
+def test_a_hostile_manifest_on_the_usb_disk_leads_nowhere(services, tmp_path, repo):
+    path = made_phone_model(tmp_path / "usb" / "x.gguf")
+    remember(path.parent, path, repo=repo)
+    before = tree(tmp_path)
+    found = run(on_disk.import_path(services, path, True))
+    assert [local.path for local in found.models] == [services.models / "x" / "x.gguf"]
+    assert all(name.startswith("数据 home/models/x/") for name in tree(tmp_path) - before)
 
 
 def test_a_damaged_source_is_not_copied(services, tmp_path):

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...core.repository import Listing, Offer
 from ...store import settings
 from ...usecases import on_disk
 from ...usecases.services import Services
+
+if TYPE_CHECKING:
+    from ...usecases.updates import Update
 
 Report = Callable[[Any], None]
 Offers = tuple[Listing, tuple[Offer, ...]]
@@ -26,7 +29,7 @@ async def repository_offers(services: Services, repo: str, source: str) -> Offer
     return await pull.repository_offers(services, repo, source)
 
 
-async def check_updates(services: Services) -> tuple[Any, ...]:
+async def check_updates(services: Services) -> tuple[Update, ...]:
     from ...usecases import updates
 
     return await updates.check_updates(services)
@@ -64,9 +67,10 @@ def forget_token(services: Services, name: str) -> None:
     services.keys.forget(name)
 
 
-def target_of_update(update: Any) -> str:
-    """What to put into the queue to get a newer version."""
-    return str(update.repo)
+def targets_of_update(services: Services, update: Update) -> tuple[str, ...]:
+    """What to put into the queue to get a newer version: each variant that is here."""
+    here = services.library.of_repo(update.repo)
+    return tuple(dict.fromkeys(f"{update.repo}:{local.file_type}" for local in here if local.file_type))
 
 
 @dataclass(frozen=True)
@@ -86,4 +90,4 @@ class Actions:
     token_where: Callable[[Services, str], str | None] = token_where
     set_token: Callable[[Services, str, str], str] = set_token
     forget_token: Callable[[Services, str], None] = forget_token
-    target_of_update: Callable[[Any], str] = target_of_update
+    targets_of_update: Callable[[Services, Any], tuple[str, ...]] = targets_of_update

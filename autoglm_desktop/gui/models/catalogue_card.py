@@ -48,6 +48,7 @@ class CatalogueCard(Card):
     def __init__(self, entry: CatalogueEntry, opened: bool, parent: QWidget | None = None) -> None:
         super().__init__(entry.model.title, parent)
         self.entry = entry
+        self.stands_out = False
         self.buttons: list[tuple[str, GetButton]] = []
         self.get_button = self._main_button()
         self.toggle = button("", self._turn)
@@ -77,6 +78,7 @@ class CatalogueCard(Card):
 
     def stand_out(self) -> None:
         """As what to begin with."""
+        self.stands_out = True
         self.setProperty("card", "accent")
         if self.get_button is not None:
             self.get_button.set_kind("primary")

@@ -51,7 +51,7 @@ class DiskCard(Card):
             self.heading.addWidget(made)
         self.folder = ElidedLabel(role="mono")
         self.bar = Bar()
-        self.amounts = [label(role="muted") for _part in range(3)]
+        self.amounts = [label(role="muted", wrap=True) for _part in range(3)]
         self.work = QWidget()
         self.work_text, self.work_bar = LiveText(), LiveBar(GAP - 2)
         self.stop_button = button(_("Cancel"), self.stop_wanted.emit)
@@ -83,9 +83,7 @@ class DiskCard(Card):
         legend.setSpacing(GAP)
         for text, colour in zip(self.amounts, ("accent", "warn", "bar"), strict=True):
             legend.addWidget(Swatch(colour))
-            legend.addWidget(text)
-            legend.addSpacing(GAP)
-        legend.addStretch(1)
+            legend.addWidget(text, 1)
         row = QHBoxLayout(self.work)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(2 * GAP)

@@ -7,8 +7,8 @@ from pathlib import Path
 from ...core.units import format_bytes
 from ...i18n import _, ngettext, sentences
 from ...texts import disk
+from ...texts.downloads import amount
 from ...usecases.on_disk import DiskProgress, Imported, Removal, Verified
-from .download_texts import amount
 
 SHOWN_FILES = 6
 

@@ -69,8 +69,10 @@ class DiskWork(QObject):
 
     def adopt(self, rows: Sequence[FileRow]) -> None:
         """Serve these rows; work that goes on is shown in those that are new."""
-        self.rows = {row.entry.local.path: row for row in rows}
+        known, self.rows = self.rows, {row.entry.local.path: row for row in rows}
         for path, row in self.rows.items():
+            if known.get(path) is row:
+                continue
             row.verify_wanted.connect(functools.partial(self.verify, path))
             row.delete_wanted.connect(functools.partial(self.ask_delete, path))
             row.stop_wanted.connect(functools.partial(self._stop, path))

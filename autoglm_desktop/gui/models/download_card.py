@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
 
-from ...core.downloads import DONE, FAILED, PAUSED, QUEUED, RUNNING, WAITING, DownloadItem
+from ...core.downloads import AUTO, DONE, FAILED, PAUSED, QUEUED, RUNNING, SOURCES, WAITING, DownloadItem
 from ...i18n import _
+from ...texts.downloads import source_name
 from ..theme import GAP
 from ..widgets.buttons import button
 from ..widgets.card import Card
@@ -19,21 +20,25 @@ from . import download_texts as texts
 from .file_list import FileList
 
 BAR_COLOURS = {FAILED: "bad", DONE: "good", WAITING: "warn", PAUSED: "muted", QUEUED: "muted"}
+TOP = ("cancel", "dismiss", "pause", "resume", "chat")
+REMEDIES = ("source", "retry", "token", "room")
+"""Buttons as they stand: in the first line, and below an error."""
 BUTTONS = {
     QUEUED: ("pause", "cancel"),
     RUNNING: ("pause", "cancel"),
     WAITING: ("pause", "cancel"),
     PAUSED: ("resume", "cancel"),
-    FAILED: ("cancel",),
+    FAILED: ("cancel", "retry"),
     DONE: ("folder", "dismiss"),
 }
-REMEDIES = {"token": ("token", "retry"), "room": ("room", "retry"), "retry": ("retry",)}
 
 
 class DownloadCard(Card):
-    """``wanted(name)``: pause, resume, cancel, retry, dismiss, token, room, folder, chat or licence."""
+    """``wanted(name)``: pause, resume, cancel, retry, dismiss, token, room, folder, chat or licence;
+    ``source_wanted(source)``: the same from another one."""
 
     wanted = Signal(str)
+    source_wanted = Signal(str)
 
     def __init__(self, item: DownloadItem, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
@@ -45,10 +50,12 @@ class DownloadCard(Card):
         self.bar, self.facts = LiveBar(), LiveText()
         self.notice = label(role="warn", wrap=True)
         self.error = label(role="error", wrap=True, selectable=True)
+        self.remedies = QWidget()
         self.files = FileList()
         self.files.hide()
         self.fold_button = button(_("Show files"), self._fold, "link")
         self.buttons = {name: self._button(name, *look) for name, look in self._looks_of_buttons().items()}
+        self.buttons["source"].setMenu(self._sources())
         self.licence_button = button("", lambda: self.wanted.emit("licence"), "link")
         self._arrange()
         self.show_item(item)
@@ -83,14 +90,14 @@ class DownloadCard(Card):
             text.setText(said)
             text.setVisible(bool(said))
         shown = list(BUTTONS[item.state])
-        if item.state == FAILED:
-            shown += REMEDIES[texts.remedy(item)]
+        shown.append(texts.remedy(item))
         if item.state == DONE and self.can_chat:
             shown.append("chat")
         for name, made in self.buttons.items():
             made.setVisible(name in shown)
+        self.remedies.setVisible(any(name in shown for name in REMEDIES))
         self.buttons["cancel"].setText(_("Remove") if item.state == FAILED else _("Cancel"))
-        self.buttons["resume"].setText(_("Go on"))
+        self.buttons["resume"].setText(_("Continue"))
         address = texts.licence_address(item)
         self.licence_button.setText(texts.open_text(address))
         self.licence_button.setVisible(bool(address))
@@ -112,10 +119,11 @@ class DownloadCard(Card):
         return {
             "cancel": (_("Cancel"), "plain"),
             "dismiss": (_("Dismiss"), "plain"),
-            "folder": (_("Show folder"), "plain"),
+            "folder": (_("Show folder"), "link"),
             "retry": (_("Try again"), "plain"),
             "pause": (_("Pause"), "plain"),
-            "resume": (_("Go on"), "primary"),
+            "resume": (_("Continue"), "primary"),
+            "source": (_("Another source"), "plain"),
             "token": (_("Access token …"), "primary"),
             "room": (_("Move models folder …"), "primary"),
             "chat": (_("Load and chat"), "primary"),
@@ -126,6 +134,14 @@ class DownloadCard(Card):
         made.setAccessibleName(f"{text}: {texts.full_name(self.item)}")
         return made
 
+    def _sources(self) -> QMenu:
+        menu = QMenu(self)
+        for source in SOURCES:
+            text = _("Automatic") if source == AUTO else source_name(source)
+            action = menu.addAction(text, functools.partial(self.source_wanted.emit, source))
+            action.setEnabled(source != self.item.request.source)
+        return menu
+
     def _arrange(self) -> None:
         top = QHBoxLayout()
         top.setSpacing(GAP)
@@ -133,17 +149,25 @@ class DownloadCard(Card):
         top.addWidget(self.variant)
         top.addWidget(self.pill)
         top.addStretch(1)
-        for made in self.buttons.values():
-            top.addWidget(made)
+        for name in TOP:
+            top.addWidget(self.buttons[name])
         line = QHBoxLayout()
         line.setSpacing(2 * GAP)
         line.addWidget(self.facts, 1)
+        line.addWidget(self.buttons["folder"])
         line.addWidget(self.fold_button)
+        remedies = QHBoxLayout(self.remedies)
+        remedies.setContentsMargins(0, 0, 0, 0)
+        remedies.setSpacing(GAP)
+        remedies.addWidget(self.licence_button)
+        remedies.addStretch(1)
+        for name in REMEDIES:
+            remedies.addWidget(self.buttons[name])
         column = QVBoxLayout()
         column.setSpacing(GAP)
         column.addLayout(top)
         column.addWidget(self.bar)
         column.addLayout(line)
-        for widget in (self.notice, self.error, self.licence_button, self.files):
+        for widget in (self.notice, self.error, self.remedies, self.files):
             column.addWidget(widget)
         self.body.addLayout(column)

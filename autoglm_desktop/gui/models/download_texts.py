@@ -17,11 +17,11 @@ from ...core.downloads import (
     FileProgress,
 )
 from ...core.errors import AppError, Reason
-from ...core.units import GIB, KIB, MIB, format_bytes
+from ...core.units import format_bytes
 from ...i18n import _, ngettext, sentences
 from ...texts import errors, reasons
+from ...texts.downloads import amount, rate, source_name, time_left
 
-UNITS = ((GIB, "GiB", 1), (MIB, "MiB", 0), (KIB, "KiB", 0))
 NEEDS_TOKEN = frozenset(
     (
         "download_needs_token",
@@ -32,48 +32,6 @@ NEEDS_TOKEN = frozenset(
     )
 )
 NEEDS_ROOM = frozenset(("disk_full", "file_too_large_here", "folder_not_writable", "file_unwritable"))
-
-
-def source_name(source: str) -> str:
-    """A source as people know it; an address or a folder as it is."""
-    names = {"huggingface": "Hugging Face", "hf-mirror": "hf-mirror.com", "modelscope": "ModelScope"}
-    return names.get(source, source)
-
-
-def amount(done: int, total: int | None) -> str:
-    """``3.1 of 7.4 GiB``; without a total what has arrived."""
-    if total is None:
-        return format_bytes(done)
-    for size, unit, digits in UNITS:
-        if total >= size:
-            return _("{done} of {total}").format(
-                done=f"{done / size:.{digits}f}", total=f"{total / size:.{digits}f} {unit}"
-            )
-    return _("{done} of {total}").format(done=done, total=f"{total} B")
-
-
-def rate(bytes_per_s: float) -> str:
-    """``12 MB/s``: decimal, as connections are sold."""
-    for size, unit in ((1e9, "GB/s"), (1e6, "MB/s"), (1e3, "kB/s")):
-        if bytes_per_s >= size:
-            value = bytes_per_s / size
-            return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
-    return f"{bytes_per_s:.0f} B/s"
-
-
-def time_left(seconds: float) -> str:
-    """``6 min left``; coarse, as it is a guess."""
-    if seconds < 10:
-        return _("a few seconds left")
-    if seconds < 55:
-        return _("{count} s left").format(count=5 * round(seconds / 5))
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return _("{count} min left").format(count=minutes)
-    hours, rest = divmod(minutes, 60)
-    if hours < 24:
-        return _("{hours} h {minutes} min left").format(hours=hours, minutes=rest)
-    return _("more than a day left")
 
 
 def percent(item: DownloadItem) -> str:
@@ -99,6 +57,8 @@ def state_word(item: DownloadItem) -> tuple[str, str]:
         if stage == "listing":
             return _("Looking at the source"), "accent"
         return (_("Checking"), "accent") if stage == "verify" else (_("Downloading"), "accent")
+    if item.state == PAUSED and item.error is not None:
+        return _("Paused"), "warn"
     if item.state == PAUSED and item.interrupted:
         return _("Interrupted"), "warn"
     return {
@@ -177,15 +137,18 @@ def _sentence(reason: Reason) -> str:
 
 
 def error(item: DownloadItem) -> str:
-    return errors.text(item.error) if item.state == FAILED and item.error is not None else ""
+    """Why it stopped; a full disk pauses it."""
+    return errors.text(item.error) if item.state in (FAILED, PAUSED) and item.error is not None else ""
 
 
 def remedy(item: DownloadItem) -> str:
-    """What helps against its error: ``token``, ``room`` or ``retry``."""
-    code = item.error.code if item.error is not None else ""
+    """What helps against its error: ``token``, ``room`` or ``source``; empty where it only waits to go on."""
+    code = item.error.code if item.error is not None and item.state in (FAILED, PAUSED) else ""
     if code in NEEDS_TOKEN:
         return "token"
-    return "room" if code in NEEDS_ROOM else "retry"
+    if code in NEEDS_ROOM:
+        return "room"
+    return "source" if item.state == FAILED else ""
 
 
 def licence_address(item: DownloadItem) -> str:

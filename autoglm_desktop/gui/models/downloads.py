@@ -28,7 +28,7 @@ class InterruptedCard(Card):
         super().__init__(parent=parent, padding=GAP + GAP // 2)
         self.items: list[DownloadItem] = []
         self.text = label(wrap=True)
-        self.go_on_button = button(_("Go on"), self.go_on.emit, "primary")
+        self.go_on_button = button(_("Continue"), self.go_on.emit, "primary")
         self.discard_button = button(_("Discard …"), self.discard.emit)
         row = QHBoxLayout()
         row.setSpacing(GAP + GAP // 2)
@@ -47,12 +47,15 @@ class InterruptedCard(Card):
 
 
 class DownloadsSection(QWidget):
-    """``wanted(name, DownloadItem)`` by a card's button. ``show_state`` updates cards in place; hidden while empty.
+    """``wanted(name, DownloadItem)``, ``source_wanted(source, DownloadItem)`` by a card's button.
+
+    ``show_state`` updates cards in place; hidden while empty.
 
     ``chattable``: the ids of those whose files can be run (they are in the list of files).
     """
 
     wanted = Signal(str, object)
+    source_wanted = Signal(str, object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -101,6 +104,7 @@ class DownloadsSection(QWidget):
             if card is None:
                 card = DownloadCard(item)
                 card.wanted.connect(functools.partial(self._emit, card))
+                card.source_wanted.connect(functools.partial(self._emit_source, card))
             self.cards[item.id] = card
             if self._column.indexOf(card) != place:
                 self._column.insertWidget(place, card)
@@ -111,6 +115,9 @@ class DownloadsSection(QWidget):
 
     def _emit(self, card: DownloadCard, name: str) -> None:
         self.wanted.emit(name, card.item)
+
+    def _emit_source(self, card: DownloadCard, source: str) -> None:
+        self.source_wanted.emit(source, card.item)
 
     def _dismiss_done(self) -> None:
         for card in list(self.cards.values()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -96,6 +96,9 @@ class Fetching(QObject):
         self.downloads.changed.connect(self._show_state)
         self.downloads.failed.connect(self._say_error)
         self.section.wanted.connect(self._act)
+        self.section.source_wanted.connect(
+            lambda source, item: self.downloads.add(item.request.target, source)
+        )
         self.section.interrupted.go_on.connect(self._go_on)
         self.section.interrupted.discard.connect(self._ask_discard)
         self.source.picked.connect(self._choose_source)
@@ -199,7 +202,11 @@ class Fetching(QObject):
         self.ask_for_token(str(error.values.get("source", self.source.source)), error)
 
     def _get_update(self, update: Update) -> None:
-        self.get(self._actions.target_of_update(update))
+        def get_all(targets: Sequence[str]) -> None:
+            for target in targets:
+                self.get(target)
+
+        self._run(self._actions.targets_of_update, update, done=get_all)
 
     def _show_kept(self, dialog: TokenDialog) -> None:
         name = dialog.name

@@ -42,13 +42,20 @@ class FileSection(QWidget):
         column.addWidget(below)
 
     def show_files(self, files: Sequence[FileEntry], state: SessionState) -> None:
-        _discard(self.rows)
+        """Rows of files that are as they were stay."""
         self.drop.set_empty(not files)
-        self.rows = [FileRow(entry) for entry in files]
-        for row in self.rows:
-            self._connect(row)
-            row.show_state(state)
-            self._column.addWidget(row)
+        old = {row.entry.local.path: row for row in self.rows}
+        self.rows = []
+        for place, entry in enumerate(files):
+            row = old.get(entry.local.path)
+            if row is None or row.entry != entry:
+                row = FileRow(entry)
+                self._connect(row)
+                row.show_state(state)
+            self.rows.append(row)
+            if self._column.indexOf(row) != place:
+                self._column.insertWidget(place, row)
+        _discard(row for row in old.values() if row not in self.rows)
 
     def show_state(self, state: SessionState) -> None:
         """What the session does."""
@@ -82,7 +89,6 @@ class CatalogueSection(QWidget):
     def __init__(self, above: QWidget, below: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.cards: list[CatalogueCard] = []
-        self._opened: dict[str, bool] = {}
         self.waiting = label(_("Reading the list of models …"), "muted")
         self._column = QVBoxLayout()
         self._column.setSpacing(GAP + GAP // 2)
@@ -93,21 +99,20 @@ class CatalogueSection(QWidget):
         column.addWidget(below)
 
     def show_catalogue(self, entries: Sequence[CatalogueEntry], *, first_start: bool) -> None:
-        """``first_start``: the first model stands out, as there is none yet. Cards stay as far open as they were."""
-        self._opened.update({card.entry.model.id: card.opened for card in self.cards})
+        """``first_start``: the first model stands out, as there is none yet. Cards of models that are as they were
+        stay; others are made anew, and stay as far open as they were."""
         self.waiting.hide()
-        _discard(self.cards)
-        self.cards = [
-            CatalogueCard(entry, self._opened.get(entry.model.id, number == 0))
-            for number, entry in enumerate(entries)
-        ]
-        if first_start and self.cards:
-            self.cards[0].stand_out()
-        for card in self.cards:
-            card.link_wanted.connect(self.link_wanted)
-            card.get_wanted.connect(self.get_wanted)
-            card.show_wanted.connect(self.show_wanted)
-            self._column.addWidget(card)
+        old = {card.entry.model.id: card for card in self.cards}
+        self.cards = []
+        for place, entry in enumerate(entries):
+            card = old.get(entry.model.id)
+            first = first_start and place == 0
+            if card is None or card.entry != entry or card.stands_out != first:
+                card = self._made(entry, card.opened if card is not None else place == 0, first)
+            self.cards.append(card)
+            if self._column.indexOf(card) != place:
+                self._column.insertWidget(place, card)
+        _discard(card for card in old.values() if card not in self.cards)
 
     def show_downloads(self, downloads: DownloadsModel) -> None:
         """Say on the buttons what is under way."""
@@ -122,6 +127,15 @@ class CatalogueSection(QWidget):
             found += [made for _target, made in card.buttons if made is not card.get_button]
         return found
 
+    def _made(self, entry: CatalogueEntry, opened: bool, first: bool) -> CatalogueCard:
+        card = CatalogueCard(entry, opened)
+        if first:
+            card.stand_out()
+        card.link_wanted.connect(self.link_wanted)
+        card.get_wanted.connect(self.get_wanted)
+        card.show_wanted.connect(self.show_wanted)
+        return card
+
 
 def _section(widget: QWidget) -> QVBoxLayout:
     column = QVBoxLayout(widget)
@@ -131,6 +145,6 @@ def _section(widget: QWidget) -> QVBoxLayout:
 
 
 def _discard(widgets: Iterable[QWidget]) -> None:
-    for widget in widgets:
+    for widget in list(widgets):
         widget.hide()
         widget.deleteLater()

@@ -13,6 +13,7 @@ from ...core.repository import Listing, Offer
 from ...core.units import format_bytes
 from ...i18n import _, ngettext
 from ...texts import errors, reasons
+from ...texts.downloads import source_name
 from ...texts.values import labelled
 from ..downloads_model import DownloadsModel
 from ..theme import GAP
@@ -21,7 +22,7 @@ from ..widgets.buttons import button
 from ..widgets.card import Card
 from ..widgets.labels import ElidedLabel, label, set_role
 from ..widgets.rule import Rule
-from .download_texts import NEEDS_TOKEN, source_name
+from .download_texts import NEEDS_TOKEN
 from .get_button import GetButton
 
 MOST_REFUSED = 12

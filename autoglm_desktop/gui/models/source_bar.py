@@ -9,11 +9,11 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QVBoxLayout, 
 
 from ...core.downloads import AUTO, SOURCES
 from ...i18n import _
+from ...texts.downloads import source_name
 from ..theme import GAP
 from ..widgets.buttons import button
 from ..widgets.combo import Combo
 from ..widgets.labels import label, tip
-from .download_texts import source_name
 
 ADDRESS, FOLDER, OTHER = "address", "folder", "other"
 PickFolder = Callable[[QWidget, str], str]

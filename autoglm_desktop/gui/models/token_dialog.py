@@ -12,12 +12,13 @@ from ...core.downloads import AUTO
 from ...core.errors import AppError
 from ...i18n import N_, _
 from ...texts import errors
+from ...texts.downloads import source_name
 from ..theme import GAP
 from ..widgets.buttons import button
 from ..widgets.combo import Combo
 from ..widgets.dialog import Ask
 from ..widgets.labels import label
-from .download_texts import link_of, open_text, source_name
+from .download_texts import link_of, open_text
 
 TOKEN_PAGES = {
     "huggingface": "https://huggingface.co/settings/tokens",

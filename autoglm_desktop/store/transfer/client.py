@@ -19,6 +19,9 @@ if hasattr(httpcore.AsyncHTTP11Connection, "READ_NUM_BYTES"):
     # (docs/measured.md, download).
     httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = 256 * 1024
 
+NEAR = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+"""Never asked through a proxy."""
+
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)  # they log addresses, and signed links are secrets
 
@@ -57,5 +60,6 @@ def make_client(limits: Limits | None = None) -> httpx.AsyncClient:
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
         follow_redirects=True,
         max_redirects=limits.max_redirects,
+        mounts=dict.fromkeys(NEAR),
         headers={"User-Agent": f"autoglm-desktop/{__version__}", "Accept-Encoding": "identity"},
     )

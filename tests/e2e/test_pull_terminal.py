@@ -1,0 +1,298 @@
+"""``pull`` as a person uses it: a process of its own, against hubs on this machine."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autoglm_desktop.store import manifest
+from tests.e2e.test_terminal import ROOT, example, same_shape
+from tests.fakes.fake_hub import FakeHub, Fault
+from tests.fakes.fake_hub_faults import Changed, Drop, Stall, Status, gated
+
+REPO = "made/模型-GGUF"
+PLAIN = "made/Some-Model-9B-GGUF"
+MIB = 1024 * 1024
+
+
+def made_bytes(size, seed=1):
+    return random.Random(seed).randbytes(size)
+
+
+BIG = made_bytes(6 * MIB)
+OTHER = made_bytes(3 * MIB, 2)
+README = b"# made\n"
+
+
+def environment(home, hub, **more):
+    kept = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "MODELSCOPE_API_TOKEN"):
+        kept.pop(name, None)
+    return {
+        **kept,
+        "AUTOGLM_HOME": str(home),
+        "AUTOGLM_LANG": "en",
+        "AUTOGLM_ONLY_OWN": "1",
+        "HF_ENDPOINT": hub.url if hub is not None else "http://127.0.0.1:9",
+        "HF_HOME": str(home / "no-login"),
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
+        "PYTHONPATH": str(ROOT),
+        **more,
+    }
+
+
+def start(home, hub, *words, **more):
+    return subprocess.Popen(
+        [sys.executable, "-m", "autoglm_desktop", *map(str, words)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env=environment(home, hub, **more),
+    )
+
+
+def run(home, hub, *words, **more):
+    with start(home, hub, *words, **more) as process:
+        out, err = process.communicate(timeout=120)
+    assert "Traceback" not in err, err
+    log = home / "logs" / "autoglm-desktop.log"
+    assert not log.exists() or "Traceback" not in log.read_text(encoding="utf-8")
+    return process.returncode, out, err
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "数据 home"
+
+
+def one_quantisation(**more):
+    return FakeHub({PLAIN: {"Some-Model-9B.Q4_K_M.gguf": BIG, "README.md": README}}, **more)
+
+
+def two_quantisations(**more):
+    files = {"Some-Model-9B.Q4_K_M.gguf": BIG, "Some-Model-9B.Q2_K.gguf": OTHER, "README.md": README}
+    return FakeHub({PLAIN: files}, **more)
+
+
+def test_all_files_of_a_repository_with_one_quantisation(home):
+    with one_quantisation() as hub:
+        status, out, err = run(home, hub, "pull", PLAIN)
+    folder = home / "models" / "made" / "Some-Model-9B-GGUF"
+    assert status == 0, err
+    assert (folder / "Some-Model-9B.Q4_K_M.gguf").read_bytes() == BIG
+    assert (folder / "README.md").read_bytes() == README
+    assert "2 files, 6 MiB" in err and str(folder) in err and "Hugging Face" in err
+    assert out.count("\n") == 1 and "is complete" in out
+    assert "\r" not in err
+    assert not list(folder.glob("*.part*"))
+
+
+def test_the_same_again_fetches_nothing(home):
+    with one_quantisation() as hub:
+        assert run(home, hub, "pull", PLAIN)[0] == 0
+        hub.forget()
+        status, out, _err = run(home, hub, "pull", PLAIN)
+        assert status == 0 and "is complete" in out
+        assert [one for one in hub.asked if one.path is not None] == []
+
+
+def test_what_is_complete_needs_no_network(home):
+    with two_quantisations() as hub:
+        assert run(home, hub, "pull", f"{PLAIN}:Q4_K_M")[0] == 0
+    status, out, err = run(home, None, "pull", f"{PLAIN}:Q4_K_M")
+    assert status == 0, err
+    assert "is complete" in out
+
+
+def test_json_is_one_document_as_documented(home):
+    with one_quantisation() as hub:
+        status, out, _err = run(home, hub, "pull", PLAIN, "--json")
+    found = json.loads(out)
+    assert status == 0
+    same_shape(found, example("pull"))
+    big = next(file for file in found["files"] if file["path"].endswith(".gguf"))
+    assert big["sha256"] == hashlib.sha256(BIG).hexdigest()
+    assert big["verified"] == "sha256" and big["fetched_bytes"] >= len(BIG)
+    assert found["commit"] == hub.repos[PLAIN].head and found["repo"] == PLAIN
+
+
+def test_several_quantisations_are_listed_and_none_is_fetched(home):
+    with two_quantisations() as hub:
+        status, out, err = run(home, hub, "pull", PLAIN)
+        assert status == 2
+        assert "Q4_K_M  6 MiB" in err and "Q2_K  3 MiB" in err and out == ""
+        assert f"pull {PLAIN}:Q2_K" in err
+        status, out, _err = run(home, hub, "pull", PLAIN, "--json")
+        assert status == 2
+        same_shape(json.loads(out), example("pull-variants"))
+        assert hub.sent("Some-Model-9B.Q4_K_M.gguf") == hub.sent("Some-Model-9B.Q2_K.gguf") == 0
+    assert not (home / "models").exists()
+
+
+def test_one_of_several_is_fetched_alone(home):
+    with two_quantisations() as hub:
+        assert run(home, hub, "pull", f"{PLAIN}:q2_k")[0] == 0
+        assert hub.sent("Some-Model-9B.Q4_K_M.gguf") == 0
+    folder = home / "models" / "made" / "Some-Model-9B-GGUF"
+    assert (folder / "Some-Model-9B.Q2_K.gguf").read_bytes() == OTHER
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_ctrl_c_is_a_pause_and_the_same_command_goes_on(home, number):
+    name = "Some-Model-9B.Q4_K_M.gguf"
+    big = made_bytes(40 * MIB, 5)
+    with FakeHub({PLAIN: {name: big}}, [Fault(Stall(2 * MIB), path=name, times=None, skip=1)]) as hub:
+        with start(home, hub, "pull", PLAIN) as process:
+            assert hub.stalled.wait(60)
+            process.send_signal(getattr(signal, number))
+            out, err = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert "the same command goes on" in err and "Traceback" not in err and out == ""
+        part = home / "models" / "made" / "Some-Model-9B-GGUF" / f"{name}.part"
+        assert part.exists()
+        before = hub.sent(name)
+        hub.faults.clear()
+        status, _out, err = run(home, hub, "pull", PLAIN)
+        assert status == 0, err
+        assert "still to fetch" in err
+        assert hub.sent(name) <= len(big) + 4 * 16 * MIB and hub.sent(name) - before < len(big)
+    assert (part.parent / name).read_bytes() == big and not part.exists()
+
+
+def test_into_exactly_this_folder(home, tmp_path):
+    folder = tmp_path / "下载 here"
+    with one_quantisation() as hub:
+        assert run(home, hub, "pull", PLAIN, "--dir", folder)[0] == 0
+    assert (folder / "Some-Model-9B.Q4_K_M.gguf").read_bytes() == BIG
+    known = manifest.read(folder)
+    assert known is not None and known.repo == PLAIN and len(known.files) == 2
+
+
+def test_from_an_address(home):
+    with one_quantisation() as hub:
+        status, _out, err = run(home, None, "pull", PLAIN, "--source", hub.url)
+    assert status == 0, err
+    assert hub.url in err
+
+
+def test_from_a_folder_on_a_disk(home, tmp_path):
+    usb = tmp_path / "USB 盘" / "made" / "Some-Model-9B-GGUF"
+    usb.mkdir(parents=True)
+    (usb / "Some-Model-9B.Q4_K_M.gguf").write_bytes(BIG)
+    status, _out, err = run(home, None, "pull", PLAIN, "--source", usb.parents[1])
+    assert status == 0, err
+    assert "Only the size could be checked" in err
+    assert (home / "models/made/Some-Model-9B-GGUF/Some-Model-9B.Q4_K_M.gguf").read_bytes() == BIG
+
+
+def test_no_proxy_stands_before_this_machine(home):
+    proxies = {name: "http://127.0.0.1:9" for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")}
+    with one_quantisation() as hub:
+        status, _out, err = run(home, hub, "pull", PLAIN, NO_PROXY="", no_proxy="", **proxies)
+    assert status == 0, err
+
+
+def test_a_connection_that_drops_is_survived(home):
+    with one_quantisation(faults=[Fault(Drop(MIB), path="*.gguf", times=3)]) as hub:
+        status, _out, err = run(home, hub, "pull", PLAIN)
+    assert status == 0, err
+
+
+def test_what_changes_in_the_middle_starts_anew_and_it_is_said(home):
+    fresh = {"Some-Model-9B.Q4_K_M.gguf": OTHER + b"new", "README.md": README}
+    with one_quantisation(faults=[Fault(Changed(OTHER + b"new"), path="*.gguf")]) as hub:
+        hub.publish_later = fresh
+        hub.repos[PLAIN].commits.append((hub.repos[PLAIN].head, hub.repos[PLAIN].commits[-1][1]))
+        hub.publish(PLAIN, fresh)
+        hub.repos[PLAIN].commits.insert(0, hub.repos[PLAIN].commits.pop())
+        hub.repos[PLAIN].commits.append(hub.repos[PLAIN].commits.pop(0))
+        status, _out, err = run(home, hub, "pull", PLAIN)
+    assert status == 0, err
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["pull", "nonsense"], "neither a file nor a known model"),
+        (["pull", "a/b/c"], "neither a file nor a known model"),
+        (["pull", ""], "neither a file nor a known model"),
+        (["pull", "autoglm-phone-9b:NOPE"], "has no variant NOPE"),
+        (["pull", f"{PLAIN}:NOPE"], "Q2_K"),
+        (["pull", PLAIN, "--source", "nope"], "There is no source nope"),
+        (["pull", PLAIN, "--source", "/no/such/folder"], "There is no folder"),
+        (["pull", PLAIN, "--source", "ftp://x"], "ftp://x"),
+        (["pull", PLAIN, "--source", "http://user:secret@127.0.0.1"], "password"),
+        (["pull", "made/gone"], "made/gone"),
+    ],
+)
+def test_bad_input_is_one_sentence(home, words, part):
+    with two_quantisations() as hub:
+        status, out, err = run(home, hub, *words)
+    assert status == 1 and out == ""
+    assert part in err and "secret" not in err
+    assert not (home / "models").exists()
+
+
+def test_gated_says_what_to_do(home):
+    with one_quantisation(faults=[gated(at="listing")]) as hub:
+        hub.faults.clear()
+        hub.faults.add(gated(at="listing"))
+        status, _out, err = run(home, hub, "pull", PLAIN)
+    assert status == 1
+    assert "accept" in err and "HF_TOKEN" in err
+
+
+def test_a_server_in_trouble_is_said(home):
+    with one_quantisation(faults=[Fault(Status(503), at="listing", times=None)]) as hub:
+        status, _out, err = run(home, hub, "pull", PLAIN)
+    assert status == 1 and "503" in err
+
+
+@pytest.mark.skipif(os.name == "nt" or (hasattr(os, "geteuid") and os.geteuid() == 0), reason="root may write all")
+def test_a_folder_that_cannot_be_written(home, tmp_path):
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    folder.chmod(0o500)
+    with one_quantisation() as hub:
+        status, _out, err = run(home, hub, "pull", PLAIN, "--dir", folder)
+    assert status == 1 and str(folder) in err
+
+
+def test_a_file_where_the_folder_should_be(home, tmp_path):
+    folder = tmp_path / "a file"
+    folder.write_text("x", encoding="utf-8")
+    with one_quantisation() as hub:
+        status, _out, err = run(home, hub, "pull", PLAIN, "--dir", folder)
+    assert status == 1 and str(folder) in err
+
+
+def test_updates_are_asked_for_and_only_the_changed_file_is_fetched(home):
+    with two_quantisations() as hub:
+        target = f"{PLAIN}:Q2_K"
+        assert run(home, hub, "pull", target)[0] == 0
+        status, out, _err = run(home, hub, "models", "--check-updates")
+        assert status == 0 and "Up to date" in out
+        hub.publish(PLAIN, {"Some-Model-9B.Q4_K_M.gguf": BIG, "Some-Model-9B.Q2_K.gguf": BIG[: 2 * MIB]})
+        status, out, _err = run(home, hub, "models", "--check-updates", "--json")
+        update = json.loads(out)["updates"][0]
+        same_shape(json.loads(out), example("models-check-updates"))
+        assert update["have_commit"] != update["newest_commit"] == hub.repos[PLAIN].head
+        assert run(home, hub, "pull", target)[0] == 0
+    path = home / "models/made/Some-Model-9B-GGUF/Some-Model-9B.Q2_K.gguf"
+    assert path.read_bytes() == BIG[: 2 * MIB]
+    known = manifest.read(path.parent)
+    assert known is not None and known.commit == update["newest_commit"]
+
+
+def test_help_names_the_sources(home):
+    status, out, _err = run(home, None, "pull", "--help")
+    assert status == 0 and "modelscope" in out and Path(ROOT).exists()

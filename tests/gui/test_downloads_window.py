@@ -1,0 +1,112 @@
+"""The real window over the real downloads and a hub on 127.0.0.1: get a model, quit in the middle, go on."""
+
+import dataclasses
+
+import pytest
+
+from autoglm_desktop.app import Application
+from autoglm_desktop.gui.main_window import CHAT, MODELS
+from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
+from autoglm_desktop.store.web import Web
+from tests.fakes.fake_hub import FakeHub
+from tests.gui.made_checks import made_services
+
+PATIENCE_MS = 30_000
+REPO = "made/Tiny-Model-GGUF"
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "made-tiny.Q8_0.gguf"
+    write_tiny_glm4(path)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def start(qapp, qtbot, tmp_path, monkeypatch):
+    """Windows over one data folder whose hub is the one given."""
+    home = tmp_path / "数据 home"
+    monkeypatch.setenv("AUTOGLM_HOME", str(home))
+    started = []
+
+    def make(hub):
+        services = made_services(home, "ok")
+        environment = {"HF_ENDPOINT": hub.url, "MODELSCOPE_ENDPOINT": hub.url}
+        services = dataclasses.replace(services, web=Web(environment=environment))
+        application = Application(qapp, lambda: services)
+        started.append(application)
+        application.show()
+        qtbot.waitUntil(lambda: application.window.contents is not None, timeout=PATIENCE_MS)
+        application.window.show_page(MODELS)
+        return application
+
+    yield make
+    for application in started:
+        application.close()
+        application.window.deleteLater()
+
+
+def page_of(application):
+    return application.contents.models
+
+
+def items(application):
+    return page_of(application).fetching.downloads.state.items
+
+
+def get(qtbot, application, source):
+    """By what people use: the source, the field, List, Get."""
+    fetching = page_of(application).fetching
+    fetching.source._take(source)
+    fetching.repository.field.setText(REPO)
+    fetching.repository.list_button.click()
+    qtbot.waitUntil(lambda: bool(fetching.repository.buttons), timeout=PATIENCE_MS)
+    fetching.repository.buttons[0][1].click()
+    qtbot.waitUntil(lambda: bool(items(application)), timeout=PATIENCE_MS)
+
+
+def test_from_a_repository_to_load_and_chat(qtbot, start, model):
+    with FakeHub({REPO: {"made-tiny.Q8_0.gguf": model, "README.md": b"made"}}) as hub:
+        application = start(hub)
+        get(qtbot, application, "huggingface")
+        qtbot.waitUntil(lambda: items(application)[0].state == "done", timeout=PATIENCE_MS)
+        card = page_of(application).fetching.section.cards[items(application)[0].id]
+        qtbot.waitUntil(lambda: not card.buttons["chat"].isHidden(), timeout=PATIENCE_MS)
+        arrived = list(application.services.models.rglob("*.gguf"))
+        assert [path.read_bytes() for path in arrived] == [model]
+        card.buttons["chat"].click()
+        assert application.window.pages.currentIndex() == CHAT
+
+
+def test_quitting_pauses_and_the_next_start_offers_to_go_on(qtbot, start, model):
+    with FakeHub({REPO: {"made-tiny.Q8_0.gguf": model}}, rate=400_000, send_buffer=16_384) as hub:
+        application = start(hub)
+        get(qtbot, application, "huggingface")
+        qtbot.waitUntil(lambda: items(application)[0].done_bytes > 300_000, timeout=PATIENCE_MS)
+        assert not application.contents.download_hint.isHidden()
+        application.window.close()
+        assert list(application.services.models.rglob("*.gguf")) == []
+    with FakeHub({REPO: {"made-tiny.Q8_0.gguf": model}}) as hub:
+        application = start(hub)
+        offer = page_of(application).fetching.section.interrupted
+        qtbot.waitUntil(lambda: not offer.isHidden(), timeout=PATIENCE_MS)
+        assert "goes on where it stopped" in offer.text.text()
+        assert hub.sent("made-tiny.Q8_0.gguf") == 0
+        offer.go_on_button.click()
+        qtbot.waitUntil(lambda: items(application)[0].state == "done", timeout=PATIENCE_MS)
+        assert [path.read_bytes() for path in application.services.models.rglob("*.gguf")] == [model]
+
+
+def test_pause_keeps_what_arrived_and_cancel_asks(qtbot, start, model):
+    with FakeHub({REPO: {"made-tiny.Q8_0.gguf": model}}, rate=400_000, send_buffer=16_384) as hub:
+        application = start(hub)
+        get(qtbot, application, "huggingface")
+        qtbot.waitUntil(lambda: items(application)[0].done_bytes > 300_000, timeout=PATIENCE_MS)
+        section = page_of(application).fetching.section
+        section.cards[items(application)[0].id].buttons["pause"].click()
+        qtbot.waitUntil(lambda: items(application)[0].state == "paused", timeout=PATIENCE_MS)
+        assert list(application.services.models.rglob("*.part"))
+        section.cards[items(application)[0].id].buttons["cancel"].click()
+        page_of(application).fetching.dialog.do_button.click()
+        qtbot.waitUntil(lambda: items(application) == (), timeout=PATIENCE_MS)
+        assert list(application.services.models.rglob("*.part")) == []
