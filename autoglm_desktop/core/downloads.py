@@ -139,7 +139,8 @@ class DownloadItem:
 
     ``interrupted``: it ran when the program ended the last time; the user is offered to go on. ``plan`` and
     ``progress`` are None until they are known in this run; ``title``, ``done_bytes`` and ``total_bytes`` are
-    remembered from run to run. ``waits``: how often it has waited for the network in a row.
+    remembered from run to run. ``waits``: how often it has waited for the network in a row. ``elsewhere``: another
+    instance of this program runs it.
     """
 
     id: str
@@ -154,6 +155,7 @@ class DownloadItem:
     error: AppError | None = None
     interrupted: bool = False
     waits: int = 0
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The queue of downloads on disk: ``AUTOGLM_HOME/state/downloads.json``, replaced atomically under a lock.
 
-Several instances share it. Which of them runs an entry is told by a lock file that the running one holds: it is free
-again when its process ends, however that happens.
+Several instances share it. One of them works through it: the one that holds a lock file, which is free again when its
+process ends, however that happens. The others show it, and change it by changing the file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LOCK_TIMEOUT_S = 10.0
 @dataclass(frozen=True)
 class Entry:
     """What is remembered of a download. ``state`` as in ``core.downloads``; ``pinned_*``: the commit it began with;
-    ``files`` grow in ``plan_folder``."""
+    ``files`` grow in ``plan_folder``. ``error``: code and values; ``interrupted``: the program ended while it ran."""
 
     id: str
     target: str
@@ -42,6 +42,8 @@ class Entry:
     pinned_commit: str | None = None
     plan_folder: str | None = None
     files: tuple[str, ...] = ()
+    error: dict[str, object] | None = None
+    interrupted: bool = False
 
 
 Change = Callable[[tuple[Entry, ...]], tuple[Entry, ...]]
@@ -96,26 +98,18 @@ class QueueFile:
             os.fsync(file.fileno())
         fresh.replace(self.path)
 
-    def hold(self, entry_id: str) -> FileLock | None:
-        """The lock of a running entry, held from now on; None where another instance runs it. Raises OSError."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(str(self._lock_path(entry_id)))
+    def hold(self) -> FileLock | None:
+        """The right to work through the queue, held from now on; None where another instance has it."""
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(str(self.path.with_name("downloads-worker.lock")), thread_local=False)
             lock.acquire(timeout=0)
         except Timeout:
             return None
-        return lock
-
-    def drop(self, entry_id: str, lock: FileLock) -> None:
-        """The entry runs no longer."""
-        lock.release()
-        try:
-            self._lock_path(entry_id).unlink(missing_ok=True)
         except OSError as error:
-            log.info("lock not removed: %s", error)
-
-    def _lock_path(self, entry_id: str) -> Path:
-        return self.path.with_name(f"download-{entry_id}.lock")
+            log.warning("the queue cannot be locked: %s", error)
+            return None
+        return lock
 
 
 def _entry(item: object) -> Entry | None:

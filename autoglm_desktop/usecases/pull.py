@@ -137,7 +137,9 @@ async def _find(
                 errors.append(error)
     if not found:
         raise most_telling(errors)
-    apart = {one.candidate.repo: await _apart(services, one.candidate, offer, model) for one, _, offer in found}
+    apart = {
+        one.candidate.repo: await _apart(services, one.candidate, offer, model) for one, _, offer in found
+    }
     whole = [item for item in found if not _blind(item[2], model) or apart[item[0].candidate.repo]]
     first, listing, offer = (whole or found)[0]
     own = [listing, *(other for other in first.listings if other is not listing)]

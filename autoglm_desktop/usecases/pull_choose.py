@@ -43,7 +43,12 @@ def choose(candidate: Candidate, listing: Listing, target: str, model: Model | N
     offer = _named(candidate, listing, found)
     if offer is None:
         known = ", ".join(one.id for one in found) or "–"
-        values = {"variant": candidate.variant, "repo": listing.repo, "source": listing.source, "known": known}
+        values = {
+            "variant": candidate.variant,
+            "repo": listing.repo,
+            "source": listing.source,
+            "known": known,
+        }
         raise TransferError("variant_not_offered", **values)
     if model is None or offer.id == SAFETENSORS:
         return offer
@@ -115,7 +120,9 @@ async def agreeing(
     copies = [copy for listing in listings if (copy := _copy(offer, listing)) is not None]
     first = copies[0]
     if not all(_agree(first, copy, offer) for copy in copies[1:]):
-        first = next((copy for copy in copies if begun(copy)), None) or await _fastest(services, copies, offer)
+        first = next((copy for copy in copies if begun(copy)), None) or await _fastest(
+            services, copies, offer
+        )
         log.info("sources of %s differ; %s is used", first.repo, first.source)
     more = [copy for listing in others if (copy := _copy(offer, listing)) is not None]
     return (first, *(copy for copy in (*copies, *more) if copy is not first and _agree(first, copy, offer)))
@@ -123,7 +130,9 @@ async def agreeing(
 
 def _copy(offer: Offer, listing: Listing) -> Copy | None:
     """The offer's files as another listing has them; None where it lacks one of the weights."""
-    found = {wanted.path: file for wanted in offer.all_files if (file := listing.file(wanted.path)) is not None}
+    found = {
+        wanted.path: file for wanted in offer.all_files if (file := listing.file(wanted.path)) is not None
+    }
     if any(file.path not in found for file in offer.files):
         return None
     return Copy(listing.source, listing.repo, listing.commit, tuple(found.values()))

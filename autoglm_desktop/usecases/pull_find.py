@@ -21,7 +21,12 @@ HUBS = {"huggingface": ("huggingface", "hf-mirror"), "modelscope": ("modelscope"
 """The sources that have what a hub has."""
 
 ENDPOINTS = {"huggingface": "HF_ENDPOINT", "modelscope": "MODELSCOPE_ENDPOINT"}
-PUBLIC = ("https://huggingface.co", "https://hf-mirror.com", "https://modelscope.cn", "https://www.modelscope.cn")
+PUBLIC = (
+    "https://huggingface.co",
+    "https://hf-mirror.com",
+    "https://modelscope.cn",
+    "https://www.modelscope.cn",
+)
 """Who has set one of these still wants what is public; any other endpoint is somebody's own, and asked alone."""
 
 AT_ONCE = 8

@@ -6,17 +6,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.downloads import FileProgress, Pulled, PulledFile, PullPlan, PullProgress
-from ..core.errors import AppError, Reason
-from ..core.rates import Rate, time_left
+from ..core.downloads import Copy, Pulled, PulledFile, PullPlan, PullProgress
+from ..core.errors import AppError, Reason, TransferError
 from ..core.repository import SAFETENSORS, RemoteFile
 from ..store import gguf, manifest
-from ..store.transfer.values import TransferProgress, Wanted
+from ..store.transfer.values import Fetched, Wanted
+from .pull_choose import SMALL_BYTES
 from .pull_disk import is_here, left
+from .pull_progress import Progress
 from .services import Services
 
 if TYPE_CHECKING:
@@ -24,13 +23,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SMALL_BYTES = 8 * 1024 * 1024
 AT_ONCE = 4
-REPORT_EVERY_S = 0.2
+GLM4V = "glm4v"
 
 
 class Fetching:
-    """One run over a plan. ``notice``: something to say from the start."""
+    """One run over a plan. ``notice``: something to say from the start; ``before``: the run that this one goes on
+    with, after a change at the source."""
 
     def __init__(
         self,
@@ -38,39 +37,37 @@ class Fetching:
         plan: PullPlan,
         report: Callable[[PullProgress], None],
         notice: Reason | None = None,
+        before: Fetching | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._services, self._plan, self._report, self._clock = services, plan, report, clock
-        self._notice = notice
-        self._files = {file.path: FileProgress(file.path, "queued", 0, file.size) for file in plan.files}
-        self._received: dict[str, int] = {}
-        self._notices: dict[str, Reason | None] = {}
-        self._rate = Rate()
-        self._told = 0.0
+        self._services, self._plan, self._clock = services, plan, clock
+        self._begun: float = before._begun if before is not None else clock()
+        earlier = before._progress if before is not None else None
+        self._progress: Progress = Progress(plan, report, notice, earlier, clock)
         self._done: dict[str, PulledFile] = {}
+        self._noting = asyncio.Lock()
+        self._brought: dict[str, PulledFile] = dict(before._done) if before is not None else {}
 
     async def run(self) -> Pulled:
         """Raises TransferError, AppError."""
-        begun = self._clock()
         await asyncio.to_thread(self._look_at_disk)
-        self._tell(force=True)
+        self._progress.tell(force=True)
         small = [file for file in self._plan.files if file.size is not None and file.size <= SMALL_BYTES]
         large = [file for file in self._plan.files if file not in small]
         await self._some_at_once(small)
-        for file in large:
+        for file in sorted(large, key=lambda file: file.size or 0):
             await self._one(file)
         notes = await asyncio.to_thread(self._look_inside)
-        self._tell("done", force=True)
+        self._progress.tell("done", force=True)
         files = tuple(self._done[file.path] for file in self._plan.files)
-        return Pulled(self._plan, files, self._clock() - begun, (*self._plan.notes, *notes))
+        return Pulled(self._plan, files, self._clock() - self._begun, (*self._plan.notes, *notes))
 
     def _look_at_disk(self) -> None:
         """Start the progress with what earlier runs have left."""
         for file in self._plan.files:
-            missing = left(self._plan.folder, file)
-            here = is_here(self._plan.folder, file)
-            done = (file.size or 0) - (missing or 0) if missing is not None else 0
-            self._files[file.path] = FileProgress(file.path, "done" if here else "queued", done, file.size)
+            missing = left(self._plan.folder, file, self._commit(file))
+            done = 0 if missing is None else (file.size or 0) - missing
+            self._progress.start(file, done, here=missing == 0)
 
     async def _some_at_once(self, files: list[RemoteFile]) -> None:
         waiting = list(files)
@@ -88,47 +85,92 @@ class Fetching:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _one(self, file: RemoteFile) -> None:
+        """Make sure of one file, and note it in the manifest."""
+        commit = self._commit(file)
+        if await asyncio.to_thread(is_here, self._plan.folder, file, commit):
+            brought = self._brought.get(file.path)
+            done = brought if brought is not None else await asyncio.to_thread(self._known, file)
+        else:
+            wanted = Wanted(self._plan.folder / file.path, file.size, file.sha256, file.git_sha1, commit)
+            found, local = await self._fetch(file, wanted)
+            source = found.sources[0] if found.sources else None
+            fetched = 0 if local else found.fetched_bytes
+            done = PulledFile(file.path, found.size, found.verified, fetched, source, file.sha256)
+        self._done[file.path] = done
+        async with self._noting:
+            await asyncio.to_thread(self._note, file, done.verified, done.size)
+        self._progress.done(file, done.size)
+
+    def _known(self, file: RemoteFile) -> PulledFile:
+        """A file that an earlier run has verified."""
+        known = manifest.read(self._plan.folder)
+        entry = known.file(file.path) if known is not None else None
+        verified = entry.verified if entry is not None and entry.verified else "size"
+        size = entry.size if entry is not None and entry.size is not None else file.size
+        return PulledFile(file.path, size or 0, verified, 0, None, file.sha256)
+
+    async def _fetch(self, file: RemoteFile, wanted: Wanted) -> tuple[Fetched, bool]:
+        """From another program's folder where it has this very file, else from the sources; and which of both."""
         from ..store.transfer.client import Limits
         from ..store.transfer.fetch import fetch
 
-        plan = self._plan
-        if await asyncio.to_thread(is_here, plan.folder, file):
-            how = "sha256" if file.sha256 else "git_sha1"
-            self._done[file.path] = PulledFile(file.path, file.size or 0, how, 0, None, file.sha256)
-            self._set(file, "done", file.size or 0)
-            return
-        wanted = Wanted(plan.folder / file.path, file.size, file.sha256, file.git_sha1, plan.commit)
         limits = self._services.web.limits or Limits()
-        places = await self._places(file)
-        found = await fetch(wanted, places, lambda progress: self._seen(file, progress), limits)
-        source = found.sources[0] if found.sources else None
-        self._done[file.path] = PulledFile(
-            file.path, found.size, found.verified, found.fetched_bytes, source, file.sha256
-        )
-        self._set(file, "done", found.size)
-        await asyncio.to_thread(self._note, file, found.verified, found.size)
 
-    async def _places(self, file: RemoteFile) -> list[Place]:
-        """A copy that lies on this machine under the same hash first, then the sources."""
-        web, found = self._services.web, self._services.library.elsewhere
-        places: list[Place] = []
-        same = None
-        if found is not None and file.sha256:
-            same = await asyncio.to_thread(found.with_sha256, file.sha256)
-        if same is not None:
-            from ..store.sources.folder import FolderPlace
+        def report(progress: object) -> None:
+            self._progress.seen(file, progress)  # type: ignore[arg-type]
 
-            places.append(FolderPlace(str(same.parent), same, file))
-        for copy in self._plan.copies:
-            own = copy.file(file.path)
-            if own is not None:
-                places.append(web.source(copy.source).place(copy.repo, copy.commit, own))
-        return places
+        local = await self._local(file)
+        if local is not None:
+            try:
+                return await fetch(wanted, [local], report, limits), True
+            except TransferError as error:
+                log.warning("%s is not used: %s", local.name, error)
+        return await fetch(wanted, self._places(file), report, limits), False
+
+    async def _local(self, file: RemoteFile) -> Place | None:
+        elsewhere = self._services.library.elsewhere
+        if elsewhere is None or file.sha256 is None:
+            return None
+        path = await asyncio.to_thread(elsewhere.with_sha256, file.sha256)
+        if path is None:
+            return None
+        from ..store.sources.folder import FolderPlace
+
+        return FolderPlace(str(path.parent), path, file)
+
+    def _places(self, file: RemoteFile) -> list[Place]:
+        web = self._services.web
+        return [
+            web.source(copy.source).place(copy.repo, copy.commit, own)
+            for copy in self._plan.copies
+            if (own := copy.file(file.path)) is not None
+        ]
+
+    def _first(self, file: RemoteFile) -> Copy | None:
+        """The preferred copy that has a file."""
+        return next((copy for copy in self._plan.copies if copy.file(file.path) is not None), None)
+
+    def _commit(self, file: RemoteFile) -> str | None:
+        first = self._first(file)
+        return first.commit if first is not None else self._plan.commit
 
     def _note(self, file: RemoteFile, verified: str, size: int) -> None:
         """The manifest beside the files knows it from now on."""
-        plan = self._plan
-        entry = manifest.ManifestFile(file.path, size, file.sha256, file.git_sha1, verified)
+        plan, first = self._plan, self._first(file)
+        apart = first is not None and first.repo != plan.repo
+        entry = manifest.ManifestFile(
+            file.path,
+            size,
+            file.sha256,
+            file.git_sha1,
+            verified,
+            repo=first.repo if first is not None and apart else None,
+            commit=first.commit if first is not None and apart else None,
+        )
+        known = manifest.read(plan.folder)
+        same = known is not None and (known.repo, known.commit) == (plan.repo, plan.commit)
+        if same and known is not None and known.file(file.path) == entry:
+            return
         source = plan.copies[0].source if plan.copies else None
         manifest.merge(plan.folder, manifest.Manifest(plan.repo, source, plan.commit, (entry,)))
 
@@ -136,73 +178,25 @@ class Fetching:
         """What the headers of the GGUF files say that came: refusals and warnings, not failures."""
         if self._plan.variant == SAFETENSORS:
             return ()
+        model = self._services.library.catalog.model(self._plan.model or "")
+        sees = model is not None and model.vision
         notes: list[Reason] = []
         for file in self._plan.files:
-            path = self._plan.folder / file.path
-            if path.suffix.lower() != ".gguf":
+            if not file.path.lower().endswith(".gguf"):
                 continue
+            path = self._plan.folder / file.path
             try:
-                notes += _warnings(path, phone=self._phone)
+                header = gguf.read_header(path)
             except AppError as error:
                 notes.append(Reason.of(error.code, **error.values))
-        return tuple(notes)
-
-    @property
-    def _phone(self) -> bool:
-        model = self._services.library.catalog.model(self._plan.model or "")
-        return model is not None and model.vision
-
-    # Progress.
-
-    def _seen(self, file: RemoteFile, progress: TransferProgress) -> None:
-        known = self._files[file.path]
-        done = progress.done_bytes if progress.phase != "waiting" else known.done_bytes
-        self._received[file.path] = progress.received_bytes
-        self._notices[file.path] = progress.notice
-        self._files[file.path] = FileProgress(
-            file.path, progress.phase, done, progress.size, progress.sources, progress.restarts
-        )
-        self._tell(force=known.phase != progress.phase or known.restarts != progress.restarts)
-
-    def _set(self, file: RemoteFile, phase: str, done: int) -> None:
-        self._files[file.path] = replace(self._files[file.path], phase=phase, done_bytes=done, sources=())
-        self._notices.pop(file.path, None)
-        self._tell(force=True)
-
-    def _tell(self, stage: str | None = None, *, force: bool = False) -> None:
-        now = self._clock()
-        if now - self._told < REPORT_EVERY_S and not force:
-            return
-        self._told = now
-        files = tuple(self._files.values())
-        self._rate.add(now, sum(self._received.values()))
-        done = sum(file.done_bytes for file in files)
-        total = self._plan.total_bytes
-        rate = self._rate.per_second()
-        busy = [file for file in files if file.phase in ("fetch", "verify", "waiting")]
-        verifying = bool(busy) and all(file.phase == "verify" for file in busy)
-        notices = [notice for notice in self._notices.values() if notice is not None]
-        self._report(
-            PullProgress(
-                stage or ("verify" if verifying else "fetch"),
-                done,
-                total,
-                rate,
-                time_left(None if total is None else max(0, total - done), rate),
-                files,
-                tuple(dict.fromkeys(name for file in busy for name in file.sources)),
-                notices[0] if notices else self._notice,
-            )
-        )
-
-
-def _warnings(path: Path, *, phone: bool) -> list[Reason]:
-    """What is to be said of a GGUF file that came. Raises TargetError."""
-    header = gguf.read_header(path)
-    if header.is_projector:
-        known = header.projector_type == "glm4v"
-        return [] if known or not phone else [Reason.of("projector_unknown", type=header.projector_type)]
-    refusal = gguf.refusal(header)
-    if refusal is not None:
-        return [refusal]
-    return [Reason.of("no_mrope", name=path.name)] if phone and not header.has_mrope else []
+                continue
+            refusal = None if header.is_projector else gguf.refusal(header)
+            if header.is_projector and sees and header.projector_type != GLM4V:
+                notes.append(Reason.of("projector_unknown", type=header.projector_type))
+            elif refusal is not None:
+                notes.append(refusal)
+            elif header.split_count > 1:
+                notes.append(Reason.of("gguf_split", path=str(path), count=header.split_count))
+            elif sees and not header.is_projector and not header.has_mrope:
+                notes.append(Reason.of("no_mrope", name=path.name))
+        return tuple(dict.fromkeys(notes))

@@ -21,9 +21,14 @@ from autoglm_desktop.core.repository import RemoteFile, make_listing, offers
 from autoglm_desktop.core.units import GIB, MIB
 from autoglm_desktop.gui.models.actions import Actions
 from autoglm_desktop.usecases import on_disk
+from autoglm_desktop.usecases.updates import Update
 
 DiskUse = namedtuple("DiskUse", "folder models_bytes partial_bytes free_bytes")
-Update = namedtuple("Update", "repo folder have_commit newest_commit error")
+
+
+def made_update(repo, newest, error=None):
+    """``made_``: what a check for updates found; commit ``a`` is here."""
+    return Update(repo, Path("/made"), "huggingface", "a" * 40, newest and newest * 40, error, (f"{repo}:Q4_K_M",))
 
 
 class FakeQueue:
@@ -153,7 +158,6 @@ class FakeActions:
             choose_source=lambda _services, source: self.asked.append(("source", source)),
             token_where=lambda _services, name: self.tokens.get(name),
             set_token=self.set_token,
-            targets_of_update=lambda _services, update: (f"{update.repo}:Q4_K_M",),
             forget_token=lambda _services, name: self.tokens.pop(name, None),
         )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from autoglm_desktop.core.downloads import DownloadsState, FileProgress
 from autoglm_desktop.core.errors import AppError, Reason, TransferError
 from autoglm_desktop.core.units import GIB
-from tests.fakes.fake_downloads import GATED, Update, made_item, made_plan, made_progress
+from tests.fakes.fake_downloads import GATED, made_item, made_plan, made_progress, made_update
 
 LONG = "一个名字很长的仓库/Some-Very-Long-Model-Name-Instruct-Merged-Abliterated-128k-i1-GGUF"
 
@@ -110,10 +110,11 @@ def listing_failed(page):
 def updates(page):
     page.fetching.updates.show_updates(
         (
-            Update("made/AutoGLM-Phone-9B-GGUF", None, "a" * 40, "a" * 40, None),
-            Update(LONG, None, "a" * 40, "b" * 40, None),
-            Update("made/gone", None, "a" * 40, None, TransferError(
-                "download_not_found", source="huggingface", repo="made/gone")),
+            made_update("made/AutoGLM-Phone-9B-GGUF", "a"),
+            made_update(LONG, "b"),
+            made_update(
+                "made/gone", None, TransferError("download_not_found", source="huggingface", repo="made/gone")
+            ),
         )
     )  # fmt: skip
 

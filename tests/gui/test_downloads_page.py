@@ -1,5 +1,6 @@
 """The Models page fetches: the queue, its buttons, what is asked before bytes are lost, tokens, any repository."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -14,10 +15,10 @@ from autoglm_desktop.gui.downloads_model import DownloadsModel
 from tests.fakes.fake_downloads import (
     GATED,
     FakeQueue,
-    Update,
     made_item,
     made_plan,
     made_progress,
+    made_update,
 )
 from tests.gui.made_checks import MACHINES, made_check
 from tests.gui.render import settle
@@ -337,8 +338,8 @@ def test_a_file_is_checked_and_deleted(qtbot, page):
 
 def test_updates_are_looked_for_when_asked(qtbot, page):
     page.made.update_list = (
-        Update("made/one", None, "a" * 40, "a" * 40, None),
-        Update("made/two", None, "a" * 40, "b" * 40, None),
+        made_update("made/one", "a"),
+        made_update("made/two", "b"),
     )
     assert not shown(page.fetching.updates)
     page.updates_button.click()
@@ -369,6 +370,42 @@ def test_nothing_moves_under_the_mouse_when_a_download_is_added(qtbot, page):
     settle()
     assert shown(page.fetching.section)
     assert button.mapTo(page, button.rect().topLeft()).y() == before
+
+
+def test_the_tab_key_finds_downloads_above_the_files(qtbot, page):
+    show(qtbot, page, made_item(progress=made_progress()), made_item("paused", "2"))
+    wanted = [page.add_button]
+    wanted += [card_of(page).buttons[name] for name in ("cancel", "pause")] + [card_of(page).fold_button]
+    wanted += [card_of(page, "2").buttons[name] for name in ("cancel", "resume")]
+    wanted += [page.rows[0].more_button]
+    found, widget = [], page.add_button
+    for _step in range(2000):
+        if widget in wanted:
+            found.append(widget)
+        widget = widget.nextInFocusChain()
+        if widget is page.add_button:
+            break
+    assert found == wanted
+
+
+def test_a_copy_can_be_stopped(qtbot, page, tmp_path):
+    begun, stopped = [], []
+
+    async def bring(_services, _path, _copy, _report):
+        begun.append(True)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            stopped.append(True)
+            raise
+
+    page.disk._actions = replace(page.disk._actions, import_path=bring)
+    page.disk.bring([tmp_path / "usb"], copy=True)
+    assert shown(page.disk.card.work)
+    qtbot.waitUntil(lambda: bool(begun))
+    page.disk.card.stop_button.click()
+    qtbot.waitUntil(lambda: not shown(page.disk.card.work))
+    assert stopped == [True]
 
 
 def test_the_hint_is_seen_from_other_pages(qtbot, bridge):

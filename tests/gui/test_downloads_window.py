@@ -7,12 +7,18 @@ import pytest
 from autoglm_desktop.app import Application
 from autoglm_desktop.gui.main_window import CHAT, MODELS
 from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
+from autoglm_desktop.store.keys import Keys
 from autoglm_desktop.store.web import Web
 from tests.fakes.fake_hub import FakeHub
+from tests.fakes.fake_hub_faults import gated
 from tests.gui.made_checks import made_services
 
 PATIENCE_MS = 30_000
 REPO = "made/Tiny-Model-GGUF"
+
+
+def no_keyring():
+    raise RuntimeError("made: there is no keyring here")
 
 
 @pytest.fixture
@@ -32,7 +38,8 @@ def start(qapp, qtbot, tmp_path, monkeypatch):
     def make(hub):
         services = made_services(home, "ok")
         environment = {"HF_ENDPOINT": hub.url, "MODELSCOPE_ENDPOINT": hub.url}
-        services = dataclasses.replace(services, web=Web(environment=environment))
+        keys = Keys(environment={}, backend=no_keyring)
+        services = dataclasses.replace(services, web=Web(keys=keys, environment=environment))
         application = Application(qapp, lambda: services)
         started.append(application)
         application.show()
@@ -76,6 +83,61 @@ def test_from_a_repository_to_load_and_chat(qtbot, start, model):
         assert [path.read_bytes() for path in arrived] == [model]
         card.buttons["chat"].click()
         assert application.window.pages.currentIndex() == CHAT
+
+
+def test_what_was_fetched_is_checked_updated_and_deleted(qtbot, start, model):
+    with FakeHub({REPO: {"made-tiny.Q8_0.gguf": model}}) as hub:
+        application = start(hub)
+        page = page_of(application)
+        get(qtbot, application, "huggingface")
+        qtbot.waitUntil(lambda: len(page.rows) == 1, timeout=PATIENCE_MS)
+        page.rows[0].verify_action.trigger()
+        qtbot.waitUntil(lambda: "exactly what was published" in page.rows[0].said.text(), timeout=PATIENCE_MS)
+        updates = page.fetching.updates
+        page.updates_button.click()
+        qtbot.waitUntil(lambda: bool(updates.shown), timeout=PATIENCE_MS)
+        assert [update.available for update in updates.shown] == [False]
+        other = write_tiny_glm4_of(page, "Q4_0")
+        hub.publish(REPO, {"made-tiny.Q8_0.gguf": other})
+        page.updates_button.click()
+        qtbot.waitUntil(lambda: len(updates.get_buttons) == 1, timeout=PATIENCE_MS)
+        updates.get_buttons[0].click()
+        (path,) = application.services.models.rglob("*.gguf")
+        qtbot.waitUntil(lambda: path.is_file() and path.read_bytes() == other, timeout=PATIENCE_MS)
+        qtbot.waitUntil(lambda: [item.state for item in items(application)] == ["done", "done"])
+        qtbot.waitUntil(lambda: page.rows[0].entry.local.size_bytes == len(other), timeout=PATIENCE_MS)
+        page.rows[0].delete_action.trigger()
+        qtbot.waitUntil(lambda: page.disk.dialog is not None, timeout=PATIENCE_MS)
+        page.disk.dialog.do_button.click()
+        qtbot.waitUntil(lambda: page.rows == [], timeout=PATIENCE_MS)
+        assert not path.exists()
+
+
+def write_tiny_glm4_of(page, weight_type):
+    """A model file of another type, as bytes."""
+    path = page._services.home / "made-other.gguf"
+    write_tiny_glm4(path, weight_type=weight_type)
+    return path.read_bytes()
+
+
+def test_a_gated_repository_goes_on_with_a_token(qtbot, start, model):
+    with FakeHub({REPO: {"made-tiny.Q8_0.gguf": model}}, faults=[gated()]) as hub:
+        application = start(hub)
+        get(qtbot, application, "huggingface")
+        qtbot.waitUntil(lambda: items(application)[0].state == "failed", timeout=PATIENCE_MS)
+        card = page_of(application).fetching.section.cards[items(application)[0].id]
+        assert "accepted its conditions" in card.error.text()
+        card.buttons["token"].click()
+        hub.faults.clear()
+        hub.forget()
+        dialog = page_of(application).fetching.dialog
+        dialog.field.setText("hf_made")
+        dialog.do_button.click()
+        qtbot.waitUntil(lambda: items(application)[0].state == "done", timeout=PATIENCE_MS)
+        assert {asked.authorized for asked in hub.asked if asked.origin == "hub"} == {True}
+        assert {asked.authorized for asked in hub.asked if asked.origin == "cdn"} <= {False}
+        said = [notice.text for notice in page_of(application).notices.shown]
+        assert any("kept until this program ends" in text for text in said)
 
 
 def test_quitting_pauses_and_the_next_start_offers_to_go_on(qtbot, start, model):

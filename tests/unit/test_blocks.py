@@ -88,7 +88,7 @@ def leave(wanted, *, kept=True):
     blocks.keep(1, 33)
     with part_of(wanted.target).open("wb") as file:
         file.truncate(250)
-    journal.save(wanted, journal.entry(wanted, blocks, kept=kept))
+    journal.save(wanted, journal.entry(wanted, blocks, blocks.kept if kept else {}))
 
 
 def test_the_journal_gives_back_what_was_there(wanted):

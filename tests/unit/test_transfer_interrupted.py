@@ -169,17 +169,21 @@ def test_a_read_only_disk_is_said_and_nothing_is_lost(tmp_path):
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS])
 def test_a_disk_that_fails_in_the_middle(tmp_path, monkeypatch, code):
     written = itertools.count()
-    write = os.pwrite if hasattr(os, "pwrite") else os.write
+    names = [name for name in ("pwritev", "pwrite", "write") if hasattr(os, name)]
 
-    def failing(*arguments):
-        if next(written) >= 6:
-            raise OSError(code, os.strerror(code))
-        return write(*arguments)
+    def failing(write):
+        def fail_later(*arguments):
+            if next(written) >= 6:
+                raise OSError(code, os.strerror(code))
+            return write(*arguments)
+
+        return fail_later
 
     with made_hub(send_buffer=4096) as hub:
         job = job_for([hub], REPO, PATH, target_in(tmp_path))
         with monkeypatch.context() as patch:
-            patch.setattr(os, write.__name__, failing)
+            for name in names[:2]:
+                patch.setattr(os, name, failing(getattr(os, name)))
             full = code in (errno.ENOSPC, errno.EDQUOT)
             fails(job, "disk_full" if full else "file_unwritable")
         found = run(job)

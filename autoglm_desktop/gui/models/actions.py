@@ -67,12 +67,6 @@ def forget_token(services: Services, name: str) -> None:
     services.keys.forget(name)
 
 
-def targets_of_update(services: Services, update: Update) -> tuple[str, ...]:
-    """What to put into the queue to get a newer version: each variant that is here."""
-    here = services.library.of_repo(update.repo)
-    return tuple(dict.fromkeys(f"{update.repo}:{local.file_type}" for local in here if local.file_type))
-
-
 @dataclass(frozen=True)
 class Actions:
     """Coroutines run on the bridge's loop; the plain functions read or write, and are called in a thread."""
@@ -90,4 +84,3 @@ class Actions:
     token_where: Callable[[Services, str], str | None] = token_where
     set_token: Callable[[Services, str, str], str] = set_token
     forget_token: Callable[[Services, str], None] = forget_token
-    targets_of_update: Callable[[Services, Any], tuple[str, ...]] = targets_of_update

@@ -48,14 +48,14 @@ class DiskWork(QObject):
         self._bridge, self._services, self._actions = bridge, services, actions
         self._parent, self._pick = parent, pick
         self._verifying: dict[Path, Job] = {}
-        self._moving: Job | None = None
+        self._busy: Job | None = None
         self._measuring = False
         self.progress: dict[Path, Any] = {}
         self.rows: dict[Path, FileRow] = {}
         self.dialog: Ask | None = None
         self.card = DiskCard()
         self.card.move_wanted.connect(self.ask_move)
-        self.card.stop_wanted.connect(lambda: self._moving and self._moving.cancel())
+        self.card.stop_wanted.connect(self._stop_busy)
 
     def measure(self) -> None:
         """How much is used; says nothing where it can't be told."""
@@ -101,7 +101,7 @@ class DiskWork(QObject):
 
     def ask_move(self) -> None:
         """Move the models folder to where the user wants it."""
-        if self._moving is not None:
+        if self._busy is not None:
             return
         folder = self._pick(self._parent, _("Where shall the models lie?"))
         if not folder:
@@ -114,7 +114,7 @@ class DiskWork(QObject):
 
     def bring(self, paths: Sequence[Path], *, copy: bool) -> None:
         """Import files and folders: where they lie, or as a copy. A refusal is said and the others go on."""
-        if not paths:
+        if not paths or (copy and self._busy is not None):
             return
 
         async def work(report: Report) -> None:
@@ -126,7 +126,11 @@ class DiskWork(QObject):
                 else:
                     report(found)
 
-        self._bridge.submit(work, on_item=self._brought).ended.connect(self._brought_all)
+        job = self._bridge.submit(work, on_item=self._brought)
+        job.ended.connect(self._ended)
+        if copy:
+            self._busy = job
+            self.card.show_work(*texts.copy_progress(None))
 
     def _brought(self, item: Any) -> None:
         if isinstance(item, AppError):
@@ -136,9 +140,15 @@ class DiskWork(QObject):
         else:
             self.card.show_work(*texts.copy_progress(item))
 
-    def _brought_all(self) -> None:
+    def _ended(self) -> None:
+        """Moving or importing is over."""
+        self._busy = None
         self.card.show_work(None)
         self.changed.emit()
+
+    def _stop_busy(self) -> None:
+        if self._busy is not None:
+            self._busy.cancel()
 
     def _measured(self) -> None:
         self._measuring = False
@@ -168,18 +178,13 @@ class DiskWork(QObject):
                 await self._actions.move_models(self._services, folder, report)
 
         self.card.show_work(_("Moving …"))
-        self._moving = self._bridge.submit(
+        self._busy = self._bridge.submit(
             work,
             moved,
             self._say_error,
             lambda item: self.card.show_work(*texts.move_progress(item)),
         )
-        self._moving.ended.connect(self._moved)
-
-    def _moved(self) -> None:
-        self._moving = None
-        self.card.show_work(None)
-        self.changed.emit()
+        self._busy.ended.connect(self._ended)
 
     def _stop(self, path: Path) -> None:
         if path in self._verifying:

@@ -106,6 +106,11 @@ class DownloadCard(Card):
         if not has_files:
             self.files.hide()
 
+    def stops(self) -> list[QWidget]:
+        """What the Tab key goes through, as it stands."""
+        below = [self.licence_button, *(self.buttons[name] for name in REMEDIES)]
+        return [*(self.buttons[name] for name in TOP), self.buttons["folder"], self.fold_button, *below]
+
     def _fold(self) -> None:
         opened = self.files.isHidden()
         if opened and self.item.progress is not None:

@@ -101,6 +101,8 @@ def _done_facts(item: DownloadItem, total: int) -> str:
 
 def notice(item: DownloadItem) -> str:
     """What stands in the way just now, or why it rests; empty where there is nothing to say."""
+    if item.elsewhere:
+        return _("Another window or terminal of this program works on it.")
     if item.state == WAITING:
         return _("There is no connection. It goes on by itself when there is one again.")
     if item.state == PAUSED and item.interrupted:

@@ -51,11 +51,13 @@ class DownloadsSection(QWidget):
 
     ``show_state`` updates cards in place; hidden while empty.
 
-    ``chattable``: the ids of those whose files can be run (they are in the list of files).
+    ``rearranged`` when cards came or went. ``chattable``: the ids of those whose files can be run (they are in
+    the list of files).
     """
 
     wanted = Signal(str, object)
     source_wanted = Signal(str, object)
+    rearranged = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -112,6 +114,16 @@ class DownloadsSection(QWidget):
             self._column.removeWidget(gone)
             gone.hide()
             gone.deleteLater()
+        self.rearranged.emit()
+
+    def stops(self) -> list[QWidget]:
+        """What the Tab key goes through."""
+        found: list[QWidget] = [
+            self.interrupted.discard_button, self.interrupted.go_on_button, self.clear_button,
+        ]  # fmt: skip
+        for card in self.cards.values():
+            found += card.stops()
+        return found
 
     def _emit(self, card: DownloadCard, name: str) -> None:
         self.wanted.emit(name, card.item)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -202,11 +202,8 @@ class Fetching(QObject):
         self.ask_for_token(str(error.values.get("source", self.source.source)), error)
 
     def _get_update(self, update: Update) -> None:
-        def get_all(targets: Sequence[str]) -> None:
-            for target in targets:
-                self.get(target)
-
-        self._run(self._actions.targets_of_update, update, done=get_all)
+        for target in update.targets or (update.repo,):
+            self.get(target)
 
     def _show_kept(self, dialog: TokenDialog) -> None:
         name = dialog.name

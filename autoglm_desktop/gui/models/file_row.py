@@ -119,7 +119,7 @@ class FileRow(Card):
         self.remove_action.setToolTip(_("The file itself stays where it is."))
         self.remove_action.setVisible(self.entry.removable)
         self.delete_action = menu.addAction(_("Delete …"), self.delete_wanted.emit)
-        self.delete_action.setVisible(self.entry.local.place is None)
+        self.delete_action.setVisible(self.entry.local.place is None and not self.entry.removable)
         self.more_button.setMenu(menu)
 
     def _arrange(self) -> None:

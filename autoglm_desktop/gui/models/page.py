@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QShowEvent
-from PySide6.QtWidgets import QMenu, QWidget
+from PySide6.QtWidgets import QWidget
 
 from ...core.downloads import DownloadItem
 from ...core.errors import AppError
@@ -31,7 +30,7 @@ from ..widgets.card import Page
 from ..widgets.notice import Notices
 from ..widgets.steady import Steady
 from .actions import Actions
-from .adding import Pick, pick_files
+from .adding import AddButton, Pick, pick_files
 from .catalogue_card import CatalogueCard
 from .disk_work import DiskWork
 from .drop import dropped_files
@@ -63,7 +62,7 @@ class ModelsPage(Page):
     ) -> None:
         super().__init__(_("Models"), parent)
         self._bridge, self._services, self._session = bridge, services, session
-        self._pick, self._pick_folder, self._open_url = pick, pick_folder, open_url
+        self._open_url = open_url
         self._check: CheckResult | None = None
         self._job: Job | None = None
         self._again = False
@@ -75,6 +74,7 @@ class ModelsPage(Page):
         self.here = FileSection(self.disk.card)
         self.known = CatalogueSection(self.fetching.source, self.fetching.repository)
         self.drop = self.here.drop
+        self.add_button = AddButton(pick, pick_folder)
         self._fill_buttons()
         self._arrange()
         self.setAcceptDrops(True)
@@ -109,10 +109,6 @@ class ModelsPage(Page):
         )
         self._job.ended.connect(self._ended)
         self.disk.measure()
-
-    def pick(self) -> None:
-        """Let the user choose files to add."""
-        self.add([Path(file) for file in self._pick(self)])
 
     def add(self, paths: Sequence[Path]) -> None:
         """Add files and folders where they lie; a refusal is said and the others go on."""
@@ -173,7 +169,7 @@ class ModelsPage(Page):
         known = [source.choice, source.token_button, source.address, source.use_button, *self.known.stops()]
         known += [repository.field, repository.list_button]
         first = self.body.indexOf(self.here) < self.body.indexOf(self.known)
-        parts = [*here, *known] if first else [*known, *here]
+        parts = [*self.fetching.section.stops(), *([*here, *known] if first else [*known, *here])]
         for one, after in itertools.pairwise([self.updates_button, self.add_button, *parts]):
             self.setTabOrder(one, after)
 
@@ -247,7 +243,7 @@ class ModelsPage(Page):
             self._open_folder(place.parent if place is not None else item.plan.folder)
 
     def _connect_parts(self) -> None:
-        self.drop.pick_wanted.connect(self.pick)
+        self.drop.pick_wanted.connect(self.add_button.pick_files)
         self._session.changed.connect(self.here.show_state)
         self.here.load_wanted.connect(self._load)
         self.here.cancel_wanted.connect(self._session.cancel_load)
@@ -258,6 +254,7 @@ class ModelsPage(Page):
         self.known.show_wanted.connect(self.fetching.show_target)
         self.known.link_wanted.connect(self._open)
         self.fetching.said.connect(self.notices.say)
+        self.fetching.section.rearranged.connect(self._order_tabs)
         self.fetching.changed.connect(self._downloads_changed)
         self.fetching.chat_wanted.connect(self._chat_with)
         self.fetching.folder_wanted.connect(self._show_item_folder)
@@ -270,25 +267,9 @@ class ModelsPage(Page):
 
     def _fill_buttons(self) -> None:
         self.updates_button = button(_("Check for updates"), self.fetching.check_updates)
-        self.add_button = button(_("Add a model"))
-        menu = QMenu(self.add_button)
-        menu.addAction(_("Files, used where they lie …"), self.pick)
-        menu.addAction(_("A folder, used where it lies …"), functools.partial(self._bring_folder, copy=False))
-        menu.addSeparator()
-        menu.addAction(_("Copy files into the models folder …"), self._copy_files)
-        menu.addAction(
-            _("Copy a folder into the models folder …"), functools.partial(self._bring_folder, copy=True)
-        )
-        self.add_button.setMenu(menu)
+        self.add_button.picked.connect(lambda paths, copy: self.disk.bring(paths, copy=copy))
         self.buttons.addWidget(self.updates_button)
         self.buttons.addWidget(self.add_button)
-
-    def _copy_files(self) -> None:
-        self.disk.bring([Path(file) for file in self._pick(self)], copy=True)
-
-    def _bring_folder(self, *, copy: bool) -> None:
-        folder = self._pick_folder(self, _("Add a folder with models"))
-        self.disk.bring([Path(folder)] if folder else [], copy=copy)
 
     def _arrange(self) -> None:
         for widget in (self.notices, self.fetching.section, self.fetching.updates, self.here, self.known):

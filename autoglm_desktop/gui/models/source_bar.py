@@ -130,7 +130,7 @@ class SourceBar(QWidget):
         row.setSpacing(GAP)
         row.addWidget(label(title, "subtitle"))
         row.addStretch(1)
-        row.addWidget(label(_("from"), "muted"))
+        row.addWidget(label(_("Download from"), "muted"))
         row.addWidget(self.choice)
         row.addWidget(self.token_button)
         own = QHBoxLayout()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QGridLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QPushButton, QWidget
 
 from ...core.errors import AppError
 from ...i18n import _
@@ -33,6 +33,12 @@ class Update(Protocol):
     def newest_commit(self) -> str | None: ...
 
     @property
+    def available(self) -> bool: ...
+
+    @property
+    def targets(self) -> tuple[str, ...]: ...
+
+    @property
     def error(self) -> AppError | None: ...
 
 
@@ -42,7 +48,7 @@ def state_of(update: Update) -> tuple[str, str]:
         return "fail", errors.text(update.error)
     if update.newest_commit is None or update.have_commit is None:
         return "unknown", _("The source does not say which version it has.")
-    if update.newest_commit == update.have_commit:
+    if not update.available:
         return "ok", _("Up to date.")
     return "warn", _("The repository has changed since; only what is different is fetched.")
 
@@ -57,7 +63,8 @@ class UpdatesCard(Card):
         self.close_button = button(_("Close"), self.hide)
         self.heading.addWidget(self.close_button)
         self.said = label(role="muted", wrap=True)
-        self.get_buttons: list[QWidget] = []
+        self.shown: tuple[Update, ...] = ()
+        self.get_buttons: list[QPushButton] = []
         self._grid = QGridLayout()
         self._grid.setHorizontalSpacing(GAP + GAP // 2)
         self._grid.setVerticalSpacing(GAP)
@@ -73,7 +80,7 @@ class UpdatesCard(Card):
 
     def show_updates(self, updates: Sequence[Update]) -> None:
         clear(self._grid)
-        self.get_buttons = []
+        self.shown, self.get_buttons = tuple(updates), []
         self._say("" if updates else _("Nothing on this machine was fetched with this program yet."))
         for row, update in enumerate(updates):
             status, words = state_of(update)

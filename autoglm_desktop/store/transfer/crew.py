@@ -6,7 +6,7 @@ import asyncio
 import logging
 import statistics
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ...core.errors import AppError, Reason
 from . import journal
@@ -43,13 +43,16 @@ class Crew:
         self._lanes: list[Lane] = []
         self._whole: dict[str, Lane] = {}
         self._pending: list[int] = []
+        self._unsaved = 0
+        self._due = asyncio.Event()
         self._commit = asyncio.Lock()
+        self._saving = threading.Lock()
         self._changed = asyncio.Event()
         self._stop_checking = threading.Event()
 
     async def run(self) -> None:
         """Until every block is on disk. Cancelling keeps everything. Raises TransferError, AppError."""
-        helpers = [asyncio.create_task(work()) for work in (self._tell, self._watch, self._check)]
+        helpers = [asyncio.create_task(work()) for work in (self._tell, self._watch, self._check, self._note)]
         tasks: dict[asyncio.Task[None], Lane] = {}
         try:
             while not self.blocks.complete:
@@ -141,12 +144,27 @@ class Crew:
         async with self._commit:
             if index in self.blocks.done:
                 return
-            batch, self._pending = self._pending, []
-            await self.part.flush()
-            for block in batch:
-                self.blocks.finish(block)
-            await self._save(kept=False)
+            await self._write_down()
         self._changed.set()
+
+    def wrote(self, count: int) -> None:
+        """A piece of a block was written. The journal is never more than a block behind."""
+        self._unsaved += count
+        if self._unsaved >= self.blocks.block_bytes:
+            self._due.set()
+
+    async def _write_down(self) -> None:
+        batch, self._pending, self._unsaved = self._pending, [], 0
+        self._due.clear()
+        kept = dict(self.blocks.kept)  # written by now, so the flush takes in the other lanes' blocks too
+        try:
+            await self.part.flush()
+        except BaseException:
+            self._pending = [*batch, *self._pending]
+            raise
+        for block in batch:
+            self.blocks.finish(block)
+        await self._save(kept)
 
     def received(self, lane: Lane, count: int) -> None:
         self.received_bytes += count
@@ -212,19 +230,34 @@ class Crew:
                 await self._changed.wait()
         await asyncio.Event().wait()
 
+    async def _note(self) -> None:
+        """Write down the beginnings of blocks as they grow. A disk that fails is met by the lanes as well."""
+        while True:
+            await self._due.wait()
+            async with self._commit:
+                try:
+                    await self._write_down()
+                except AppError as error:
+                    log.warning("the journal could not be written: %s", error)
+
     async def _settle(self) -> None:
         """The last journal: also the beginnings of unfinished blocks."""
         try:
             await self.part.flush()
             for block in self._pending:
                 self.blocks.finish(block)
-            await self._save(kept=True)
+            await self._save(self.blocks.kept)
         except AppError as error:
             log.warning("the last journal could not be written: %s", error)
 
-    async def _save(self, *, kept: bool) -> None:
-        data = journal.entry(self._wanted, self.blocks, kept=kept)
+    async def _save(self, kept: Mapping[int, int]) -> None:
+        data = journal.entry(self._wanted, self.blocks, kept)
         try:
-            await self.part.run(journal.save, self._wanted, data)
+            await self.part.run(self._save_now, data)
         except OSError as error:
             raise self.part.failure(error) from error
+
+    def _save_now(self, data: dict[str, object]) -> None:
+        """One at a time: the last one may come while one that was cancelled still runs."""
+        with self._saving:
+            journal.save(self._wanted, data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,8 +42,8 @@ def load(wanted: Wanted) -> Blocks | None:
     return _blocks(found)
 
 
-def entry(wanted: Wanted, blocks: Blocks, *, kept: bool) -> dict[str, object]:
-    """What the journal shall say. ``kept``: also the beginnings of unfinished blocks, if they were flushed."""
+def entry(wanted: Wanted, blocks: Blocks, kept: Mapping[int, int]) -> dict[str, object]:
+    """What the journal shall say. ``kept``: the bytes of unfinished blocks that were flushed."""
     return {
         "schema": 1,
         "size": blocks.size,
@@ -51,7 +52,7 @@ def entry(wanted: Wanted, blocks: Blocks, *, kept: bool) -> dict[str, object]:
         "commit": wanted.commit,
         "block_bytes": blocks.block_bytes,
         "done": blocks.ranges(),
-        "kept": {str(index): count for index, count in blocks.kept.items() if kept and count},
+        "kept": {str(index): count for index, count in kept.items() if count and index not in blocks.done},
     }
 
 

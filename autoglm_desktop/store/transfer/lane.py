@@ -175,6 +175,7 @@ class Lane:
                     await part.write(blocks.start(index) + at, data)
                     at += size
                     blocks.keep(index, at)
+                    self.crew.wrote(size)
         except BaseException:
             self._save_held(index, at, chunks)
             raise

@@ -18,6 +18,8 @@ from .values import Wanted, part_of
 READ_BYTES = 1024 * 1024
 FULL = (errno.ENOSPC, errno.EDQUOT)
 THREADS = 8
+MOST_AT_ONCE = 512
+"""Buffers of one write; systems take 1,024."""
 
 
 class Hash(Protocol):
@@ -57,7 +59,20 @@ class PartFile:
 
     async def write(self, offset: int, chunks: list[bytes]) -> None:
         """Raises AppError(disk_full, file_unwritable)."""
-        await self.run(self.write_now, offset, b"".join(chunks))
+        await self.run(self._gather, offset, chunks)
+
+    def _gather(self, offset: int, chunks: list[bytes]) -> None:
+        """Without copying them together, where the system can and there are not too many."""
+        if not hasattr(os, "pwritev") or len(chunks) > MOST_AT_ONCE:
+            self.write_now(offset, b"".join(chunks))
+            return
+        assert self._file is not None
+        try:
+            written = os.pwritev(self._file, chunks, offset)
+        except OSError as error:
+            raise self.failure(error) from error
+        if written < sum(map(len, chunks)):
+            self.write_now(offset + written, b"".join(chunks)[written:])
 
     def write_now(self, offset: int, data: bytes) -> None:
         """The same on the calling thread."""
