@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from PySide6.QtCore import QObject, Signal
 
 from ..core.downloads import (
+    DONE,
     FAILED,
     PAUSED,
     QUEUED,
@@ -54,6 +55,7 @@ class DownloadsModel(QObject):
         super().__init__(parent)
         self._bridge, self._queue = bridge, queue
         self._watch: Job | None = None
+        self._known = False
         self.state = DownloadsState()
 
     def start(self) -> None:
@@ -110,7 +112,7 @@ class DownloadsModel(QObject):
         """The entry for a target, whatever its case; one that is under way before one that is done."""
         wanted = target.casefold()
         found = [item for item in self.state.items if item.request.target.casefold() == wanted]
-        return next((item for item in found if item.state != "done"), found[-1] if found else None)
+        return next((item for item in found if item.state != DONE), found[-1] if found else None)
 
     def _ask(self, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
         async def run(_report: Callable[[object], None]) -> None:
@@ -120,8 +122,9 @@ class DownloadsModel(QObject):
 
     def _show(self, state: DownloadsState) -> None:
         before = {item.id: item.state for item in self.state.items}
+        first, self._known = not self._known, True
         self.state = state
         self.changed.emit(state)
         for item in state.items:
-            if item.state == "done" and before.get(item.id, "done") != "done":
+            if item.state == DONE and not first and before.get(item.id) != DONE:
                 self.arrived.emit(item)

@@ -12,6 +12,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from ..core.downloads import (
@@ -161,6 +162,12 @@ class Downloads:
     async def pause_all(self) -> None:
         """Before the models folder moves."""
         await self.start()
+        rest = tuple(one.id for one in self._queue.entries if one.state in (QUEUED, WAITING))
+        await self._queue.change(
+            lambda known: tuple(
+                replace(one, state=PAUSED, error=None) if one.id in rest else one for one in known
+            )
+        )
         for entry in self._queue.entries:
             await self.pause(entry.id)
 
@@ -258,7 +265,11 @@ class Downloads:
     async def _fetch(self, entry: Entry) -> None:
         live = self._queue.live(entry.id)
         live.progress = None
-        await self._queue.edit(entry.id, state=RUNNING, error=None, interrupted=False)
+        await self._queue.change(
+            lambda known: tuple(_begun(one) if one.id == entry.id else one for one in known)
+        )
+        if self._queue.state_of(entry.id) != RUNNING:  # paused, or gone, in the same moment
+            return
         plan = live.plan = await self._plan(self._services, request_of(entry), pinned_of(entry))
         await self._queue.change(
             lambda known: tuple(planned(one, plan) if one.id == entry.id else one for one in known)
@@ -304,6 +315,13 @@ class Downloads:
     def _changed(self) -> None:
         self._version += 1
         self._news.set()
+
+
+def _begun(entry: Entry) -> Entry:
+    """An entry whose turn has come."""
+    if entry.state != QUEUED:
+        return entry
+    return replace(entry, state=RUNNING, error=None, interrupted=False)
 
 
 def _offline(error: AppError) -> bool:

@@ -195,7 +195,7 @@ def test_from_a_folder_on_a_disk(home, tmp_path):
 
 
 def test_no_proxy_stands_before_this_machine(home):
-    proxies = {name: "http://127.0.0.1:9" for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")}
+    proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"), "http://127.0.0.1:9")
     with one_quantisation() as hub:
         status, _out, err = run(home, hub, "pull", PLAIN, NO_PROXY="", no_proxy="", **proxies)
     assert status == 0, err
@@ -257,7 +257,9 @@ def test_a_server_in_trouble_is_said(home):
     assert status == 1 and "503" in err
 
 
-@pytest.mark.skipif(os.name == "nt" or (hasattr(os, "geteuid") and os.geteuid() == 0), reason="root may write all")
+@pytest.mark.skipif(
+    os.name == "nt" or (hasattr(os, "geteuid") and os.geteuid() == 0), reason="root may write all"
+)
 def test_a_folder_that_cannot_be_written(home, tmp_path):
     folder = tmp_path / "locked"
     folder.mkdir()

@@ -28,7 +28,9 @@ DiskUse = namedtuple("DiskUse", "folder models_bytes partial_bytes free_bytes")
 
 def made_update(repo, newest, error=None):
     """``made_``: what a check for updates found; commit ``a`` is here."""
-    return Update(repo, Path("/made"), "huggingface", "a" * 40, newest and newest * 40, error, (f"{repo}:Q4_K_M",))
+    return Update(
+        repo, Path("/made"), "huggingface", "a" * 40, newest and newest * 40, error, (f"{repo}:Q4_K_M",)
+    )
 
 
 class FakeQueue:

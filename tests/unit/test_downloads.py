@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from pathlib import Path
 
 import pytest
@@ -114,7 +115,11 @@ async def test_one_runs_and_the_others_wait_for_their_turn(made):
     await downloads.add(PullRequest("made/two"))
     state = await until(downloads, lambda s: s.items[0].progress is not None)
     assert states(state) == ["running", "queued"]
-    assert state.items[0].title == "Made" and state.items[0].done_bytes == 40 and state.items[0].total_bytes == 100
+    assert (
+        state.items[0].title == "Made"
+        and state.items[0].done_bytes == 40
+        and state.items[0].total_bytes == 100
+    )
     made.finish("made/one")
     await until(downloads, lambda s: states(s) == ["done", "running"])
     assert made.runs == ["made/one", "made/two"]
@@ -240,7 +245,10 @@ async def test_a_clock_set_back_changes_nothing(made):
     ("error", "state"),
     [
         (AppError("disk_full", path="x", needed_bytes=5, free_bytes=1), "paused"),
-        (TransferError("download_gated", source="huggingface", repo="made/one", address="https://x"), "failed"),
+        (
+            TransferError("download_gated", source="huggingface", repo="made/one", address="https://x"),
+            "failed",
+        ),
     ],
 )
 def test_what_fails_says_why_also_after_a_new_start(tmp_path, error, state):
@@ -355,7 +363,7 @@ def test_states_come_at_most_five_times_a_second(tmp_path, monkeypatch):
                     downloads._changed()
                 if len(times) == 5:
                     break
-        assert min(b - a for a, b in zip(times, times[1:], strict=False)) >= 0.04
+        assert min(b - a for a, b in itertools.pairwise(times)) >= 0.04
 
     body(tmp_path)
 
@@ -367,5 +375,3 @@ def test_importing_it_brings_no_http_library():
     code = "import sys, autoglm_desktop.usecases.downloads; print('httpx' in sys.modules, 'keyring' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["False", "False"]
-
-

@@ -18,7 +18,11 @@ def entry(item_id="a1", **more):
 def test_what_is_written_is_read_again(tmp_path):
     file = QueueFile(tmp_path / "状态")
     wanted = entry(
-        plan_folder=str(tmp_path), files=("a.gguf", "b.json"), pinned_commit="c" * 40, done_bytes=5, interrupted=True
+        plan_folder=str(tmp_path),
+        files=("a.gguf", "b.json"),
+        pinned_commit="c" * 40,
+        done_bytes=5,
+        interrupted=True,
     )
     file.change(lambda before: (*before, wanted))
     assert QueueFile(tmp_path / "状态").read() == (wanted,)
@@ -87,7 +91,9 @@ def test_the_right_is_free_again_when_its_process_dies(tmp_path):
 
 
 def test_errors_survive_with_their_values():
-    error = AppError("download_unreachable", name="a.gguf", why=Reason.of("server_trouble", status=503), known=["a"])
+    error = AppError(
+        "download_unreachable", name="a.gguf", why=Reason.of("server_trouble", status=503), known=["a"]
+    )
     found = error_of(json.loads(json.dumps(error_json(error))))
     assert (found.code, found.values) == (error.code, error.values)
     assert error_json(None) is None and error_of(None) is None and error_of({"code": 5}) is None

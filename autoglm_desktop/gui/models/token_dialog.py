@@ -19,6 +19,7 @@ from ..widgets.combo import Combo
 from ..widgets.dialog import Ask
 from ..widgets.labels import label
 from .download_texts import link_of, open_text
+from .source_bar import is_address
 
 TOKEN_PAGES = {
     "huggingface": "https://huggingface.co/settings/tokens",
@@ -32,10 +33,21 @@ WHAT_FOR = N_(
 )
 
 
-def key_name(source: str) -> str:
-    """The name under which ``store.keys`` keeps the token of a source."""
-    parts = urlsplit(source)
-    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else source
+def key_name(source: str, error: AppError | None = None) -> str:
+    """The name under which ``store.keys`` keeps the token of a source. Where HF_ENDPOINT puts another host in the
+    hub's place, ``error`` names it; that host gets a token of its own only."""
+    if source == AUTO:
+        source = "huggingface"
+    pages = str(error.values.get("tokens", "")) if error is not None and source == "huggingface" else ""
+    if pages and origin(pages) != origin(TOKEN_PAGES["huggingface"]):
+        return origin(pages)
+    return origin(source) if is_address(source) else source
+
+
+def origin(address: str) -> str:
+    """Scheme, host and port."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def kept_text(where: str | None, name: str) -> str:
@@ -78,7 +90,7 @@ class TokenDialog(Ask):
     ) -> None:
         text = errors.text(error) if error is not None else _(WHAT_FOR)
         super().__init__(_("Access token"), text, _("Keep token"), parent=parent)
-        named = key_name("huggingface" if source == AUTO else source)
+        named = key_name(source, error)
         self._open_url = open_url
         self.choice = Combo(12)
         self.choice.setAccessibleName(_("Source"))
