@@ -15,10 +15,20 @@ LARGEST = 1 << 63
 
 
 @dataclass(frozen=True)
+class Tuning:
+    """A setting of the system that matters here, as the system writes it. ``name``: a key of ``texts.tuning``."""
+
+    name: str
+    value: str | None = None
+
+
+@dataclass(frozen=True)
 class OsInfo:
     name: str | None = None  # "Linux", "Windows", "macOS"
     version: str | None = None
     wsl: bool | None = None
+    container: bool | None = None
+    tuning: tuple[Tuning, ...] = ()
 
     @property
     def driver_system(self) -> str | None:
@@ -33,7 +43,11 @@ class Cpu:
     performance_cores: int | None = None
     logical_cores: int | None = None
     features: tuple[str, ...] = ()
-    memory_bandwidth_bytes_per_s: int | None = None
+    memory_bandwidth_bytes_per_s: int | None = None  # measured here, by reading with all threads
+    l1_data_bytes: int | None = None  # of one core
+    l2_bytes: int | None = None  # all of a level together
+    l3_bytes: int | None = None
+    numa_nodes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +58,10 @@ class Memory:
     available_bytes: int | None = None
     swap_total_bytes: int | None = None
     swap_used_bytes: int | None = None
+    kind: str | None = None  # "DDR5", "LPDDR5X" …
+    speed_mt_s: int | None = None  # million transfers a second, as configured
+    channels: int | None = None
+    limit_bytes: int | None = None  # of a control group, where it is lower than the machine's RAM
 
 
 @dataclass(frozen=True)
@@ -53,6 +71,9 @@ class Disk:
     free_bytes: int | None = None
     sequential_read_bytes_per_s: int | None = None
     random_read_iops: int | None = None
+    random_read_latency_s: float | None = None
+    file_system: str | None = None
+    read_only: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +99,18 @@ class Gpu:
     display_attached: bool | None = None
     processes: tuple[GpuProcess, ...] = ()
     memory_reserved_bytes: int | None = None  # kept by the driver: neither free nor any process's
+    bus_width_bits: int | None = None
+    memory_clock_mhz: int | None = None  # the highest
+    core_clock_mhz: int | None = None  # the highest
+    cores: int | None = None  # CUDA cores, stream processors
+    pcie_generation: int | None = None  # of the link now; an idle card may have lowered it
+    pcie_generation_max: int | None = None
+    pcie_width: int | None = None  # lanes
+    pcie_width_max: int | None = None
+    power_draw_w: float | None = None
+    throttle_reasons: tuple[str, ...] | None = None  # () = asked, none; codes of core.gpu_states
+    utilisation_percent: int | None = None
+    integrated: bool | None = None  # shares the system's RAM
 
 
 @dataclass(frozen=True)

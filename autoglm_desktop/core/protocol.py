@@ -1,8 +1,7 @@
 """The engine protocol: UTF-8 JSON lines, ``{"event": …}`` out, ``{"command": …}`` in.
 
-The first line in is a job (``load``, ``self_test``, ``devices``; ``dry_run`` and ``measure`` come with the planner's
-measurements); later ``generate``, ``cancel``, ``unload``, ``shutdown``. docs/engine-protocol.md holds one example
-of each line. Bytes, seconds, tokens/s.
+The first line in is a job (``load``, ``self_test``, ``devices``, ``dry_run``, ``measure``); later ``generate``,
+``cancel``, ``unload``, ``shutdown``. docs/engine-protocol.md holds one example of each line. Bytes, seconds, tokens/s.
 """
 
 from __future__ import annotations
@@ -69,6 +68,47 @@ class SelfTest:
 @dataclass(frozen=True)
 class Devices:
     backend: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way to lay out a model's context. ``gpu_layers`` counts the output layer, -1 is all."""
+
+    context: int
+    kv_type: str = "f16"
+    gpu_layers: int = 0
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """The buffers of each layout without reading or allocating weights. ``model`` needs only its header; it must be as
+    long as the whole file (a sparse copy will do). Answers ``sizes`` or ``failed``."""
+
+    backend: str
+    model: str
+    layouts: tuple[Layout, ...]
+    options: EngineOptions = field(default_factory=EngineOptions)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How long prefill and decode of a (cut) model take at each depth: tokens that stand in the context before.
+
+    ``batch``: tokens of one prefill; ``rounds``: decoded tokens and prefills at each depth, at most. Ends after about
+    ``limit_s`` seconds. ``outputs``: with the output layer. Answers ``progress`` …, then ``measured`` or ``failed``.
+    """
+
+    backend: str
+    model: str
+    depths: tuple[int, ...] = (0,)
+    batch: int = 512
+    rounds: int = 8
+    limit_s: float = 5.0
+    gpu_layers: int = 0
+    device: str | None = None  # a name of ``devices``; None: the engine's choice
+    kv_type: str = "f16"
+    threads: int | None = None
+    options: EngineOptions = field(default_factory=EngineOptions)
 
 
 @dataclass(frozen=True)
@@ -140,6 +180,48 @@ class DeviceList:
 
 
 @dataclass(frozen=True)
+class LayoutSizes:
+    """Bytes by device and cause (``kv_cache``, ``compute``) of a layout; weights are not among them."""
+
+    layout: Layout
+    memory: dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Answer to ``dry_run``, in the order of its layouts."""
+
+    build: str
+    sizes: tuple[LayoutSizes, ...]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One thing that was timed: ``decode`` of one token or ``prefill`` of ``tokens`` tokens behind ``depth`` tokens.
+
+    ``seconds``: the median of ``rounds`` times; ``least``: the shortest.
+    """
+
+    kind: str  # decode | prefill
+    depth: int
+    tokens: int
+    seconds: float
+    least: float
+    rounds: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Answer to ``measure``. ``gpu_layers``: read from the engine, not from the command."""
+
+    build: str
+    points: tuple[Point, ...]
+    gpu_layers: int = 0
+    total_layers: int = 0
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
 class Delta:
     id: str
     text: str
@@ -186,16 +268,16 @@ class MemoryUse:
     devices: dict[str, int] = field(default_factory=dict)
 
 
-Command: TypeAlias = Load | SelfTest | Devices | Generate | Cancel | Unload | Shutdown
-Event: TypeAlias = Progress | Ready | DeviceList | Delta | Done | Failed | MemoryUse
+Command: TypeAlias = Load | SelfTest | Devices | DryRun | Measure | Generate | Cancel | Unload | Shutdown
+Event: TypeAlias = Progress | Ready | DeviceList | Sizes | Measured | Delta | Done | Failed | MemoryUse
 
 COMMANDS: dict[str, type] = {
-    "load": Load, "self_test": SelfTest, "devices": Devices, "generate": Generate,
-    "cancel": Cancel, "unload": Unload, "shutdown": Shutdown,
+    "load": Load, "self_test": SelfTest, "devices": Devices, "dry_run": DryRun, "measure": Measure,
+    "generate": Generate, "cancel": Cancel, "unload": Unload, "shutdown": Shutdown,
 }  # fmt: skip
 EVENTS: dict[str, type] = {
-    "progress": Progress, "ready": Ready, "devices": DeviceList, "delta": Delta,
-    "done": Done, "failed": Failed, "memory": MemoryUse,
+    "progress": Progress, "ready": Ready, "devices": DeviceList, "sizes": Sizes, "measured": Measured,
+    "delta": Delta, "done": Done, "failed": Failed, "memory": MemoryUse,
 }  # fmt: skip
 _COMMAND_NAMES = {cls: name for name, cls in COMMANDS.items()}
 _EVENT_NAMES = {cls: name for name, cls in EVENTS.items()}

@@ -1,0 +1,82 @@
+"""Speeds measured on this machine, and what they say about a whole model. Pure; seconds, bytes/s, tokens.
+
+``LayerSpeed`` comes from small cuts of a model's shapes (``core.cuts``): a few layers, and the output, instead of all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LayerSpeed:
+    """What one device takes for one variant of one family of shapes.
+
+    ``device``: ``cpu``, ``cpu-safe`` (without the CPU kernels' own weight layout) or ``gpu:0``; ``shape``: the key of
+    ``core.cuts.shape_key``; ``variant``: the quantisation type. Decoding one token with ``cells`` tokens in the context
+    takes layers * (decode_layer_s + decode_cell_s * cells) + decode_head_s. A prefill batch of ``batch`` tokens behind
+    ``cells`` takes batch * layers * (prefill_layer_s + prefill_cell_s * cells) + prefill_head_s.
+    """
+
+    device: str
+    shape: str
+    variant: str
+    decode_layer_s: float
+    decode_head_s: float
+    prefill_layer_s: float
+    prefill_head_s: float
+    decode_cell_s: float | None = None  # None: not measured, counted as 0
+    prefill_cell_s: float | None = None
+    batch: int = 512
+    threads: int | None = None
+
+    def decode_s(self, layers: float, cells: int) -> float:
+        """Seconds of one decoded token in ``layers`` layers and the output."""
+        return self.decode_layers_s(layers, cells) + self.decode_head_s
+
+    def decode_layers_s(self, layers: float, cells: int) -> float:
+        """Seconds of one decoded token in ``layers`` layers."""
+        return layers * (self.decode_layer_s + (self.decode_cell_s or 0.0) * cells)
+
+    def prefill_s(self, layers: float, tokens: int) -> float:
+        """Seconds to read ``tokens`` tokens from an empty context in ``layers`` layers, and the output once per batch."""
+        batches = -(-tokens // self.batch)
+        return self.prefill_layers_s(layers, tokens) + batches * self.prefill_head_s
+
+    def prefill_layers_s(self, layers: float, tokens: int) -> float:
+        """Seconds to read ``tokens`` tokens from an empty context in ``layers`` layers: half of them stand before each
+        on average."""
+        return tokens * layers * (self.prefill_layer_s + (self.prefill_cell_s or 0.0) * tokens / 2)
+
+
+@dataclass(frozen=True)
+class DiskSpeed:
+    """Reading from a folder's disk without the page cache. ``bytes_per_s``: 1 MiB blocks; ``iops``: 4 KiB, one at a
+    time; ``latency_s``: the median of those."""
+
+    path: str
+    bytes_per_s: int | None = None
+    iops: int | None = None
+    latency_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What was measured on one machine. ``hardware``: ``host.crashes.hardware_key``; ``build``: the engine's.
+
+    ``taken``: seconds since 1970. A part that was not measured is None or empty.
+    """
+
+    hardware: str
+    build: str | None = None
+    taken: float | None = None
+    ram_bytes_per_s: int | None = None
+    disks: tuple[DiskSpeed, ...] = ()
+    layers: tuple[LayerSpeed, ...] = ()
+
+    def layer(self, device: str, shape: str, variant: str) -> LayerSpeed | None:
+        """The speed of exactly this variant on this device."""
+        return next(
+            (one for one in self.layers if (one.device, one.shape, one.variant) == (device, shape, variant)),
+            None,
+        )
