@@ -61,3 +61,20 @@ def decode_efficiency(gpu: Gpu) -> float:
 def llama2_prefill(gpu: Gpu) -> float | None:
     """Llama-2-7B Q4_0 ``pp512`` in tokens/s where a figure is public, else None."""
     return _PREFILL.get(short_name(gpu.name or ""))
+
+
+LLAMA2_FLOP_PER_TOKEN = 2 * 6.476e9
+"""Two for each weight in Llama-2-7B's 32 layers (4 x 4096 x 4096 + 3 x 4096 x 11008 each; a prefill computes the output
+once): what turns a prefill figure into arithmetic per second."""
+PREFILL_OF_FP32 = 2.0
+"""Arithmetic of a prefill over a card's FP32 arithmetic."""
+
+
+def arithmetic(gpu: Gpu) -> float | None:
+    """FLOP/s that a prefill reaches: from the card's public figure, else from its cores and clock."""
+    figure = llama2_prefill(gpu)
+    if figure is not None:
+        return figure * LLAMA2_FLOP_PER_TOKEN
+    if gpu.cores and gpu.core_clock_mhz:
+        return 2.0 * gpu.cores * gpu.core_clock_mhz * 1e6 * PREFILL_OF_FP32
+    return None

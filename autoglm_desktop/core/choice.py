@@ -14,6 +14,10 @@ CLOSE = 1.03
 UNMEASURED_ORDER = ("Q4_K_M", "Q4_0", "IQ4_XS", "Q5_K_M", "Q6_K", "Q8_0")
 """Where speeds are unknown: the variant that is in use on small cards, then smaller, then larger ones."""
 
+DESIGNED, FASTEST, QUALITY = "designed", "fastest", "quality"
+ORDERS = (DESIGNED, FASTEST, QUALITY)
+"""What to prefer: quality as far as it runs well; speed; quality as far as it runs at all."""
+
 _ORDER_NAMES = {"transformers-16bit": "16-bit", "transformers-nf4": "nf4"}
 
 
@@ -37,20 +41,27 @@ def best_placement(plans: Sequence[RungPlan]) -> RungPlan | None:
         known = [(_unmeasured_cost(plan), plan) for plan in on_gpu]
     least = min(seconds for seconds, _ in known)
     close = [plan for seconds, plan in known if seconds <= least * CLOSE]
-    return max(close, key=lambda plan: (plan.kv_type == "f16", plan.gpu_layers or 0))
+    return max(
+        close, key=lambda plan: (plan.kv_type == "f16", plan.projector_type != "q8_0", plan.gpu_layers or 0)
+    )
 
 
-def best(plans: Sequence[RungPlan], wish: str) -> RungPlan | None:
+def best(plans: Sequence[RungPlan], wish: str, order: str = DESIGNED) -> RungPlan | None:
     """The plan to show or recommend: among variants of at least 4 bits the first in the order of
     quality that runs well, else the fastest that runs, else the same below 4 bits, else the fastest.
 
     A plan whose speed is unknown comes after those that run, but 4 unmeasured bits before fewer, measured ones.
+    ``order`` FASTEST takes the fastest of at least 4 bits, QUALITY the first in the order of quality that runs.
     """
     for group in (_four_bits(plans), [p for p in plans if not at_least_4_bits(quality_name(p))]):
         well = [plan for plan in group if judge(plan, wish) == RUNS_WELL]
-        if well:
-            return min(well, key=lambda plan: (quality_rank(plan), _rung_rank(plan)))
         runs = [plan for plan in group if judge(plan, wish) == RUNS]
+        if order == QUALITY and (well or runs):
+            return min([*well, *runs], key=lambda plan: (quality_rank(plan), _rung_rank(plan)))
+        if well:
+            if order == FASTEST:
+                return _fastest(well)
+            return min(well, key=lambda plan: (quality_rank(plan), _rung_rank(plan)))
         if runs:
             return _fastest(runs)
         unknown = [plan for plan in group if cost(plan) is None]
@@ -59,12 +70,12 @@ def best(plans: Sequence[RungPlan], wish: str) -> RungPlan | None:
     return _fastest(plans) if plans else None
 
 
-def recommended(plans: Sequence[RungPlan], wish: str) -> RungPlan | None:
+def recommended(plans: Sequence[RungPlan], wish: str, order: str = DESIGNED) -> RungPlan | None:
     """The best over all rungs and variants that fit: each variant on the rung where it is fastest."""
     per_variant: dict[str, list[RungPlan]] = {}
     for plan in plans:
         per_variant.setdefault(quality_name(plan), []).append(plan)
-    return best([_best_rung(found) for found in per_variant.values()], wish)
+    return best([_best_rung(found) for found in per_variant.values()], wish, order)
 
 
 def nearest(plans: Sequence[RungPlan]) -> RungPlan | None:

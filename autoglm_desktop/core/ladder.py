@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from . import choice, limits, speed, verdict
+from .choice import DESIGNED
 from .errors import Reason
-from .gguf_plans import Setting, best_plan, layers_of, plan_at
+from .gguf_plans import best_plan, layers_of, placement_of, plan_at, shared
 from .machine import EngineInfo, Machine
+from .measured import Measurements
 from .memory import IMAGE_TOKENS
 from .rungs import RUNGS, Basis, CrashNote, EngineState, ModelPlan, Recommendation, RungPlan
-from .subject import Subject
+from .setting import DryRuns, Setting
+from .subject import GgufWeights, Subject
 from .torch_memory import transformers_memory
-from .wishes import need_for
+from .verdict import CANNOT, RUNS, RUNS_WELL
+from .wishes import SCREENSHOTS, need_for
 
 TRANSFORMERS_DTYPES = {"transformers-int8": "int8", "transformers-nf4": "nf4", "transformers-nf4-lean": "nf4"}
 NEVER_AUTOMATIC = ("transformers-int8", "transformers-nf4-lean")
@@ -33,23 +38,48 @@ def plan_model(
     variant: str | None = None,
     engines: tuple[EngineState, ...] = (),
     crashes: tuple[CrashNote, ...] = (),
+    measured: Measurements | None = None,
+    dry_runs: DryRuns | None = None,
+    order: str = DESIGNED,
 ) -> ModelPlan:
     """The ladder of ``subject`` for a wish (None: its own) on ``machine``.
 
-    ``context`` replaces the wish's; ``variant`` restricts the GGUF rungs, and is recommended where it fits.
+    ``context`` replaces the wish's; ``variant`` restricts the GGUF rungs, and is recommended where it fits; ``order``:
+    one of ORDERS. A smaller screenshot is planned only where with the full one nothing runs.
     Raises TargetError(variant_unknown).
     """
-    need = need_for(subject, wish, context)
     safetensors = variant is not None and variant.lower() == "safetensors"
-    chosen_subject = subject if variant is None or safetensors else subject.only(variant)
-    setting = Setting(machine, chosen_subject, need, limits.best_gpu(machine), engines, crashes)
+    narrowed = subject if variant is None or safetensors else subject.only(variant)
+    best_card = limits.best_gpu(machine)
+
+    def at(image_tokens: int) -> ModelPlan:
+        need = need_for(narrowed, wish, context, image_tokens)
+        setting = Setting(
+            machine, narrowed, need, best_card, engines, crashes, limits.companions(machine, best_card),
+            measured, dry_runs or {},
+        )  # fmt: skip
+        return _plan(setting, variant, order)
+
+    full, *smaller = SCREENSHOTS
+    found = at(full)
+    if found.verdict in (RUNS_WELL, RUNS) or found.wish != "phone" or narrowed.projector is None:
+        return found
+    for image_tokens in smaller:
+        other = at(image_tokens)
+        if other.verdict in (RUNS_WELL, RUNS) or (found.verdict == CANNOT and other.verdict != CANNOT):
+            return other
+    return found
+
+
+def _plan(setting: Setting, variant: str | None, order: str) -> ModelPlan:
+    need, subject = setting.need, setting.subject
     candidates = _candidates(setting, forced=variant is not None)
-    ladder = [_row(setting, rung, candidates) for rung in RUNGS]
+    ladder = [_row(setting, rung, candidates, order) for rung in RUNGS]
     offers = _offers(candidates, ladder)
     named = [
         plan for plan in offers if variant is not None and (plan.variant or "").lower() == variant.lower()
     ]
-    best = choice.recommended(named or offers, need.wish)
+    best = choice.recommended(named or offers, need.wish, order)
     if best is not None:
         ladder = [best if _replaces(best, row) else row for row in ladder]
     nearest = choice.nearest(ladder) or ladder[-1]
@@ -63,7 +93,7 @@ def plan_model(
         wish=need.wish,
         verdict=word,
         headline=headline,
-        chosen=_chosen(ladder),
+        chosen=_chosen(ladder, need.wish, order),
         recommended=recommended,
         ladder=tuple(ladder),
     )
@@ -90,6 +120,7 @@ def smaller_plans(
     *,
     context: int | None = None,
     engines: tuple[EngineState, ...] = (),
+    measured: Measurements | None = None,
 ) -> Iterator[RungPlan]:
     """What to try after ``plan`` ran out of memory, each smaller than the one before, on the same rung.
 
@@ -98,19 +129,28 @@ def smaller_plans(
     weights = subject.weights(plan.variant or "")
     if weights is None or plan.context is None or plan.gpu_layers is None:
         return
-    need = need_for(subject, "phone" if plan.phone_step is not None else "text", context)
-    setting = Setting(machine, subject, need, limits.best_gpu(machine), engines, ())
-    kv, layers, tokens = plan.kv_type or "f16", plan.gpu_layers, plan.context
-    for smaller in need.smaller_contexts(tokens):
-        tokens = smaller
-        yield plan_at(setting, plan.rung, weights, tokens, kv, plan.projector, layers)
-    if kv != "q8_0":
-        kv = "q8_0"
-        yield plan_at(setting, plan.rung, weights, tokens, kv, plan.projector, layers)
+    step = plan.phone_step
+    need = need_for(
+        subject, "phone" if step is not None else "text", context, step.image_tokens if step else IMAGE_TOKENS
+    )
+    card = limits.best_gpu(machine)
+    more = limits.companions(machine, card) if plan.layers_by_gpu else ()
+    setting = Setting(machine, subject, need, card, engines, (), more, measured)
+    place = placement_of(setting, plan)
+
+    def at(**changes: Any) -> RungPlan:
+        nonlocal place
+        place = replace(place, **changes)
+        return plan_at(setting, plan.rung, weights, shared(setting, weights, replace(place, split=())))
+
+    for smaller in need.smaller_contexts(plan.context):
+        yield at(context=smaller)
+    if place.kv_type != "q8_0":
+        yield at(kv_type="q8_0")
     if plan.rung == "gguf-split":
-        step = max(layers_of(subject) // 10, 1)
-        for fewer in range(layers - step, 0, -step):
-            yield plan_at(setting, plan.rung, weights, tokens, kv, plan.projector, fewer)
+        less = max(layers_of(subject) // 10, 1)
+        for fewer in range(plan.gpu_layers - less, 0, -less):
+            yield at(gpu_layers=fewer)
 
 
 def _candidates(setting: Setting, *, forced: bool) -> dict[str, list[RungPlan]]:
@@ -124,20 +164,33 @@ def _candidates(setting: Setting, *, forced: bool) -> dict[str, list[RungPlan]]:
             continue
         for weights in setting.subject.gguf:
             if weights.installed or weights.fetchable or forced:
-                plan = best_plan(setting, rung, weights)
+                plan = _best_on_cards(setting, rung, weights)
                 if plan is not None:
                     found[rung].append(plan)
     return found
 
 
-def _row(setting: Setting, rung: str, candidates: dict[str, list[RungPlan]]) -> RungPlan:
+def _best_on_cards(setting: Setting, rung: str, weights: GgufWeights) -> RungPlan | None:
+    """On the one card, and on several where that brings more; a second card never makes faster what fits on one."""
+    alone = best_plan(replace(setting, more_gpus=()), rung, weights)
+    if not setting.more_gpus or rung not in limits.GPU_RUNGS:
+        return alone
+    if rung == "gguf-gpu" and alone is not None and alone.status == "fits":
+        return alone
+    together = best_plan(setting, rung, weights)
+    fitting = [plan for plan in (alone, together) if plan is not None and plan.status == "fits"]
+    return choice.best_placement(fitting) or together
+
+
+def _row(
+    setting: Setting, rung: str, candidates: dict[str, list[RungPlan]], order: str = DESIGNED
+) -> RungPlan:
     """What the ladder shows of a rung: an installed variant that fits, else the best there is to get."""
     plans = [_settled(setting, plan) for plan in candidates[rung]]
     candidates[rung] = plans
     fitting = [plan for plan in plans if plan.status != "too_big"]
-    row = choice.best([p for p in fitting if p.installed], setting.need.wish) or choice.best(
-        fitting, setting.need.wish
-    )
+    wish = setting.need.wish
+    row = choice.best([p for p in fitting if p.installed], wish, order) or choice.best(fitting, wish, order)
     if row is None:
         row = choice.nearest(plans)
     if row is None:
@@ -175,7 +228,7 @@ def _transformers(setting: Setting, rung: str) -> RungPlan | None:
     )
     if gpu is None or gpu.limit is None:
         return replace(base, status="unavailable", reason=limits.hindrance(setting, rung))
-    tokens = IMAGE_TOKENS + speed.PHONE_PROMPT_TOKENS if need.step is not None else need.context
+    tokens = need.image_tokens + speed.PHONE_PROMPT_TOKENS if need.step is not None else need.context
     memory = transformers_memory(rung, subject.shape, weights, need.context, tokens, gpu, setting.ram_budget)
     plan = replace(base, projector="gpu" if need.step is not None else "none", memory=memory)
     load_s = speed.load(weights.file_bytes, setting.disk) if rung == "transformers-16bit" else None
@@ -198,11 +251,18 @@ def _replaces(best: RungPlan, row: RungPlan) -> bool:
     return best.rung == row.rung and not (row.installed and row.status == "fits")
 
 
-def _chosen(ladder: list[RungPlan]) -> str | None:
-    """The first rung that could start now."""
+def _chosen(ladder: list[RungPlan], wish: str, order: str) -> str | None:
+    """The first rung that could start now; in another order than the designed one, the best of those."""
     on_gpu = any(row.rung == "gguf-gpu" and row.status == "fits" for row in ladder)
-    for row in ladder:
-        automatic = not (on_gpu and row.rung in NEVER_AUTOMATIC)
-        if row.status == "fits" and row.installed and row.engine_installed and automatic:
-            return row.rung
-    return None
+    able = [
+        row
+        for row in ladder
+        if row.status == "fits"
+        and row.installed
+        and row.engine_installed
+        and not (on_gpu and row.rung in NEVER_AUTOMATIC)
+    ]
+    if not able or order == DESIGNED:
+        return able[0].rung if able else None
+    best = choice.recommended(able, wish, order)
+    return best.rung if best is not None else None

@@ -14,7 +14,7 @@ from .memory import gpu_budget
 from .rungs import EngineState
 
 if TYPE_CHECKING:
-    from .gguf_plans import Setting
+    from .setting import Setting
 
 DRIVER_CUDA12 = {"Linux": (525, 60, 13), "Windows": (528, 33)}
 """The least driver for CUDA 12."""
@@ -44,6 +44,22 @@ def best_gpu(machine: Machine) -> Gpu | None:
         return (limit is not None, limit or 0, order.get(gpu.vendor, 0), -gpu.index)
 
     return max(machine.gpus, key=rank)
+
+
+def companions(machine: Machine, gpu: Gpu | None) -> tuple[Gpu, ...]:
+    """Other cards of the same vendor that can share a GGUF's layers with ``gpu``, the largest first; never one that
+    shares the system's RAM."""
+    if gpu is None or gpu.vendor == "apple":
+        return ()
+    known = [
+        other
+        for other in machine.gpus
+        if other.index != gpu.index
+        and other.vendor == gpu.vendor
+        and not other.integrated
+        and gpu_budget(other, machine).limit
+    ]
+    return tuple(sorted(known, key=lambda other: -(gpu_budget(other, machine).limit or 0)))
 
 
 def hindrance(setting: Setting, rung: str) -> Reason | None:

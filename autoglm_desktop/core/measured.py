@@ -29,6 +29,8 @@ class LayerSpeed:
     prefill_cell_s: float | None = None
     batch: int = 512
     threads: int | None = None
+    layer_bytes: int = 0  # of one layer on average, and its weights: what other variants are told from
+    layer_parameters: int = 0
 
     def decode_s(self, layers: float, cells: int) -> float:
         """Seconds of one decoded token in ``layers`` layers and the output."""
@@ -39,7 +41,7 @@ class LayerSpeed:
         return layers * (self.decode_layer_s + (self.decode_cell_s or 0.0) * cells)
 
     def prefill_s(self, layers: float, tokens: int) -> float:
-        """Seconds to read ``tokens`` tokens from an empty context in ``layers`` layers, and the output once per batch."""
+        """Seconds to read ``tokens`` tokens from an empty context in ``layers`` layers, and a batch's output each."""
         batches = -(-tokens // self.batch)
         return self.prefill_layers_s(layers, tokens) + batches * self.prefill_head_s
 

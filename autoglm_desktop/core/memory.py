@@ -13,10 +13,11 @@ read from stay in the page cache only while there is room.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .machine import Gpu, Machine
+from .protocol import Layout
 from .rungs import DeviceMemory
 from .subject import GgufWeights, ProjectorWeights, TextShape
 from .units import GIB, MIB
@@ -77,16 +78,32 @@ class Budget:
     margin: int
     overhead: int = 0
 
+    def lacks(self, device: DeviceMemory | None) -> int:
+        """Bytes that are missing for a plan; 0 and less: it fits, or nobody knows."""
+        if device is None or not device.total or self.limit is None:
+            return 0
+        return device.total + self.margin - self.limit
+
 
 @dataclass(frozen=True)
 class Placement:
-    """Where and how a GGUF is laid out. ``projector``: gpu | cpu | none; ``repack``: CPU kernels may copy."""
+    """Where and how a GGUF is laid out. ``projector``: gpu | cpu | none, of ``projector_type`` f16 | q8_0;
+    ``image_tokens``: of the largest image; ``repack``: CPU kernels may copy; ``split``: how many of ``gpu_layers``
+    lie on each card, () where there is one."""
 
     context: int
     kv_type: str = "f16"
     gpu_layers: int = 0
     projector: str = "none"
     repack: bool = False
+    projector_type: str = "f16"
+    image_tokens: int = IMAGE_TOKENS
+    split: tuple[int, ...] = ()
+
+    @property
+    def layout(self) -> Layout:
+        """As an engine's dry run names it."""
+        return Layout(self.context, self.kv_type, self.gpu_layers)
 
 
 def gpu_budget(gpu: Gpu, machine: Machine) -> Budget:
@@ -149,38 +166,64 @@ def gguf_memory(
     weights: GgufWeights,
     projector: ProjectorWeights | None,
     place: Placement,
-    gpu: Budget | None,
+    gpus: tuple[Budget, ...],
     ram: Budget,
     features: Iterable[str] = (),
+    dry: Mapping[str, Mapping[str, int]] | None = None,
 ) -> dict[str, DeviceMemory]:
-    """Bytes by device and cause of a GGUF laid out like ``place``."""
-    cells = -(-place.context // KV_CELLS) * KV_CELLS
-    kv = kv_bytes(shape, cells, place.kv_type)
-    table, k = weights.table, place.gpu_layers
+    """Bytes by device and cause of a GGUF laid out like ``place``; ``gpus``: the cards it uses, the first of them with
+    the projector. ``dry``: KV cache and compute buffers by device as an engine's dry run told them."""
+    kv = kv_bytes(shape, cells(place.context), place.kv_type)
+    told = dry or {}
     vision = 0
     if projector is not None and place.projector != "none":
-        vision = projector.memory_bytes + PROJECTOR_BYTES_PER_TOKEN * IMAGE_TOKENS
+        vision = projector.bytes_as(place.projector_type) + PROJECTOR_BYTES_PER_TOKEN * place.image_tokens
     memory: dict[str, DeviceMemory] = {}
-    gpu_kv = 0
-    if gpu is not None:
-        gpu_kv = kv_on_gpu(shape, kv, k)
-        memory[gpu.key] = device_memory(
-            gpu,
-            weights=table.on_gpu(k),
-            kv_cache=gpu_kv,
-            compute=gpu_compute_bytes(shape, place.context, full=k > shape.layers) if k else 0,
-            projector=vision if place.projector == "gpu" else 0,
+    k = place.gpu_layers if gpus else 0
+    behind = k
+    for number, (budget, count) in enumerate(zip(gpus, place.split or (k,), strict=False)):
+        kv_here = kv_on_gpu(shape, kv, behind) - kv_on_gpu(shape, kv, behind - count)
+        compute = gpu_compute_bytes(shape, place.context, full=k > shape.layers) if count else 0
+        memory[budget.key] = device_memory(
+            budget,
+            weights=weights.table.on_gpu(behind) - weights.table.on_gpu(behind - count),
+            kv_cache=told.get(budget.key, {}).get("kv_cache", kv_here),
+            compute=told.get(budget.key, {}).get("compute", compute),
+            projector=vision if place.projector == "gpu" and number == 0 else 0,
         )
+        behind -= count
+    host_vision = vision if place.projector == "cpu" else 0
+    memory["ram"] = _host_memory(
+        shape, weights, place, k, ram, kv, host_vision, features, told.get("ram", {})
+    )
+    return memory
+
+
+def _host_memory(
+    shape: TextShape,
+    weights: GgufWeights,
+    place: Placement,
+    k: int,
+    ram: Budget,
+    kv: int,
+    vision: int,
+    features: Iterable[str],
+    told: Mapping[str, int],
+) -> DeviceMemory:
+    table = weights.table
     stored = table.total - (table.on_gpu(k) - (table.embedding if table.tied and k else 0))
     copied = repacked_bytes(weights, features) if place.repack and not k else 0
     compute = host_compute_bytes(shape, place.context) if k else cpu_compute_bytes(shape, place.context)
-    host_vision = vision if place.projector == "cpu" else 0
+    compute = told.get("compute", compute)
+    kv_here = told.get("kv_cache", kv - kv_on_gpu(shape, kv, k))
     mapped = max(stored - copied, 0)
-    private = stored - mapped + (kv - gpu_kv) + compute + host_vision + LLAMA_PROCESS_BYTES
-    memory["ram"] = ram_memory(
-        ram, stored, kv - gpu_kv, compute, host_vision, LLAMA_PROCESS_BYTES, mapped, private
-    )
-    return memory
+    private = stored - mapped + kv_here + compute + vision + LLAMA_PROCESS_BYTES
+    return ram_memory(ram, stored, kv_here, compute, vision, LLAMA_PROCESS_BYTES, mapped, private)
+
+
+def cells(context: int) -> int:
+    """The cells that llama.cpp makes for a context."""
+    return -(-context // KV_CELLS) * KV_CELLS
 
 
 def gpu_compute_bytes(shape: TextShape, context: int, *, full: bool) -> int:

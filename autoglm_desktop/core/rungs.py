@@ -76,6 +76,8 @@ class RungPlan:
     kv_type: str | None = None
     gpu_layers: int | None = None
     projector: str = "none"  # gpu | cpu | none
+    projector_type: str | None = None  # f16 | q8_0; None without a projector
+    layers_by_gpu: dict[str, int] = field(default_factory=dict)  # where several cards share ``gpu_layers``
     memory: dict[str, DeviceMemory] = field(default_factory=dict)
     tokens_per_s: float | None = None
     prompt_tokens_per_s: float | None = None

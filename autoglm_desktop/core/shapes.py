@@ -171,6 +171,18 @@ def text_shapes(model: ModelShapes = AUTOGLM_PHONE_9B) -> tuple[TensorShape, ...
     )
 
 
+def shape_key(model: ModelShapes) -> str:
+    """The widths of a layer and of the output: models that share it run equally fast per layer."""
+    heads = f"{model.heads}-{model.kv_heads}x{model.head_dim}"
+    return f"{model.architecture}-{model.embedding}-{model.feed_forward}-{heads}-{model.vocabulary}"
+
+
+def layer_parameters(model: ModelShapes) -> int:
+    """Weights of all layers' matrices (without norms and biases)."""
+    rows = LAYOUTS[model.architecture](model)
+    return model.layers * sum(math.prod(shape) for _name, shape in rows if len(shape) > 1)
+
+
 def parameters(model: ModelShapes) -> int:
     """Weights of the text model; a tied matrix counts once."""
     layer = sum(math.prod(tensor.shape) for tensor in layer_shapes(model, 0))

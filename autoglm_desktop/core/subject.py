@@ -5,6 +5,7 @@ Bytes. Built by ``of_model`` (sizes from the model's shapes) or ``of_header`` (s
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,17 @@ from .errors import TargetError
 from .gguf_header import GgufHeader, weight_table
 from .gguf_types import tensor_bytes
 from .quantise import tensor_types, weight_table_for
-from .shapes import VISION_LINEAR_PARAMETERS, VISION_PARAMETERS, ModelShapes, WeightTable, text_shapes
+from .shapes import (
+    LAYOUTS,
+    VISION_LINEAR_PARAMETERS,
+    VISION_PARAMETERS,
+    ModelShapes,
+    WeightTable,
+    layer_of,
+    layer_parameters,
+    shape_key,
+    text_shapes,
+)
 
 QUALITY_ORDER = ("Q8_0", "16-bit", "Q6_K", "Q5_K_M", "Q4_K_M", "nf4", "Q4_0", "IQ4_XS")
 """Variants of at least 4 bits, best first (docs/architecture.md, planner)."""
@@ -24,11 +35,17 @@ FEED_FORWARD_WHERE_UNKNOWN = 4  # times the embedding
 
 PROJECTOR_WEIGHTS_BYTES = 1704 * 1024 * 1024
 """What llama.cpp allocates for the F16 glm4v projector (docs/numbers.md, section 5, measured)."""
+PROJECTOR_Q8_0_BYTES = int(VISION_LINEAR_PARAMETERS * 8.5 / 8) + 2 * (
+    VISION_PARAMETERS - VISION_LINEAR_PARAMETERS
+)
+"""The same with its linear layers in Q8_0, 8.5 bits a weight (computed, not measured yet)."""
 
 
 @dataclass(frozen=True)
 class TextShape:
-    """The numbers that fix buffers and KV cache. ``kv_elements``: K and V of one token in all layers."""
+    """The numbers that fix buffers, KV cache and arithmetic. ``kv_elements``: K and V of one token in all layers;
+    ``layer_parameters``: weights of all layers' matrices; ``query_width``: elements of one token's queries; ``key``:
+    by which measurements of the same shapes are found."""
 
     layers: int
     embedding: int
@@ -36,13 +53,18 @@ class TextShape:
     vocabulary: int
     kv_elements: int
     context: int | None = None
+    layer_parameters: int = 0
+    head_parameters: int = 0
+    query_width: int = 0
+    key: str = ""
 
 
 @dataclass(frozen=True)
 class GgufWeights:
     """The weights of one GGUF. ``matmul_bytes``: bytes by tensor type that matrix products read.
 
-    ``installed``: lies on this machine; ``fetchable``: a public copy is evidenced.
+    ``installed``: lies on this machine; ``fetchable``: a public copy is evidenced. ``basis``: ``table`` (sizes from the
+    model's shapes) or ``header`` (from the file's own).
     """
 
     variant: str
@@ -51,15 +73,26 @@ class GgufWeights:
     file_bytes: int
     installed: bool = False
     fetchable: bool = False
+    basis: str = "table"
 
 
 @dataclass(frozen=True)
 class ProjectorWeights:
-    """A vision projector: bytes in memory and in its file. Its buffer is known for ``glm4v`` only."""
+    """A vision projector: bytes in memory and in its file. Its buffer is known for ``glm4v`` only.
+
+    ``quantised_bytes``: in memory as Q8_0, which is made from the F16 file on this machine; None where it can't be.
+    """
 
     memory_bytes: int
     file_bytes: int | None
     installed: bool = False
+    quantised_bytes: int | None = None
+
+    def bytes_as(self, kind: str) -> int:
+        """In memory as ``f16`` (as the file has it) or ``q8_0``."""
+        return (
+            self.quantised_bytes if kind == "q8_0" and self.quantised_bytes is not None else self.memory_bytes
+        )
 
 
 @dataclass(frozen=True)
@@ -84,7 +117,7 @@ class SafetensorsWeights:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is planned. ``memory_basis``: ``table`` (shapes) or ``header`` (the file's own tensors)."""
+    """What is planned. ``shapes``: those of which cuts can be made to measure the speed, None where unknown."""
 
     id: str
     shape: TextShape
@@ -92,7 +125,7 @@ class Subject:
     phone: bool
     projector: ProjectorWeights | None = None
     safetensors: SafetensorsWeights | None = None
-    memory_basis: str = "table"
+    shapes: ModelShapes | None = None
 
     @property
     def default_wish(self) -> str:
@@ -137,7 +170,7 @@ def of_model(model: Model, installed: Installed = Installed()) -> Subject:
     projector = None
     if model.projector is not None:
         size = model.projector.file_bytes.value
-        projector = ProjectorWeights(PROJECTOR_WEIGHTS_BYTES, size, installed.projector)
+        projector = ProjectorWeights(PROJECTOR_WEIGHTS_BYTES, size, installed.projector, PROJECTOR_Q8_0_BYTES)
     return Subject(
         id=model.id,
         shape=_text_shape(shapes),
@@ -145,6 +178,7 @@ def of_model(model: Model, installed: Installed = Installed()) -> Subject:
         phone=model.phone,
         projector=projector,
         safetensors=_safetensors(model, shapes, SAFETENSORS in installed.variants),
+        shapes=shapes,
     )
 
 
@@ -162,18 +196,17 @@ def of_header(
     missing = [key for key, value in numbers.items() if not value]
     if missing:
         raise TargetError("gguf_incomplete", path=header.path, key=f"{header.architecture}.{missing[0]}")
-    embedding = header.embedding_length or 0
-    shape = TextShape(
-        layers=header.block_count or 0,
-        embedding=embedding,
-        feed_forward=header.feed_forward_length or FEED_FORWARD_WHERE_UNKNOWN * embedding,
-        vocabulary=header.vocab_size or 0,
-        kv_elements=header.kv_elements_per_token or 0,
-        context=header.context_length,
-    )
+    weights = weights_of_header(header, installed=True)
+    return Subject(name, _header_shape(header), (weights,), phone, projector, shapes=shapes_of_header(header))
+
+
+def weights_of_header(
+    header: GgufHeader, variant: str | None = None, *, installed: bool = False, fetchable: bool = False
+) -> GgufWeights:
+    """The weights of a GGUF as its header tells them; ``variant`` (None: as the header says) names it."""
     table = weight_table(header)
-    weights = GgufWeights(
-        variant=header.file_type or "GGUF",
+    return GgufWeights(
+        variant=variant or header.file_type or "GGUF",
         table=table,
         matmul_bytes=_sum_by_type(
             (t.type.name, t.size)
@@ -181,9 +214,55 @@ def of_header(
             if len(t.shape) > 1 and not _is_lookup(t.name, table.tied)
         ),
         file_bytes=header.file_size,
-        installed=True,
+        installed=installed,
+        fetchable=fetchable,
+        basis="header",
     )
-    return Subject(name, shape, (weights,), phone, projector, memory_basis="header")
+
+
+def shapes_of_header(header: GgufHeader) -> ModelShapes | None:
+    """The shapes of a file of an architecture that ``core.shapes`` lays out; None for any other."""
+    if header.architecture not in LAYOUTS or None in (header.block_count, header.embedding_length):
+        return None
+    heads, kv_heads, dim = header.head_count, header.head_count_kv, header.key_length
+    if not heads or not kv_heads or not dim or not header.feed_forward_length or not header.vocab_size:
+        return None
+    prefix = header.architecture
+    sections = header.metadata.get(f"{prefix}.rope.dimension_sections")
+    four = tuple(sections) if isinstance(sections, (tuple, list)) and len(sections) == 4 else None
+    return ModelShapes(
+        layers=header.block_count or 0,
+        embedding=header.embedding_length or 0,
+        feed_forward=header.feed_forward_length,
+        vocabulary=header.vocab_size,
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=dim,
+        context=header.context_length or 4096,
+        rope_dims=header.integer(f"{prefix}.rope.dimension_count") or dim,
+        rope_sections=(int(four[0]), int(four[1]), int(four[2]), int(four[3])) if four else None,
+        architecture=prefix,
+        tied=weight_table(header).tied,
+    )
+
+
+def _header_shape(header: GgufHeader) -> TextShape:
+    embedding = header.embedding_length or 0
+    shapes = shapes_of_header(header)
+    layers = [t for t in header.tensors if len(t.shape) > 1 and layer_of(t.name) is not None]
+    heads, dim = header.head_count or 0, header.key_length or 0
+    return TextShape(
+        layers=header.block_count or 0,
+        embedding=embedding,
+        feed_forward=header.feed_forward_length or FEED_FORWARD_WHERE_UNKNOWN * embedding,
+        vocabulary=header.vocab_size or 0,
+        kv_elements=header.kv_elements_per_token or 0,
+        context=header.context_length,
+        layer_parameters=sum(math.prod(t.shape) for t in layers),
+        head_parameters=embedding * (header.vocab_size or 0),
+        query_width=heads * dim,
+        key=shape_key(shapes) if shapes is not None else "",
+    )
 
 
 def at_least_4_bits(variant: str) -> bool:
@@ -200,6 +279,10 @@ def _text_shape(shapes: ModelShapes) -> TextShape:
         vocabulary=shapes.vocabulary,
         kv_elements=shapes.kv_elements,
         context=shapes.context,
+        layer_parameters=layer_parameters(shapes),
+        head_parameters=shapes.embedding * shapes.vocabulary,
+        query_width=shapes.heads * shapes.head_dim,
+        key=shape_key(shapes),
     )
 
 

@@ -14,6 +14,9 @@ PHONE_CONTEXT, PHONE_CONTEXT_RECOMMENDED, PHONE_CONTEXT_LEAST = 10_240, 16_384, 
 them replies are limited to 2,500."""
 TEXT_CONTEXT = 4_096
 
+SCREENSHOTS = {IMAGE_TOKENS: "1080×2400", 1_482: "720×1600", 817: "540×1200"}
+"""Image tokens by size of the screenshot, the full one first (docs/numbers.md, section 5)."""
+
 
 @dataclass(frozen=True)
 class Need:
@@ -30,12 +33,27 @@ class Need:
     def context(self) -> int:
         return self.contexts[0]
 
+    @property
+    def image_tokens(self) -> int:
+        """Of the wish's screenshot; the full one's without images."""
+        return self.step.image_tokens if self.step is not None else IMAGE_TOKENS
+
+    @property
+    def read_tokens(self) -> int:
+        """What ``prompt_tokens_per_s`` is told for."""
+        step = self.step
+        if step is None:
+            return TEXT_CONTEXT_TOKENS
+        return step.image_tokens + step.prompt_tokens - step.cached_tokens
+
     def smaller_contexts(self, current: int) -> tuple[int, ...]:
         """Contexts below the current one that the wish can still live with, largest first."""
         return tuple(sorted((c for c in self.contexts if c < current), reverse=True))
 
 
-def need_for(subject: Subject, wish: str | None, context: int | None = None) -> Need:
+def need_for(
+    subject: Subject, wish: str | None, context: int | None = None, image_tokens: int = IMAGE_TOKENS
+) -> Need:
     """What a wish (None: the subject's own) needs; ``context`` is the user's own word for it.
 
     No plan goes beyond the context that the model was trained for, where that is known.
@@ -55,6 +73,6 @@ def need_for(subject: Subject, wish: str | None, context: int | None = None) -> 
         larger = larger if larger is not None and larger <= most else None
     step = None
     if phone and subject.projector is not None:
-        step = PhoneStep(IMAGE_TOKENS, PHONE_PROMPT_TOKENS, 0, PHONE_REPLY_TOKENS)
-    filled = IMAGE_TOKENS + PHONE_PROMPT_TOKENS if step is not None else TEXT_CONTEXT_TOKENS
+        step = PhoneStep(image_tokens, PHONE_PROMPT_TOKENS, 0, PHONE_REPLY_TOKENS)
+    filled = image_tokens + PHONE_PROMPT_TOKENS if step is not None else TEXT_CONTEXT_TOKENS
     return Need(wish, contexts, larger, step, min(filled, contexts[0]))

@@ -15,6 +15,7 @@ LADDER: dict[str, str] = {
         "GPU and CPU share the memory: needs {needed_bytes}, {free_bytes} are free: {short_bytes} too little"
     ),
     "small_context": N_("only {tokens} tokens of context fit: replies are limited to {reply_tokens} tokens"),
+    "smaller_screenshot": N_("with screenshots made smaller ({size} instead of {full})"),
     "no_gpu": N_("no GPU was found"),
     "needs_nvidia": N_("needs an NVIDIA card; here is {gpu}"),
     "no_driver_for_system": N_("this system has no driver for {gpu}"),

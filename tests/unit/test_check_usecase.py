@@ -65,7 +65,7 @@ def assert_contract(document: dict) -> None:
         assert set(model) == {"id", "wish", "verdict", "headline", "chosen", "recommended", "ladder"}
         assert [row["rung"] for row in model["ladder"]] == list(RUNGS)
         for row in model["ladder"]:
-            assert set(row) == RUNG_KEYS
+            assert set(row) == RUNG_KEYS | {"projector_type", "layers_by_gpu"}
             assert row["reason"] is None or set(row["reason"]) == {"code", "text"}
             assert set(row["basis"]) == {"memory", "speed"}
             for key, device in row["memory"].items():

@@ -27,7 +27,7 @@ def weights(variant: str = "Q4_K_M") -> GgufWeights:
 
 def placed(place: Placement, variant: str = "Q4_K_M", features: tuple[str, ...] = ()) -> dict:
     subject = autoglm()
-    gpu = GPU if place.gpu_layers else None
+    gpu = (GPU,) if place.gpu_layers else ()
     return memory.gguf_memory(subject.shape, weights(variant), subject.projector, place, gpu, RAM, features)
 
 
@@ -178,7 +178,7 @@ def test_compute_buffers_of_the_other_models(name: str, mib: int, above: int) ->
 def test_a_text_model_takes_no_projector(name: str) -> None:
     subject = of_model(store_model(name))
     found = memory.gguf_memory(
-        subject.shape, subject.gguf[0], subject.projector, Placement(4096, gpu_layers=99), GPU, RAM
+        subject.shape, subject.gguf[0], subject.projector, Placement(4096, gpu_layers=99), (GPU,), RAM
     )
     assert found["gpu:0"].projector == found["ram"].projector == 0
 
@@ -187,7 +187,7 @@ def test_a_tied_output_lies_on_the_gpu_and_in_the_file_once() -> None:
     subject = of_model(store_model("qwen3-0.6b"))
     weights = subject.weights("Q8_0")
     assert weights is not None
-    found = memory.gguf_memory(subject.shape, weights, None, Placement(4096, gpu_layers=29), GPU, RAM)
+    found = memory.gguf_memory(subject.shape, weights, None, Placement(4096, gpu_layers=29), (GPU,), RAM)
     assert found["gpu:0"].weights == weights.table.full_gpu == weights.table.total
     assert found["ram"].mapped == weights.table.embedding
     assert weights.matmul_bytes["Q8_0"] > weights.table.embedding  # the output is multiplied with it
