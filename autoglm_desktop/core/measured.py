@@ -15,7 +15,8 @@ class LayerSpeed:
     ``device``: ``cpu``, ``cpu-safe`` (without the CPU kernels' own weight layout) or ``gpu:0``; ``shape``: the key of
     ``core.cuts.shape_key``; ``variant``: the quantisation type. Decoding one token with ``cells`` tokens in the context
     takes layers * (decode_layer_s + decode_cell_s * cells) + decode_head_s. A prefill batch of ``batch`` tokens behind
-    ``cells`` takes batch * layers * (prefill_layer_s + prefill_cell_s * cells) + prefill_head_s.
+    ``cells`` takes batch * layers * (prefill_layer_s + prefill_cell_s * cells) + prefill_head_s; the last is below 0
+    where llama.cpp computes more of the last layer for a batch's last token alone than the output takes.
     """
 
     device: str
@@ -31,6 +32,8 @@ class LayerSpeed:
     threads: int | None = None
     layer_bytes: int = 0  # of one layer on average, and its weights: what other variants are told from
     layer_parameters: int = 0
+    engine: str = ""  # the environment and its build; another build is another speed
+    build: str = ""
 
     def decode_s(self, layers: float, cells: int) -> float:
         """Seconds of one decoded token in ``layers`` layers and the output."""
@@ -46,9 +49,12 @@ class LayerSpeed:
         return self.prefill_layers_s(layers, tokens) + batches * self.prefill_head_s
 
     def prefill_layers_s(self, layers: float, tokens: int) -> float:
-        """Seconds to read ``tokens`` tokens from an empty context in ``layers`` layers: half of them stand before each
-        on average."""
-        return tokens * layers * (self.prefill_layer_s + (self.prefill_cell_s or 0.0) * tokens / 2)
+        """Seconds to read ``tokens`` tokens from an empty context in ``layers`` layers, batch by batch."""
+        whole, rest = divmod(tokens, self.batch)
+        before = self.batch * (
+            self.batch * whole * (whole - 1) // 2 + rest * whole
+        )  # cells, summed over the tokens
+        return layers * (tokens * self.prefill_layer_s + (self.prefill_cell_s or 0.0) * before)
 
 
 @dataclass(frozen=True)
@@ -64,13 +70,10 @@ class DiskSpeed:
 
 @dataclass(frozen=True)
 class Measurements:
-    """What was measured on one machine. ``hardware``: ``host.crashes.hardware_key``; ``build``: the engine's.
-
-    ``taken``: seconds since 1970. A part that was not measured is None or empty.
-    """
+    """What was measured on one machine. ``hardware``: ``host.crashes.hardware_key``; ``taken``: seconds since 1970. A
+    part that was not measured is None or empty."""
 
     hardware: str
-    build: str | None = None
     taken: float | None = None
     ram_bytes_per_s: int | None = None
     disks: tuple[DiskSpeed, ...] = ()

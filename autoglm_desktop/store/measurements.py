@@ -1,0 +1,65 @@
+"""What was measured, by machine: one JSON file, replaced atomically under a lock.
+
+A data folder may travel on a USB disk, so there is an entry for each machine (``hardware``: processor, cards, drivers).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from filelock import FileLock
+
+from ..core.errors import AppError
+from ..core.machine import from_json, to_json
+from ..core.measured import Measurements
+
+log = logging.getLogger(__name__)
+LOCK_TIMEOUT_S = 5.0
+MOST_MACHINES = 8
+
+
+class MeasurementFile:
+    """Read anew on every call: several instances may run."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def all(self) -> tuple[Measurements, ...]:
+        """Everything that is kept; an unreadable file is logged and counts as empty."""
+        try:
+            data = json.loads(self._path.read_text(encoding="utf-8"))
+            return tuple(from_json(Measurements, item) for item in data["machines"])
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        except (OSError, ValueError, KeyError, TypeError):
+            log.exception("measurements unreadable: %s", self._path)
+            return ()
+
+    def of(self, hardware: str, builds: dict[str, str]) -> Measurements | None:
+        """What holds on this machine now. ``builds``: engine environments and their builds; the speed of an engine that
+        is no longer the same is left out."""
+        found = next((one for one in self.all() if one.hardware == hardware), None)
+        if found is None:
+            return None
+        return replace(
+            found, layers=tuple(one for one in found.layers if builds.get(one.engine) == one.build)
+        )
+
+    def save(self, measured: Measurements) -> None:
+        """Keep it in the place of what was measured on this machine before. Raises AppError(file_unwritable)."""
+        partial = self._path.with_suffix(f".{os.getpid()}.part")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{self._path}.lock", timeout=LOCK_TIMEOUT_S):
+                others = [one for one in self.all() if one.hardware != measured.hardware]
+                kept = sorted((measured, *others), key=lambda one: -(one.taken or 0.0))[:MOST_MACHINES]
+                data = {"schema": 1, "machines": [to_json(one) for one in kept]}
+                partial.write_text(json.dumps(data, ensure_ascii=False, indent=1), encoding="utf-8")
+                partial.replace(self._path)
+        except OSError as error:  # filelock's Timeout is one too
+            detail = error.strerror or str(error)
+            raise AppError("file_unwritable", path=str(self._path), detail=detail) from error
