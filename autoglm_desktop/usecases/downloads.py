@@ -233,7 +233,9 @@ class Downloads:
         if gone or self._queue.state_of(item_id) == PAUSED:
             await self._stop(item_id)
         if gone and plan is not None:
-            await asyncio.to_thread(discard, plan.folder, tuple(file.path for file in plan.files))
+            await asyncio.to_thread(
+                discard, plan.folder, tuple(file.path for file in plan.files), self._services.models
+            )
 
     def _woken(self) -> bool:
         """Whether the machine has slept since the last look; whether the steady clock counts that differs by system."""
@@ -315,7 +317,7 @@ class Downloads:
         if entry.folder is None and entry.pinned_repo is not None:
             folders.append(folder_of(self._services.models, entry.pinned_repo))
         for folder in dict.fromkeys(folders):
-            await asyncio.to_thread(discard, folder, entry.files)
+            await asyncio.to_thread(discard, folder, entry.files, self._services.models)
 
     def _changed(self) -> None:
         self._version += 1
