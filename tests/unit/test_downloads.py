@@ -50,7 +50,10 @@ class Steered:
         plan.folder.mkdir(parents=True, exist_ok=True)
         part_of(plan.folder / FILE.path).write_bytes(b"x" * 40)
         report(PullProgress("fetch", 40, 100, rate=5.0))
-        found = await self.end.setdefault(target, asyncio.get_running_loop().create_future())
+        known = self.end.get(target)
+        if known is None or known.cancelled():  # a run that was stopped has cancelled what it waited for
+            known = self.end[target] = asyncio.get_running_loop().create_future()
+        found = await known
         if isinstance(found, Exception):
             raise found
         part_of(plan.folder / FILE.path).unlink()
