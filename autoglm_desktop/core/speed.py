@@ -11,13 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import cards
+from .card_values import LLAMA2_FLOP_PER_TOKEN
 from .machine import Cpu, Disk, Gpu
 from .rungs import PhoneStep
 
 PREFILL_SCALE = 0.72
 """From Llama-2-7B to AutoGLM-Phone-9B's text model (section 6)."""
-LLAMA2_FLOP_PER_TOKEN = 2 * 6.74e9
-"""Llama-2-7B's parameters, twice: what turns a prefill figure into arithmetic per second."""
 
 VISION_HIDDEN, VISION_DEPTH, PATCHES_PER_TOKEN = 1536, 24, 4
 VISION_LINEAR_PARAMETERS = 850e6
@@ -40,14 +39,14 @@ class Reads:
     ram: int
 
 
-def decode(reads: Reads, gpu: Gpu | None, cpu: Cpu) -> float | None:
-    """Tokens/s of decoding; None where a bandwidth that counts is unknown."""
+def decode(reads: Reads, gpu: Gpu | None, cpu: Cpu, table: cards.Cards | None = None) -> float | None:
+    """Tokens/s of decoding; None where a bandwidth that counts is unknown. ``table``: gpus.toml."""
     seconds = 0.0
     if reads.gpu:
         bandwidth = gpu.memory_bandwidth_bytes_per_s if gpu is not None else None
         if gpu is None or not bandwidth:
             return None
-        seconds += reads.gpu / (bandwidth * cards.decode_efficiency(gpu))
+        seconds += reads.gpu / (bandwidth * cards.decode_efficiency(gpu, table))
     if reads.ram:
         if not cpu.memory_bandwidth_bytes_per_s:
             return None
@@ -55,11 +54,11 @@ def decode(reads: Reads, gpu: Gpu | None, cpu: Cpu) -> float | None:
     return 1 / seconds if seconds else None
 
 
-def prefill(gpu: Gpu | None, *, all_on_gpu: bool) -> float | None:
+def prefill(gpu: Gpu | None, *, all_on_gpu: bool, table: cards.Cards | None = None) -> float | None:
     """Tokens/s of reading a prompt; known only with every layer on a card whose figure is public."""
     if gpu is None or not all_on_gpu:
         return None
-    figure = cards.llama2_prefill(gpu)
+    figure = cards.llama2_prefill(gpu, table)
     return figure * PREFILL_SCALE if figure is not None else None
 
 
@@ -69,9 +68,11 @@ def vision_flop(image_tokens: int) -> float:
     return 2 * VISION_LINEAR_PARAMETERS * patches + 4 * patches**2 * VISION_HIDDEN * VISION_DEPTH
 
 
-def image(gpu: Gpu | None, image_tokens: int, *, on_gpu: bool) -> float | None:
+def image(
+    gpu: Gpu | None, image_tokens: int, *, on_gpu: bool, table: cards.Cards | None = None
+) -> float | None:
     """Seconds to encode an image on the GPU at the arithmetic its prefill figure shows; on a CPU unknown."""
-    figure = cards.llama2_prefill(gpu) if gpu is not None and on_gpu else None
+    figure = cards.llama2_prefill(gpu, table) if gpu is not None and on_gpu else None
     if figure is None:
         return None
     return vision_flop(image_tokens) / (figure * LLAMA2_FLOP_PER_TOKEN)
