@@ -36,7 +36,8 @@ def best_placement(plans: Sequence[RungPlan]) -> RungPlan | None:
     if not plans:
         return None
     known = [(seconds, plan) for plan in plans if (seconds := cost(plan)) is not None]
-    if not known:
+    unknown_on_gpu = any(plan.projector == "gpu" and cost(plan) is None for plan in plans)
+    if not known or (unknown_on_gpu and all(plan.projector == "cpu" for _seconds, plan in known)):
         on_gpu = [plan for plan in plans if plan.projector == "gpu"] or list(plans)
         known = [(_unmeasured_cost(plan), plan) for plan in on_gpu]
     least = min(seconds for seconds, _ in known)

@@ -16,7 +16,9 @@ from .subject import GgufWeights
 def with_speeds(setting: Setting, plan: RungPlan, weights: GgufWeights, place: Placement) -> RungPlan:
     """The plan with its speeds; ``measured`` where every device that works was measured on this very variant."""
     cards = (setting.gpu, *setting.more_gpus) if place.gpu_layers else ()
-    paces = [pace.of_gpu(card, setting.subject.shape, weights, setting.measured) for card in cards]
+    paces = [
+        pace.of_gpu(card, setting.subject.shape, weights, setting.measured, setting.cards) for card in cards
+    ]
     safe = plan.rung == "gguf-cpu-safe"
     cpu = pace.of_cpu(setting.machine, setting.subject.shape, weights, setting.measured, safe=safe)
     on_cards, host = shares(setting, weights, place)

@@ -11,12 +11,14 @@ from dataclasses import replace
 from typing import Any
 
 from . import choice, limits, speed, verdict
+from .cards import Cards
 from .choice import DESIGNED
 from .errors import Reason
 from .gguf_plans import best_plan, layers_of, placement_of, plan_at, shared
 from .machine import EngineInfo, Machine
 from .measured import Measurements
 from .memory import IMAGE_TOKENS
+from .pace import NO_TABLE
 from .rungs import RUNGS, Basis, CrashNote, EngineState, ModelPlan, Recommendation, RungPlan
 from .setting import DryRuns, Setting
 from .subject import GgufWeights, Subject
@@ -40,6 +42,7 @@ def plan_model(
     crashes: tuple[CrashNote, ...] = (),
     measured: Measurements | None = None,
     dry_runs: DryRuns | None = None,
+    cards: Cards = NO_TABLE,
     order: str = DESIGNED,
 ) -> ModelPlan:
     """The ladder of ``subject`` for a wish (None: its own) on ``machine``.
@@ -56,7 +59,7 @@ def plan_model(
         need = need_for(narrowed, wish, context, image_tokens)
         setting = Setting(
             machine, narrowed, need, best_card, engines, crashes, limits.companions(machine, best_card),
-            measured, dry_runs or {},
+            measured, dry_runs or {}, cards,
         )  # fmt: skip
         return _plan(setting, variant, order)
 
@@ -121,6 +124,7 @@ def smaller_plans(
     context: int | None = None,
     engines: tuple[EngineState, ...] = (),
     measured: Measurements | None = None,
+    cards: Cards = NO_TABLE,
 ) -> Iterator[RungPlan]:
     """What to try after ``plan`` ran out of memory, each smaller than the one before, on the same rung.
 
@@ -135,7 +139,7 @@ def smaller_plans(
     )
     card = limits.best_gpu(machine)
     more = limits.companions(machine, card) if plan.layers_by_gpu else ()
-    setting = Setting(machine, subject, need, card, engines, (), more, measured)
+    setting = Setting(machine, subject, need, card, engines, (), more, measured, cards=cards)
     place = placement_of(setting, plan)
 
     def at(**changes: Any) -> RungPlan:

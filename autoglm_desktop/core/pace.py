@@ -10,10 +10,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from . import cards
+from .cards import CPU_EFFICIENCY, Cards
 from .machine import Cpu, Gpu, Machine
 from .measured import LayerSpeed, Measurements
+from .ram import ram_bandwidth
 from .subject import GgufWeights, TextShape
+
+NO_TABLE = Cards()
 
 PCIE_LANE_BYTES_PER_S = {1: 0.25e9, 2: 0.5e9, 3: 0.985e9, 4: 1.969e9, 5: 3.938e9, 6: 7.563e9}
 """Of one lane and direction, by generation (PCI Express base specifications, after line coding)."""
@@ -59,12 +62,18 @@ def of_cpu(
     if found is not None:
         return found
     cpu = machine.cpu
-    bandwidth = cpu.memory_bandwidth_bytes_per_s or ram_bandwidth(machine)
-    read = bandwidth * cards.CPU_EFFICIENCY * (SAFE_SHARE if safe else 1.0) if bandwidth else None
+    bandwidth = cpu.memory_bandwidth_bytes_per_s or module_bandwidth(machine)
+    read = bandwidth * CPU_EFFICIENCY * (SAFE_SHARE if safe else 1.0) if bandwidth else None
     return Pace(read=read, arithmetic=cpu_arithmetic(cpu))
 
 
-def of_gpu(gpu: Gpu | None, shape: TextShape, weights: GgufWeights, known: Measurements | None) -> Pace:
+def of_gpu(
+    gpu: Gpu | None,
+    shape: TextShape,
+    weights: GgufWeights,
+    known: Measurements | None,
+    table: Cards = NO_TABLE,
+) -> Pace:
     """A card's pace; nothing is known of none."""
     if gpu is None:
         return Pace()
@@ -73,16 +82,14 @@ def of_gpu(gpu: Gpu | None, shape: TextShape, weights: GgufWeights, known: Measu
     if found is not None:
         return Pace(found.read, found.arithmetic, found.layer, link, measured=True)
     bandwidth = gpu.memory_bandwidth_bytes_per_s
-    read = bandwidth * cards.decode_efficiency(gpu) if bandwidth else None
-    return Pace(read=read, arithmetic=cards.arithmetic(gpu), link=link)
+    read = bandwidth * table.decode_efficiency(gpu) if bandwidth else None
+    return Pace(read=read, arithmetic=table.arithmetic(gpu), link=link)
 
 
-def ram_bandwidth(machine: Machine) -> float | None:
-    """What the modules' speed and channels promise, 8 bytes a transfer, times the share that reading reaches."""
-    memory = machine.memory
-    if not memory.speed_mt_s or not memory.channels:
-        return None
-    return memory.speed_mt_s * 1e6 * 8 * memory.channels * THEORETICAL_SHARE
+def module_bandwidth(machine: Machine) -> float | None:
+    """What the modules' speed and channels promise, times the share that reading reaches."""
+    peak = ram_bandwidth(machine.memory.speed_mt_s, machine.memory.channels)
+    return peak * THEORETICAL_SHARE if peak is not None else None
 
 
 def cpu_arithmetic(cpu: Cpu) -> float | None:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from .cards import Cards
 from .errors import Reason
 from .machine import Disk, Gpu, Machine
 from .measured import Measurements
 from .memory import Budget, gpu_budget, ram_budget
+from .pace import NO_TABLE
 from .protocol import Layout
 from .rungs import CrashNote, DeviceMemory, EngineState, RungPlan
 from .subject import Subject
@@ -33,6 +35,7 @@ class Setting:
     more_gpus: tuple[Gpu, ...] = ()
     measured: Measurements | None = None
     dry_runs: DryRuns = field(default_factory=dict)
+    cards: Cards = NO_TABLE
 
     @cached_property
     def gpu_budget(self) -> Budget | None:

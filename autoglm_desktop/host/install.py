@@ -7,21 +7,19 @@ possible, pip fetches them itself.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import errno
 import logging
 import os
 import platform
 import shutil
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from ..core.errors import EngineError
-from . import install_run
+from ..store.locks import held
+from . import index_login, install_run
 from .environments import Attempt, Description, Environments, Record, environment_python
 from .install_run import DROP, KEEP
 from .pip_output import InstallProgress, LeaveToPip, Report, disk_full, no_match, offline, parse_line, summary
@@ -40,7 +38,6 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 COMPILERS = ("c++", "g++", "clang++")
-LOCK_POLL_S = 0.3
 MB = 1_000_000
 
 
@@ -160,13 +157,26 @@ class Installer:
         self, attempt: Attempt, description: Description, folder: Path, report: Report
     ) -> list[str] | None:
         """None where it worked, else the last lines of pip's output."""
-        index = index_for(description, attempt)
-        options = pip_options(description, attempt, index)
-        settings = {"CMAKE_ARGS": attempt.cmake_args} if attempt.cmake_args else {}
+        netrc = self._cache / f"{description.name}.netrc"
+        with index_login.for_pip(index_for(description, attempt), netrc) as index:
+            return await self._pip_attempt(attempt, description, folder, report, index)
+
+    async def _pip_attempt(
+        self,
+        attempt: Attempt,
+        description: Description,
+        folder: Path,
+        report: Report,
+        index: index_login.Index,
+    ) -> list[str] | None:
+        options = pip_options(description, attempt, index.address)
+        settings = dict(index.settings)
+        if attempt.cmake_args:
+            settings["CMAKE_ARGS"] = attempt.cmake_args
         python = environment_python(folder)
         wheels = Wheels(
             description.name, self._pip, python, self._cache / description.name, self._log_file, report,
-            lambda coming: self._room(description, folder, coming), (index,) if index else (),
+            lambda coming: self._room(description, folder, coming), index.login,
         )  # fmt: skip
         try:
             arguments = await wheels.gather(options, description.packages, settings)
@@ -224,18 +234,6 @@ class Installer:
         return await install_run.run(command, settings or {}, self._log_file, look)
 
 
-@contextlib.asynccontextmanager
-async def locked(path: Path, report: Report) -> AsyncIterator[None]:
-    """Hold a lock file; wait, cancellably, while another instance holds it. Raises OSError."""
-    lock = FileLock(str(path))
-    while True:
-        try:
-            lock.acquire(timeout=0)
-            break
-        except Timeout:
-            report(InstallProgress("wait", None, ""))
-            await asyncio.sleep(LOCK_POLL_S)
-    try:
-        yield
-    finally:
-        lock.release()
+def locked(path: Path, report: Report) -> AbstractAsyncContextManager[None]:
+    """Hold a lock file; wait, cancellably and visibly, while another instance holds it. Raises OSError."""
+    return held(path, lambda: report(InstallProgress("wait", None, "")))

@@ -15,7 +15,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +64,7 @@ class Wheels:
     log_file: Path
     report: Report
     room: Room
-    addresses: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = field(default=(), repr=False)
     limits: Limits | None = None
 
     async def gather(

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +15,8 @@ from ..core.errors import AppError
 
 CHUNK_BYTES = 4 * 1024 * 1024
 """Read at a time: a tenth of a second even from a slow disk."""
-COPYING = ".part"
-"""As an unfinished download, which it replaces: lists leave it out, ``remove`` finds it."""
+COPYING = ".copying.part"
+"""A copy until it is right. Not the name of an unfinished download, which may lie there as well."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
 Told = Callable[[int], None]
 
@@ -46,26 +45,62 @@ def size_of(path: Path) -> int:
         raise unreadable(path, error) from error
 
 
-def copy(source: Path, target: Path, stop: threading.Event, told: Told, *, sparse: bool = False) -> str:
+def copy(
+    source: Path,
+    target: Path,
+    stop: threading.Event,
+    told: Told,
+    *,
+    sparse: bool = False,
+    expected: str | None = None,
+) -> str:
     """Copy a file, read the copy again and compare; returns the sha256. ``told`` gets the bytes of each piece, of
-    writing and of reading again. ``sparse``: stretches of zeros are not written. The target appears when it is right.
+    writing and of reading again. ``sparse``: stretches of zeros are not written. ``expected``: the sha256 it must
+    have. The target appears when it is right; what lies there already is never replaced.
 
-    Raises Stopped, AppError (file_unreadable, file_unwritable, disk_is_full, copy_damaged).
+    Raises Stopped, AppError (file_unreadable, file_unwritable, disk_is_full, copy_damaged, source_damaged,
+    import_exists).
     """
     fresh = target.with_name(target.name + COPYING)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        fresh.unlink(missing_ok=True)  # of an earlier try; a link would be written through
         wanted = _copy(source, fresh, stop, told, sparse)
+        if expected not in (None, wanted):
+            raise AppError("source_damaged", path=str(source))
         if sha256_of(fresh, stop, told) != wanted:
             raise AppError("copy_damaged", path=str(target))
-        shutil.copystat(source, fresh)
-        fresh.replace(target)
+        with contextlib.suppress(OSError):  # the times only: a read-only copy could not be deleted on Windows
+            status = source.stat()
+            os.utime(fresh, ns=(status.st_atime_ns, status.st_mtime_ns))
+        rename_new(fresh, target)
+    except FileExistsError as error:
+        raise AppError("import_exists", path=str(target)) from error
     except OSError as error:
         raise unwritable(target, error) from error
     finally:
         with contextlib.suppress(OSError):
             fresh.unlink(missing_ok=True)
     return wanted
+
+
+def rename_new(source: Path, target: Path) -> None:
+    """Rename a file to a name that is free. Raises FileExistsError where it is not, whatever has it; OSError."""
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    if os.name == "nt" or source.is_symlink():
+        source.rename(target)  # Windows replaces nothing
+        return
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            raise
+        source.rename(target)  # a file system without links
+    else:
+        source.unlink()
 
 
 def same_content(one: Path, other: Path, stop: threading.Event) -> bool:
@@ -114,7 +149,7 @@ def _digest(path: Path, found: hashlib._Hash, stop: threading.Event, told: Told)
 
 def _copy(source: Path, fresh: Path, stop: threading.Event, told: Told, sparse: bool) -> str:
     found = hashlib.sha256()
-    with _opened(source) as file, fresh.open("wb") as out:
+    with _opened(source) as file, fresh.open("xb") as out:
         while data := _read(source, file, stop):
             found.update(data)
             if sparse and not data.strip(b"\0"):

@@ -67,8 +67,11 @@ def _safe(backend: Backend) -> Backend:
 
 
 def clean(token: str | None) -> str | None:
-    """A token without the white space around it; None where it can't be one: empty, several words, not ASCII."""
+    """A token without the white space and quotes around it; None where it can't be one: empty, several words, not
+    ASCII."""
     text = (token or "").strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`":
+        text = text[1:-1].strip()
     usable = text.isascii() and text.isprintable() and " " not in text and len(text) <= MAX_TOKEN_CHARS
     return text if text and usable else None
 
@@ -180,7 +183,7 @@ class Keys:
                 answers.put((True, work(_safe(self.backend()))))
             except KeyringUnusable as error:
                 answers.put((False, str(error)))
-            except Exception as error:  # noqa: BLE001 - backends raise anything; their text may quote the token
+            except BaseException as error:  # noqa: BLE001 - panics of native code, too; the text may quote the token
                 answers.put((False, type(error).__name__))
 
         threading.Thread(target=run, name="keyring", daemon=True).start()

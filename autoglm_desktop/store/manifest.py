@@ -195,7 +195,8 @@ def _change(folder: Path, change: _Change) -> Manifest | None:
 
 def _replace(path: Path, text: str) -> None:
     fresh = path.with_name(f"{path.name}.new")
-    with fresh.open("w", encoding="utf-8") as file:
+    fresh.unlink(missing_ok=True)  # a link would be written through
+    with fresh.open("x", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

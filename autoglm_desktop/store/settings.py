@@ -12,6 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from ..core.addresses import public
 from ..core.machine import from_json, to_json
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,10 @@ def save(home: Path, settings: Settings) -> bool:
 
 
 def update(home: Path, **changes: str | None) -> bool:
-    """Change some settings and keep the others as they are on disk now; False (logged) where that fails."""
+    """Change some settings and keep the others as they are on disk now; False (logged) where that fails. A source is
+    kept without a user and password that its address may hold."""
+    if (source := changes.get("source")) is not None:
+        changes["source"] = public(source)
     return _write(home, lambda known: dataclasses.replace(known, **changes))  # type: ignore[arg-type]
 
 

@@ -107,6 +107,9 @@ TABLE: dict[str, str] = {
     "source_needs_https": N_(
         "{address} is not encrypted; use https. Plain http is for this computer and private networks only."
     ),
+    "token_needs_https": N_(
+        "{source} wants a token for {repo}, and its address is not encrypted: a token is sent over https only."
+    ),
     "folder_unreadable": N_("{path} cannot be read: {detail}. Is the disk still connected?"),
     "folder_without_model": N_("The folder {source} holds no files of {repo}."),
     "folder_file_wrong": N_(
@@ -170,6 +173,15 @@ TABLE: dict[str, str] = {
         "{path} is damaged: it is not the file that its manifest names. Copy it again from where it came."
     ),
     "import_exists": N_("There is another file at {path} already; delete or rename it first."),
+    "import_collides": N_(
+        "{path} and {other} are different files that would get one name; import them one after the other."
+    ),
+    "remove_too_much": N_(
+        "{path} holds the whole folder for models ({folder}); name one model, or a folder in it."
+    ),
+    "move_needs_own_folder": N_(
+        "{path} holds more than models (the home folder, or this program's data); choose a folder of its own."
+    ),
     "move_same_folder": N_("The models lie in {path} already."),
     "move_into_itself": N_("{path} lies inside the models folder {folder}; choose another folder."),
     "move_conflict": N_("There is another file at {path} already; choose another folder, or delete it."),
@@ -177,6 +189,9 @@ TABLE: dict[str, str] = {
     "engine_unknown": N_("There is no engine {name}. There are: {known}."),
     "engine_name_missing": N_("Which engine? Say engines {action} NAME; there are: {known}."),
     "engine_not_installed": N_("The engine {name} is not installed: autoglm-desktop engines install {name}"),
+    "index_login_unusable": N_(
+        "The user or password in the address of the package index {host} cannot be read; put them into .netrc."
+    ),
     "engine_install_failed": N_("The engine {name} could not be installed: {detail} (details: {log})"),
     "engine_no_compiler": N_(
         "The engine {name} has to be built here, and there is no C++ compiler; install one (Debian, Ubuntu: "

@@ -117,6 +117,7 @@ def result(
             variant=options.variant or found.variant,
             engines=engines,
             crashes=crashes,
+            cards=gpu_table(),
         )
         for found in subjects
     )

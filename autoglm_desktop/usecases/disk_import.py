@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import AppError, Reason, TargetError
-from ..core.file_names import check_path, check_type
+from ..core.file_names import check_path, check_type, folded
 from ..store import file_work, manifest, safetensors
 from ..store.library import Library, LocalModel
 from ..store.local_models import NOT_RUN_YET
 from ..store.manifest import Manifest, ManifestFile
 from ..store.model_walk import models_below
 from ..store.transfer.values import journal_of
+from .disk_owner import Owners
 from .disk_run import Report, Work, in_thread, no_report
 from .disk_targets import OnDisk
 from .disk_use import free_bytes
@@ -50,7 +52,7 @@ async def import_path(
     file compared with its manifest's hash (one of ours that lies beside it) and with the copy.
 
     Raises TargetError (file_not_found, nothing_to_import, what is wrong with the file), AppError (disk_full,
-    copy_damaged, import_exists, state_unwritable …).
+    copy_damaged, import_exists, import_collides, state_unwritable …).
     """
     services.require_home()
     return await in_thread(lambda work: _import(services, path.absolute(), copy, work), report)
@@ -66,10 +68,11 @@ def _import(services: Services, path: Path, copy: bool, work: Work) -> Imported:
         return Imported(models, copied=False)
     if services.models_folder_gone:
         raise AppError("models_folder_gone", path=str(services.models))
-    if all(library.is_own(local.path) for local in models):
+    owners = Owners(library)
+    if all(owners.inside(local.path) for local in models):
         return Imported(models, copied=True)
     copies = [item for local in models for item in _copies(library, local)]
-    copies = list({item.target: item for item in copies}.values())
+    copies = _distinct(copies, work)
     _check_room(library.models, copies)
     work.total = 2 * sum(file_work.size_of(item.source) for item in copies)
     digests = {item.target: _copy(item, work) for item in copies}
@@ -136,6 +139,17 @@ def _copies(library: Library, local: LocalModel) -> list[_Copy]:
     return found
 
 
+def _distinct(copies: list[_Copy], work: Work) -> list[_Copy]:
+    """Each target once. Raises AppError(import_collides) where two different files would get one name, also one that
+    only some file systems take for the same."""
+    found: dict[str, _Copy] = {}
+    for item in copies:
+        other = found.setdefault(folded(str(item.target)), item)
+        if other.source != item.source and not file_work.same_content(other.source, item.source, work.stop):
+            raise AppError("import_collides", path=str(item.source), other=str(other.source))
+    return list(found.values())
+
+
 def _check_room(folder: Path, copies: list[_Copy]) -> None:
     needed = sum(file_work.size_of(item.source) for item in copies if not item.target.exists())
     free = free_bytes(folder)
@@ -150,18 +164,15 @@ def _copy(item: _Copy, work: Work) -> str | None:
     size = file_work.size_of(item.source)
     if item.expected.size is not None and item.expected.size != size:
         raise AppError("source_damaged", path=str(item.source))
-    if item.target.exists():
-        if not file_work.same_content(item.source, item.target, work.stop):
+    if os.path.lexists(item.target):
+        if not item.target.is_file() or not file_work.same_content(item.source, item.target, work.stop):
             raise AppError("import_exists", path=str(item.target))
         work.told(2 * size)
         return None
     if journal_of(item.target).exists():
         raise AppError("download_in_the_way", path=str(item.target))
-    digest = file_work.copy(item.source, item.target, work.stop, work.told)
-    if item.expected.sha256 not in (None, digest):
-        item.target.unlink(missing_ok=True)
-        raise AppError("source_damaged", path=str(item.source))
-    return digest
+    expected = item.expected.sha256
+    return file_work.copy(item.source, item.target, work.stop, work.told, expected=expected)
 
 
 def _remember_hashes(library: Library, copies: list[_Copy], digests: Mapping[Path, str | None]) -> None:

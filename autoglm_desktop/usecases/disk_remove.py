@@ -1,10 +1,12 @@
-"""Deleting models: first what would go, then doing it. Files of other programs and files added by path stay."""
+"""Deleting models: first what would go, then doing it. Only what a download or an import left, and models that lie in
+the models folder itself: nothing behind a link that leads out of it, nothing of other programs or added by path."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +18,20 @@ from ..core.errors import AppError, TargetError
 from ..store import file_work, manifest, safetensors
 from ..store.library import Library, LocalModel
 from ..store.model_walk import models_below
+from ..store.paths import expanded
 from ..store.transfer.values import journal_of, lock_of, part_of
-from .disk_targets import OnDisk, locate, own
+from .disk_owner import Owners
+from .disk_targets import OnDisk, elsewhere_error, locate, own
 from .services import Services
 
 log = logging.getLogger(__name__)
 
-SMALL = (".json", ".txt", ".model", ".jinja", ".md")
+_SMALL = re.compile(
+    r"(config|configuration|generation_config|(video_)?preprocessor_config|processor_config|tokenizer.*|vocab.*"
+    r"|merges|special_tokens_map|added_tokens|chat_template|spiece|sentencepiece.*)\.(json|txt|model|jinja)",
+    re.IGNORECASE,
+)
+"""The small files of a safetensors folder, where no manifest names them."""
 
 
 @dataclass(frozen=True)
@@ -51,55 +60,68 @@ async def remove(services: Services, found: Removal) -> Removal:
 
 
 def _removal(library: Library, target: str) -> Removal:
+    owners = Owners(library)
+    folder = expanded(target)
+    if folder.is_dir() and owners.holds_all(folder):
+        raise TargetError("remove_too_much", path=target, folder=str(library.models))
     found = locate(library, target)
     mine = own(found)
     forgotten = tuple(local.path for local in mine if library.is_added(local.path))
     files: dict[Path, None] = {}
     for local in mine:
-        if library.is_own(local.path):
-            files.update(dict.fromkeys(_files_of(local)))
+        if owners.inside(local.path):
+            files.update(dict.fromkeys(_files_of(library, local)))
     for item in found.unfinished:
         files.update(dict.fromkeys(_leftovers(item.target)))
     for folder in found.folders:
         known = manifest.read(folder)
-        if library.is_own(folder) and known is not None:
-            files.update(dict.fromkeys(folder / entry.path for entry in known.files))
-    files.update(dict.fromkeys(_beside(library, list(files))))
-    there = tuple(path for path in files if path.is_file() or path.is_symlink())
+        files.update(dict.fromkeys(folder / entry.path for entry in known.files) if known else {})
+    projectors = {local.projector for local in mine if local.projector is not None}
+    files.update(dict.fromkeys(_beside(library, list(files), projectors)))
+    there = [path for path in files if path.is_file() or path.is_symlink()]
+    others = [path for path in there if owners.place(path) is not None]
+    if others and len(others) == len(there):
+        raise elsewhere_error(others[0], owners.place(others[0]))
+    there = [path for path in there if path not in others and owners.inside(path)]
     if not there and not forgotten:
         raise TargetError("not_in_list", path=target)
-    return Removal(target, there, sum(map(_freed, there)), forgotten, mine)
+    return Removal(target, tuple(there), sum(map(_freed, there)), forgotten, mine)
 
 
-def _files_of(local: LocalModel) -> list[Path]:
+def _files_of(library: Library, local: LocalModel) -> list[Path]:
     if local.path.is_dir():
-        return _folder_files(local.path)
+        return _folder_files(library, local.path)
     name = gguf_names.parse(local.path.name)
-    parts = [
-        path
-        for path in local.path.parent.glob("*")
-        if path.name.lower().endswith(".gguf") and gguf_names.parse(path.name).stem == name.stem
-    ]
+    named = [(path, path.name) for path in local.path.parent.glob("*") if path.name.lower().endswith(".gguf")]
+    told = [(path, gguf_names.parse(name)) for path, name in named]
+    parts = [path for path, other in told if (other.stem, other.parts) == (name.stem, name.parts)]
     return [path for part in (parts or [local.path]) for path in (part, *_leftovers(part))]
 
 
-def _folder_files(folder: Path) -> list[Path]:
-    """Weights and their index; the small files, too, unless GGUF files share the folder."""
-    shared = any(path.name.lower().endswith(".gguf") for path in folder.iterdir())
+def _folder_files(library: Library, folder: Path) -> list[Path]:
+    """Weights and their index; the small files, too, unless GGUF files share the folder. Those that the manifest
+    names, where it names weights: others were put there by somebody else."""
+    known = library.manifest_of(folder)
+    told = {(known[0] / entry.path) for entry in known[1].files} if known is not None else set()
+    told = told if any(path.name.lower().endswith(safetensors.SUFFIX) for path in told) else set()
+    inside = list(folder.iterdir())
+    shared = any(path.name.lower().endswith(".gguf") for path in inside)
     found = []
-    for path in folder.iterdir():
+    for path in inside:
         weights = path.name.lower().endswith(safetensors.SUFFIX) or path.name == safetensors.INDEX
-        if weights or (not shared and path.suffix.lower() in SMALL and path.name != manifest.NAME):
+        ours = path in told if told else weights or _SMALL.fullmatch(path.name)
+        if ours and (weights or not shared):
             found += [path, *_leftovers(path)]
     return found
 
 
 def _leftovers(path: Path) -> list[Path]:
-    return [part_of(path), journal_of(path), lock_of(path)]
+    return [part_of(path), journal_of(path), lock_of(path), path.with_name(path.name + file_work.COPYING)]
 
 
-def _beside(library: Library, going: list[Path]) -> list[Path]:
-    """Projectors of folders where no model is left that could need them, and the manifest's other files there."""
+def _beside(library: Library, going: list[Path], projectors: set[Path]) -> list[Path]:
+    """Of folders where no model is left that could need them: the projectors that were used or downloaded, and the
+    manifest's other files there."""
     found: list[Path] = []
     gone = set(going)
     for folder in {path.parent for path in going}:
@@ -110,9 +132,10 @@ def _beside(library: Library, going: list[Path]) -> list[Path]:
         models = [path for path in models if path.is_dir() or not _is_projector(library, path)]
         if models or any(path.is_dir() for path in staying):
             continue
-        found += [*staying, *(item for path in waiting for item in _leftovers(path))]
         known = manifest.read(folder)
-        found += [folder / entry.path for entry in known.files if "/" not in entry.path] if known else []
+        told = [folder / entry.path for entry in known.files if "/" not in entry.path] if known else []
+        found += [path for path in staying if path in projectors or path in told]
+        found += [*(item for path in waiting for item in _leftovers(path)), *told]
     return found
 
 
@@ -132,6 +155,10 @@ def _freed(path: Path) -> int:
 
 
 def _remove(library: Library, found: Removal) -> None:
+    owners = Owners(library)
+    for path in found.files:  # a folder may have become a link since it was asked
+        if not owners.inside(path):
+            raise AppError("file_not_removed", path=str(path), detail=f"outside {library.models}")
     for path in found.forgotten:
         library.forget(path)
     parts = [path for path in found.files if path.name.endswith(".part")]

@@ -52,10 +52,13 @@ def own(found: OnDisk) -> tuple[LocalModel, ...]:
     """Those that may be deleted or taken from the list. Raises TargetError(found_elsewhere) where there are none."""
     ours = tuple(local for local in found.models if local.place is None)
     if not ours and found.models:
-        first = found.models[0]
-        program = places.title(first.place or "")
-        raise TargetError("found_elsewhere", path=str(first.path), program=program)
+        raise elsewhere_error(found.models[0].path, found.models[0].place)
     return ours
+
+
+def elsewhere_error(path: Path, place: str | None) -> TargetError:
+    """That another program's files are never deleted."""
+    return TargetError("found_elsewhere", path=str(path), program=places.title(place or ""))
 
 
 def _of_path(library: Library, text: str, path: Path) -> OnDisk:

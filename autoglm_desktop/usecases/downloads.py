@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
+from ..core.addresses import has_secret, public
 from ..core.downloads import (
     DONE,
     FAILED,
@@ -28,7 +29,7 @@ from ..core.downloads import (
     PullProgress,
     PullRequest,
 )
-from ..core.errors import AppError
+from ..core.errors import AppError, TransferError
 from ..store.queue import Entry
 from .downloads_items import UNDER_WAY, error_json, pinned_of, planned, request_of
 from .downloads_queue import Queue
@@ -98,7 +99,11 @@ class Downloads:
             await asyncio.sleep(REPORT_EVERY_S)
 
     async def add(self, request: PullRequest) -> str:
-        """Put a download into the queue; one that is there already goes on."""
+        """Put a download into the queue; one that is there already goes on. Raises TransferError
+        (source_address_password, source_address_wrong): the queue is a file, and gets no password."""
+        if has_secret(request.source):
+            code = "source_address_password" if "@" in request.source else "source_address_wrong"
+            raise TransferError(code, address=public(request.source))
         await self.start()
         same = next((one for one in self._queue.entries if request_of(one) == request), None)
         if same is not None and same.state != DONE:
@@ -228,7 +233,9 @@ class Downloads:
         if gone or self._queue.state_of(item_id) == PAUSED:
             await self._stop(item_id)
         if gone and plan is not None:
-            await asyncio.to_thread(discard, plan.folder, tuple(file.path for file in plan.files))
+            await asyncio.to_thread(
+                discard, plan.folder, tuple(file.path for file in plan.files), self._services.models
+            )
 
     def _woken(self) -> bool:
         """Whether the machine has slept since the last look; whether the steady clock counts that differs by system."""
@@ -310,7 +317,7 @@ class Downloads:
         if entry.folder is None and entry.pinned_repo is not None:
             folders.append(folder_of(self._services.models, entry.pinned_repo))
         for folder in dict.fromkeys(folders):
-            await asyncio.to_thread(discard, folder, entry.files)
+            await asyncio.to_thread(discard, folder, entry.files, self._services.models)
 
     def _changed(self) -> None:
         self._version += 1

@@ -16,7 +16,7 @@ from ..store.library import LocalModel
 from ..store.transfer.journal import Unfinished
 from .check import CheckResult, Planned, of_file, planned
 from .plan import crash_notes
-from .services import Services
+from .services import Services, gpu_table
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ def _file(
     try:
         subject = of_file(local, services.library).subject
         notes = crash_notes(services, machine, local.path)
-        plan = plan_model(machine, subject, engines=engines, crashes=notes)
+        plan = plan_model(machine, subject, engines=engines, crashes=notes, cards=gpu_table())
     except AppError as error:
         log.info("%s cannot be planned: %s", local.path, error)
         return FileEntry(local, None, Reason.of(error.code, **error.values), removable)
@@ -140,7 +140,13 @@ def _judged(
     def judged(variant: Variant) -> VariantEntry:
         entry = _variant(subject, variant)
         ladder = plan_model(
-            machine, subject.subject, plan.wish, variant=variant.id, engines=engines, crashes=notes
+            machine,
+            subject.subject,
+            plan.wish,
+            variant=variant.id,
+            engines=engines,
+            crashes=notes,
+            cards=gpu_table(),
         ).ladder
         best = _best([row for row in ladder if row.rung.startswith("gguf") == entry.gguf], plan.wish)
         fits = best is not None and best.status == "fits"

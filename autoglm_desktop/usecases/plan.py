@@ -14,7 +14,7 @@ from ..core.rungs import CrashNote, RungPlan
 from ..core.subject import Subject, of_header
 from ..host.crashes import file_key, hardware_key
 from ..store import gguf
-from .services import Services
+from .services import Services, gpu_table
 from .session import Prepared, Wishes
 from .targets import Target
 
@@ -26,10 +26,13 @@ async def prepare(services: Services, target: Target, wishes: Wishes) -> Prepare
     )
     engines = services.engine_states()
     notes = await asyncio.to_thread(crash_notes, services, machine, target.file)
-    plan = plan_model(machine, subject, wishes.wish, context=wishes.context, engines=engines, crashes=notes)
+    cards = gpu_table()
+    plan = plan_model(
+        machine, subject, wishes.wish, context=wishes.context, engines=engines, crashes=notes, cards=cards
+    )
 
     def smaller(current: RungPlan) -> Iterator[RungPlan]:
-        return smaller_plans(current, machine, subject, context=wishes.context, engines=engines)
+        return smaller_plans(current, machine, subject, context=wishes.context, engines=engines, cards=cards)
 
     return Prepared(target.file, plan, machine, smaller)
 

@@ -90,8 +90,9 @@ def have(folder: str | None, files: tuple[str, ...]) -> int:
     return total
 
 
-def discard(folder: Path, files: tuple[str, ...]) -> None:
-    """Delete what is unfinished of a download, and folders that are empty then. Raises AppError(file_unwritable)."""
+def discard(folder: Path, files: tuple[str, ...], models: Path) -> None:
+    """Delete what is unfinished of a download, and folders below ``models`` that are empty then; a folder that the user
+    named stays. Raises AppError(file_unwritable)."""
     try:
         for name in files:
             target = folder / name
@@ -100,7 +101,8 @@ def discard(folder: Path, files: tuple[str, ...]) -> None:
             fresh = journal_of(target)
             fresh.with_name(fresh.name + ".new").unlink(missing_ok=True)
         for place in dict.fromkeys((*((folder / name).parent for name in files), folder, folder.parent)):
-            if place.is_dir() and not any(place.iterdir()):
+            ours = place.is_relative_to(models) and place != models
+            if ours and place.is_dir() and not any(place.iterdir()):
                 place.rmdir()
     except OSError as error:
         detail = error.strerror or str(error)

@@ -1,6 +1,7 @@
 """The shipped catalogue, and what its parser refuses."""
 
 import copy
+import re
 import sys
 from dataclasses import replace
 
@@ -94,6 +95,15 @@ def test_every_note_has_a_sentence() -> None:
     assert set(NOTES) == set(reasons.MODELS)
     assert "early_conversions" in next(m for m in store.load().models if m.id == PHONE).notes
     assert all(model.license.source for model in store.load().models)
+
+
+def test_a_size_is_stated_only_of_the_file_whose_size_was_read() -> None:
+    """Issue 230 is about AutoGLM-Phone-9B's own projector; hashes are never kept here."""
+    catalog = store.load()
+    stated = [model.id for model in catalog.models if model.projector and model.projector.file_bytes.value]
+    assert stated == ["autoglm-phone-9b"]
+    text = (paths.resources() / "catalog.toml").read_text(encoding="utf-8")
+    assert re.findall(r"\b[0-9a-fA-F]{32,}\b", text) == []
 
 
 def test_every_source_says_where_it_was_read_and_none_is_called_verified() -> None:

@@ -54,7 +54,7 @@ def test_every_machine_at_every_width(machine: Machine, wish: str, width: int) -
 def test_the_conclusion_comes_first() -> None:
     lines = cli_check.render(made_result(made.made_rtx_3060()), 100, False).splitlines()
     assert lines[0] == "✔ AutoGLM-Phone-9B, to drive a phone (screenshots): runs well"
-    assert "9.2 s–13 s (estimate) for one step on the phone" in lines[1]
+    assert "9.3 s–13 s (estimate) for one step on the phone" in lines[1]
 
 
 def test_an_unknown_speed_is_said_and_never_made_up() -> None:

@@ -13,6 +13,7 @@ from autoglm_desktop.core.rungs import RUNGS, CrashNote, EngineState, ModelPlan
 from autoglm_desktop.core.subject import Installed, Subject, of_model
 from autoglm_desktop.core.units import GB, GIB, MIB
 from autoglm_desktop.store import catalog
+from autoglm_desktop.usecases.services import gpu_table
 from tests.fakes import made_machines as made
 
 CPU_ENGINE = EngineState("llama-cpu", "llama.cpp", True, "passed")
@@ -40,7 +41,7 @@ def autoglm(*variants: str, projector: bool = False) -> Subject:
 
 def plan(machine: Machine, wish: str | None = None, **more: object) -> ModelPlan:
     subject = more.pop("subject", autoglm())
-    return plan_model(machine, subject, wish, **more)  # type: ignore[arg-type]
+    return plan_model(machine, subject, wish, cards=gpu_table(), **more)  # type: ignore[arg-type]
 
 
 def codes(found: ModelPlan) -> dict[str, str | None]:
@@ -115,7 +116,7 @@ def test_16_bit_on_a_24_gb_card_depends_on_what_is_free() -> None:
 
 def test_memory_in_the_hands_of_others_counts() -> None:
     assert plan(made.made_rtx_3060(), "phone").rung("gguf-gpu").status == "fits"
-    busy = plan(made.with_game(made.made_rtx_3060()), "phone", variant="Q4_K_M").rung("gguf-gpu")
+    busy = plan(made.with_game(made.made_rtx_3060()), "phone", variant="Q6_K").rung("gguf-gpu")
     assert busy.status == "too_big"
     assert busy.memory["gpu:0"].available == 11000 * MIB - 3 * GIB
 

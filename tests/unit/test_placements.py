@@ -14,16 +14,17 @@ from autoglm_desktop.core.machine import Gpu, Machine
 from autoglm_desktop.core.measured import LayerSpeed, Measurements
 from autoglm_desktop.core.memory import Placement
 from autoglm_desktop.core.protocol import Layout
-from autoglm_desktop.core.rungs import EngineState, RungPlan
+from autoglm_desktop.core.rungs import EngineState, ModelPlan, RungPlan
 from autoglm_desktop.core.setting import Setting
 from autoglm_desktop.core.subject import Installed, Subject, of_model
 from autoglm_desktop.core.units import GB, MIB
 from autoglm_desktop.core.wishes import need_for
 from autoglm_desktop.store import catalog
+from autoglm_desktop.usecases.services import gpu_table
 from tests.fakes import made_machines as made
 
-RTX_4060 = {"cores": 3072, "core_clock_mhz": 2460, "pcie_generation_max": 4, "pcie_width": 8}
-"""NVIDIA's own figures: CUDA cores and boost clock; the link is half as wide as the slot."""
+RTX_4060 = {"pcie_generation_max": 4, "pcie_width": 8}
+"""The link is half as wide as the slot."""
 
 
 def autoglm(*variants: str) -> Subject:
@@ -34,11 +35,16 @@ def rtx_4060(**more: object) -> Machine:
     return made.with_gpu(made.made_rtx_4060(bandwidth=made.DDR4_DUAL), **{**RTX_4060, **more})
 
 
+def planned(machine: Machine, subject: Subject, wish: str, **more: object) -> ModelPlan:
+    return plan_model(machine, subject, wish, cards=gpu_table(), **more)  # type: ignore[arg-type]
+
+
 def setting_of(machine: Machine, subject: Subject, wish: str) -> Setting:
     card = limits.best_gpu(machine)
     return Setting(
-        machine, subject, need_for(subject, wish), card, more_gpus=limits.companions(machine, card)
-    )
+        machine, subject, need_for(subject, wish), card,
+        more_gpus=limits.companions(machine, card), cards=gpu_table(),
+    )  # fmt: skip
 
 
 def every_placement(setting: Setting, context: int) -> list[RungPlan]:
@@ -94,9 +100,9 @@ def two_cards(first: int, second: int) -> Machine:
 
 
 def test_two_cards_share_what_neither_holds() -> None:
-    alone = plan_model(two_cards(7000, 500), autoglm(), "phone", variant="Q4_K_M").rung("gguf-gpu")
+    alone = planned(two_cards(7000, 500), autoglm(), "phone", variant="Q4_K_M").rung("gguf-gpu")
     assert alone.status == "too_big"
-    plan = plan_model(two_cards(7000, 6900), autoglm(), "phone", variant="Q4_K_M").rung("gguf-gpu")
+    plan = planned(two_cards(7000, 6900), autoglm(), "phone", variant="Q4_K_M").rung("gguf-gpu")
     assert plan.status == "fits" and plan.gpu_layers == 41
     assert sum(plan.layers_by_gpu.values()) == 41 and set(plan.layers_by_gpu) == {"gpu:0", "gpu:1"}
     assert plan.memory["gpu:0"].projector and not plan.memory["gpu:1"].projector
@@ -111,7 +117,7 @@ def test_two_cards_share_what_neither_holds() -> None:
 
 
 def test_a_second_card_is_left_alone_where_one_is_enough() -> None:
-    plan = plan_model(two_cards(7000, 6900), autoglm(), "text", variant="Q4_K_M").rung("gguf-gpu")
+    plan = planned(two_cards(7000, 6900), autoglm(), "text", variant="Q4_K_M").rung("gguf-gpu")
     assert plan.status == "fits" and plan.layers_by_gpu == {} and "gpu:1" not in plan.memory
 
 
@@ -124,13 +130,13 @@ def test_cards_of_other_kinds_do_not_share() -> None:
 def test_sixteen_cards_are_planned() -> None:
     machine = rtx_4060(memory_free_bytes=3000 * MIB)
     many = replace(machine, gpus=tuple(replace(machine.gpus[0], index=index) for index in range(16)))
-    plan = plan_model(many, autoglm(), "text", variant="Q4_K_M").rung("gguf-gpu")
+    plan = planned(many, autoglm(), "text", variant="Q4_K_M").rung("gguf-gpu")
     assert plan.status == "fits" and sum(plan.layers_by_gpu.values()) == 41
 
 
 def test_smaller_plans_of_two_cards_stay_on_two() -> None:
     machine = two_cards(7000, 6900)
-    plan = plan_model(machine, autoglm(), "phone", variant="Q4_K_M").rung("gguf-gpu")
+    plan = planned(machine, autoglm(), "phone", variant="Q4_K_M").rung("gguf-gpu")
     smaller = list(smaller_plans(plan, machine, autoglm().only("Q4_K_M")))
     assert smaller and all(set(one.layers_by_gpu) == {"gpu:0", "gpu:1"} for one in smaller)
     totals = [sum(device.total for device in one.memory.values()) for one in (plan, *smaller)]
@@ -140,13 +146,13 @@ def test_smaller_plans_of_two_cards_stay_on_two() -> None:
 def test_orders() -> None:
     machine = made.made_rtx_3060()
     by_order = {
-        order: plan_model(machine, autoglm(), "text", order=order).recommended
+        order: planned(machine, autoglm(), "text", order=order).recommended
         for order in (DESIGNED, FASTEST, QUALITY)
     }
     assert by_order[DESIGNED].variant == by_order[QUALITY].variant == "Q8_0"  # type: ignore[union-attr]
     assert by_order[FASTEST].variant == "IQ4_XS"  # type: ignore[union-attr]
     small = rtx_4060()
-    quality = plan_model(small, autoglm(), "text", order=QUALITY).recommended
+    quality = planned(small, autoglm(), "text", order=QUALITY).recommended
     assert quality is not None and quality.variant in ("Q8_0", "Q6_K")  # runs, if slowly
 
 
@@ -154,8 +160,8 @@ def test_the_order_decides_what_starts() -> None:
     engine = EngineState("llama-cuda", "llama.cpp", True, "passed", gpu=True)
     subject = autoglm("Q4_K_M")
     machine = rtx_4060(memory_free_bytes=7800 * MIB)
-    designed = plan_model(machine, subject, "text", engines=(engine,))
-    fastest = plan_model(machine, subject, "text", engines=(engine,), order=FASTEST)
+    designed = planned(machine, subject, "text", engines=(engine,))
+    fastest = planned(machine, subject, "text", engines=(engine,), order=FASTEST)
     assert designed.chosen == fastest.chosen == "gguf-gpu"
 
 
@@ -171,18 +177,18 @@ def test_a_measured_variant_is_told_from_its_cuts() -> None:
     subject = autoglm()
     known = Measurements("here", layers=(layer_speed("cpu", "Q4_K_M", subject.shape.key),))
     machine = made.made_laptop()
-    plan = plan_model(machine, subject, "text", measured=known, variant="Q4_K_M").rung("gguf-cpu")
+    plan = planned(machine, subject, "text", measured=known, variant="Q4_K_M").rung("gguf-cpu")
     assert plan.basis.speed == "measured"
     assert plan.tokens_per_s == pytest.approx(1 / (40 * (0.004 + 512e-8) + 0.02))
-    assert plan.prompt_tokens_per_s == pytest.approx(512 / (512 * 40 * (0.0005 + 256e-9) + 0.05))
-    safe = plan_model(machine, subject, "text", measured=known, variant="Q4_K_M").rung("gguf-cpu-safe")
+    assert plan.prompt_tokens_per_s == pytest.approx(512 / (512 * 40 * 0.0005 + 0.05))
+    safe = planned(machine, subject, "text", measured=known, variant="Q4_K_M").rung("gguf-cpu-safe")
     assert safe.basis.speed == "estimated"
 
 
 def test_another_variant_is_estimated_from_the_measured_one() -> None:
     subject = autoglm()
     known = Measurements("here", layers=(layer_speed("cpu", "Q4_K_M", subject.shape.key),))
-    plan = plan_model(made.made_laptop(), subject, "text", measured=known, variant="Q8_0").rung("gguf-cpu")
+    plan = planned(made.made_laptop(), subject, "text", measured=known, variant="Q8_0").rung("gguf-cpu")
     weights = subject.weights("Q8_0")
     assert weights is not None and plan.basis.speed == "estimated"
     rate = 132 * MIB / 0.004
@@ -196,7 +202,7 @@ def test_a_split_needs_both_measured() -> None:
     cpu, gpu = layer_speed("cpu", "Q4_K_M", key), layer_speed("gpu:0", "Q4_K_M", key, 0.0005)
     for layers, basis in (((cpu, gpu), "measured"), ((cpu,), "estimated"), ((gpu,), "estimated")):
         known = Measurements("here", layers=layers)
-        plan = plan_model(machine, subject, "text", measured=known, variant="Q4_K_M").rung("gguf-split")
+        plan = planned(machine, subject, "text", measured=known, variant="Q4_K_M").rung("gguf-split")
         assert plan.basis.speed == basis
         assert plan.tokens_per_s
 
@@ -204,8 +210,8 @@ def test_a_split_needs_both_measured() -> None:
 def test_a_dry_run_replaces_the_formulas() -> None:
     subject = autoglm()
     told = {("Q4_K_M", Layout(4096, "f16", 0)): {"ram": {"compute": 77 * MIB, "kv_cache": 5 * MIB}}}
-    plan = plan_model(made.made_laptop(), subject, "text", variant="Q4_K_M", dry_runs=told).rung("gguf-cpu")
+    plan = planned(made.made_laptop(), subject, "text", variant="Q4_K_M", dry_runs=told).rung("gguf-cpu")
     assert plan.basis.memory == "dry_run"
     assert (plan.memory["ram"].compute, plan.memory["ram"].kv_cache) == (77 * MIB, 5 * MIB)
-    other = plan_model(made.made_laptop(), subject, "text", variant="Q8_0", dry_runs=told).rung("gguf-cpu")
+    other = planned(made.made_laptop(), subject, "text", variant="Q8_0", dry_runs=told).rung("gguf-cpu")
     assert other.basis.memory == "table"

@@ -11,8 +11,10 @@ from autoglm_desktop.core.rungs import PhoneStep
 from autoglm_desktop.core.speed import Share
 from autoglm_desktop.core.subject import GgufWeights, TextShape, of_model
 from autoglm_desktop.core.units import GB, MIB
-from autoglm_desktop.store import catalog
+from autoglm_desktop.probe.gpu_table import load_table
+from autoglm_desktop.store import catalog, paths
 
+TABLE = load_table(paths.resources() / "gpus.toml")
 Q4_K_M = 5539 * MIB
 STEP = PhoneStep(3354, 2000, 0, 200)
 
@@ -50,7 +52,7 @@ def whole(size: int = Q4_K_M) -> Share:
 
 
 def card_pace(card: Gpu) -> Pace:
-    return pace.of_gpu(card, shape(), weights(), None)
+    return pace.of_gpu(card, shape(), weights(), None, TABLE)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,7 @@ def card_pace(card: Gpu) -> Pace:
         ("NVIDIA GeForce GTX 1060 6GB", "nvidia", 192, 18), ("NVIDIA GeForce RTX 2080 Ti", "nvidia", 616, 70),
         ("NVIDIA GeForce RTX 3060", "nvidia", 360, 49), ("NVIDIA GeForce RTX 4060 Ti", "nvidia", 288, 41),
         ("NVIDIA GeForce RTX 3090", "nvidia", 936, 102), ("NVIDIA GeForce RTX 4090", "nvidia", 1008, 120),
-        ("NVIDIA A100-SXM4-80GB", "nvidia", 2039, 130), ("AMD Radeon RX 7600", "amd", 288, 38),
+        ("NVIDIA A100-SXM4-80GB", "nvidia", 2039, 123), ("AMD Radeon RX 7600", "amd", 288, 38),
         ("Intel(R) Arc(TM) B580 Graphics", "intel", 456, 45), ("Apple M4 Pro", "apple", 273, 33),
         ("Apple M4 Max", "apple", 546, 54),
     ],
@@ -84,7 +86,7 @@ def test_decode_as_estimated_for_q4_k_m(name: str, vendor: str, gb_s: int, expec
     ],
 )
 def test_efficiency_of_cards_without_a_figure(card: Gpu, expected: float) -> None:
-    assert cards.decode_efficiency(card) == expected
+    assert cards.Cards().decode_efficiency(card) == expected
 
 
 def test_nothing_on_a_device_takes_no_time() -> None:
@@ -103,8 +105,8 @@ def test_unknown_bandwidth_is_unknown_speed() -> None:
 
 def test_ram_modules_tell_a_bandwidth() -> None:
     machine = Machine(memory=Memory(speed_mt_s=3200, channels=2))
-    assert pace.ram_bandwidth(machine) == pytest.approx(51.2e9 * pace.THEORETICAL_SHARE)
-    assert pace.ram_bandwidth(Machine(memory=Memory(speed_mt_s=3200))) is None
+    assert pace.module_bandwidth(machine) == pytest.approx(51.2e9 * pace.THEORETICAL_SHARE)
+    assert pace.module_bandwidth(Machine(memory=Memory(speed_mt_s=3200))) is None
     measured = Machine(cpu=Cpu(memory_bandwidth_bytes_per_s=30 * GB), memory=machine.memory)
     assert pace.of_cpu(measured, shape(), weights(), None).read == pytest.approx(
         30 * GB * cards.CPU_EFFICIENCY
@@ -123,8 +125,11 @@ def test_prefill_of_a_screenshot(name: str, vendor: str, seconds: float) -> None
 
 
 def test_a_card_without_a_figure_is_judged_by_its_cores() -> None:
-    card = gpu("NVIDIA made card", 272, cores=3072, core_clock_mhz=2460)
-    assert card_pace(card).arithmetic == pytest.approx(2 * 3072 * 2.46e9 * cards.PREFILL_OF_FP32)
+    card = gpu("NVIDIA made card", 272, capability=(8, 9), cores=3072, core_clock_mhz=2460)
+    architecture = TABLE.architecture(card)
+    assert architecture is not None and architecture.prefill_factor
+    expected = 2 * 3072 * 2.46e9 * architecture.prefill_factor
+    assert card_pace(card).arithmetic == pytest.approx(expected, rel=0.05)
     silent = gpu("NVIDIA made card", 272)
     assert card_pace(silent).arithmetic is None
     assert speed.prefill_s(whole(), card_pace(silent), shape(), 512) is None

@@ -1,20 +1,27 @@
-"""The source that a name, an address or a folder stands for."""
+"""The source that a name, an address or a folder stands for.
+
+A token goes over https, or to this very machine. Plain http is accepted in private networks, where it is common, but no
+token is sent there: who listens would have it. A hub there that wants one is told of by ``token_needs_https``.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 
+from ...core.addresses import public
 from ..transfer.client import Limits
 from ..transfer.place import TransferError
 from .base import Source
 from .endpoint import Endpoint
 from .folder import FolderSource
+from .hub import keeps_secrets
 from .huggingface import HuggingFace
 from .modelscope import ModelScope
 
@@ -54,14 +61,14 @@ def make_source(
     if name == MODELSCOPE:
         base = endpoint(environment.get("MODELSCOPE_ENDPOINT") or ENDPOINTS[MODELSCOPE])
         key = MODELSCOPE if base in (ENDPOINTS[MODELSCOPE], "https://www.modelscope.cn") else origin(base)
-        return ModelScope(client, MODELSCOPE, base, lambda: tokens(key), limits)
+        return ModelScope(client, MODELSCOPE, base, _token(tokens, key, base), limits)
     if name.lower().startswith(("http://", "https://")):
         base = endpoint(name)
         first = _compatible(client, base, base, tokens, limits, origin(base))
-        second = ModelScope(client, base, base, lambda: tokens(origin(base)), limits)
+        second = ModelScope(client, base, base, _token(tokens, origin(base), base), limits)
         return Endpoint(base, (first, second))
     if "://" in name:
-        raise TransferError("source_address_wrong", address=_without_secrets(name))
+        raise TransferError("source_address_wrong", address=public(name))
     folder = Path(name.removeprefix("folder:")).expanduser()
     if folder.is_dir():
         return FolderSource(folder)
@@ -86,11 +93,16 @@ def _compatible(
         client,
         source_id,
         base,
-        lambda: tokens(key),
+        _token(tokens, key, base),
         limits,
         site=ENDPOINTS[HUGGINGFACE] if mirror else None,
         variable=f"HF_TOKEN (HF_ENDPOINT={base})",
     )
+
+
+def _token(tokens: Tokens, key: str, base: str) -> Callable[[], str | None]:
+    """The token of ``key`` for a hub at ``base``, where it may go there."""
+    return (lambda: tokens(key)) if keeps_secrets(base) else (lambda: None)
 
 
 def endpoint(address: str) -> str:
@@ -103,9 +115,9 @@ def endpoint(address: str) -> str:
     except ValueError:
         host, port = None, None
     if not host or parts.scheme.lower() not in ("http", "https") or parts.query or parts.fragment:
-        raise TransferError("source_address_wrong", address=_without_secrets(text))
+        raise TransferError("source_address_wrong", address=public(text))
     if parts.username is not None or parts.password is not None:
-        raise TransferError("source_address_password", address=_without_secrets(text))
+        raise TransferError("source_address_password", address=public(text))
     scheme = parts.scheme.lower()
     if scheme == "http" and not is_near(host):
         raise TransferError("source_needs_https", address=text)
@@ -121,14 +133,11 @@ def origin(address: str) -> str:
 
 def is_near(host: str) -> bool:
     """Whether a host is this machine or in a private network, where plain http is common."""
+    host = host.lower().rstrip(".")
     try:
         found = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return host == "localhost" or "." not in host or host.endswith(LOCAL_ENDINGS)
+        number = re.fullmatch(r"[0-9]+|0x[0-9a-f]*", host)  # an address as one number: anywhere
+        return ("." not in host and number is None) or host.endswith(LOCAL_ENDINGS)
+    found = getattr(found, "ipv4_mapped", None) or found
     return found.is_loopback or found.is_private or found.is_link_local
-
-
-def _without_secrets(address: str) -> str:
-    scheme, mark, rest = address.partition("://")
-    rest = rest.partition("?")[0].partition("#")[0]
-    return f"{scheme}{mark}{rest.rpartition('@')[2]}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -69,10 +70,31 @@ def commit_or_none(value: object) -> str | None:
     return value.lower() if isinstance(value, str) and _COMMIT.fullmatch(value.lower()) else None
 
 
+def keeps_secrets(address: str) -> bool:
+    """Whether a token may be sent there: encrypted, or to this machine itself."""
+    parts = urlsplit(address)
+    host = (parts.hostname or "").partition("%")[0]
+    try:
+        return parts.scheme == "https" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 async def ask(
     client: httpx.AsyncClient, url: str, headers: Mapping[str, str], asked: Asked, limits: Limits
 ) -> Answer:
     """GET some JSON; tries again what may pass. Raises TransferError."""
+    try:
+        return await _patiently(client, url, headers, asked, limits)
+    except TransferError as error:
+        if error.code in ("download_needs_token", "download_gated_no_token") and not keeps_secrets(url):
+            raise asked.error("token_needs_https") from error
+        raise
+
+
+async def _patiently(
+    client: httpx.AsyncClient, url: str, headers: Mapping[str, str], asked: Asked, limits: Limits
+) -> Answer:
     for round_ in range(LISTING_TRIES):
         try:
             return await _once(client, url, headers, asked)
@@ -100,6 +122,8 @@ async def _once(client: httpx.AsyncClient, url: str, headers: Mapping[str, str],
     try:
         response = await client.send(request, stream=True, follow_redirects=True)
         try:
+            if url.startswith("https:") and response.url.scheme != "https":
+                raise asked.error("download_bad_address")  # whoever listens could write the hashes
             _judge(response, asked)
             body = await _body(response, asked)
         finally:

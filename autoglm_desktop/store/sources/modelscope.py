@@ -41,7 +41,9 @@ class ModelScope:
         url = f"{self.endpoint}/api/v1/models/{quoted}/repo/files?{query}"
         answer = await ask(self.client, url, headers, asked, self.limits)
         data, entries = _entries(answer.data, asked)
-        files = [file for entry in entries[:MAX_ENTRIES] if (file := _file(entry)) is not None]
+        if len(entries) > MAX_ENTRIES:
+            raise asked.error("listing_unreadable", detail=f"> {MAX_ENTRIES}")
+        files = [file for entry in entries if (file := _file(entry)) is not None]
         return make_listing(self.id, repo, _commit(data, entries, revision), files)
 
     async def commit(self, repo: str) -> str | None:
@@ -72,9 +74,10 @@ def _entries(answer: Any, asked: Asked) -> tuple[dict[str, Any], list[Any]]:
         raise asked.error("listing_unreadable", detail="no object")
     code = answer.get("Code")
     if answer.get("Success") is False or code not in (None, 200):
-        if isinstance(code, int) and 400 <= code < 500:
-            raise refusal(code, {}, asked)
-        raise asked.error("download_refused", status=str(code))
+        status = bytes_or_none(code)
+        if status is not None and 400 <= status < 500:
+            raise refusal(status, {}, asked)
+        raise asked.error("download_refused", status="?" if status is None else status)
     data = answer.get("Data")
     files = data.get("Files") if isinstance(data, dict) else None
     if isinstance(data, dict) and files is None and "Files" in data:
