@@ -22,7 +22,13 @@ from .server import JobFailed
 KV_TYPES = {"f16": 1, "q8_0": 8}  # ggml.h: GGML_TYPE_F16, GGML_TYPE_Q8_0
 BATCH = 512
 CELL_STEP = 256
+MOST_CELLS = 1 << 24
+"""No model here was trained for more than 2^20; beyond 2^32 the number would wrap around."""
 FLASH_ATTENTION_ENABLED = 1  # llama.h: LLAMA_FLASH_ATTN_TYPE_ENABLED
+LOAD_MODE_NONE = 0  # llama.h: neither mmap nor mlock, which no_alloc refuses
+SPLIT_MODE_NONE = 0  # llama.h: LLAMA_SPLIT_MODE_NONE
+ALL_LAYERS = 1 << 30
+MOST_THREADS = 512  # ggml.h: GGML_MAX_N_THREADS
 
 log = NativeLog()
 _started = False
@@ -71,15 +77,21 @@ class Loaded:
         native.llama_model_free(self.model)
 
 
-def open_model(job: protocol.Load, progress: Callable[[str, float], None]) -> Loaded:
-    """Load, create the context and warm up. Raises JobFailed."""
+Progress = Callable[[str, float], None]
+
+
+def open_model(job: protocol.Load, progress: Progress, device: str | None = None) -> Loaded:
+    """Load, create the context and warm up. ``device``: the only GPU to use (None: llama.cpp's choice).
+    Raises JobFailed."""
     started = time.perf_counter()
-    header = _checked_header(job.model)
-    initialise()
-    _load_seen.clear()
+    header = checked_header(job.model)
     log.forget()
-    model = _load_model(job, progress)
-    context = _create_context(model, job)
+    model = load_model(job, progress, device=device)
+    try:
+        context = create_context(model, job)
+    except JobFailed:
+        native.llama_model_free(model)
+        raise
     threads = native.llama_n_threads(context)
     vocab = native.llama_model_get_vocab(model)
     progress("warm_up", 0.0)
@@ -111,7 +123,7 @@ def _device_names() -> tuple[str, ...]:
     return devices.names()
 
 
-def _checked_header(path: str) -> GgufHeader:
+def checked_header(path: str) -> GgufHeader:
     """Damaged headers are refused here: several of them would abort the process inside llama.cpp."""
     try:
         header = gguf.read_header(Path(path))
@@ -126,7 +138,10 @@ def _checked_header(path: str) -> GgufHeader:
 _load_seen: list[object] = []
 
 
-def _load_model(job: protocol.Load, progress: Callable[[str, float], None]) -> Any:
+def load_model(
+    job: protocol.Load, progress: Progress, *, device: str | None = None, dry: bool = False
+) -> Any:
+    """llama.cpp's model; ``dry``: without reading or allocating a weight. Raises JobFailed."""
     reported = -1
 
     def on_progress(fraction: float, _data: object) -> bool:
@@ -136,9 +151,16 @@ def _load_model(job: protocol.Load, progress: Callable[[str, float], None]) -> A
             progress("load", fraction)
         return True
 
+    initialise()
+    _load_seen.clear()
     parameters = native.llama_model_default_params()
-    parameters.n_gpu_layers = job.gpu_layers if job.gpu_layers >= 0 else 2**30
+    parameters.n_gpu_layers = job.gpu_layers if 0 <= job.gpu_layers < ALL_LAYERS else ALL_LAYERS
     parameters.use_extra_bufts = job.options.use_extra_bufts
+    if device is not None:
+        _use_device(parameters, device, job.gpu_layers)
+    if dry:
+        parameters.no_alloc = True
+        parameters.load_mode = LOAD_MODE_NONE
     callback = native.llama_progress_callback(on_progress)
     _load_seen.append(callback)  # llama.cpp holds the pointer while it loads
     parameters.progress_callback = callback
@@ -149,7 +171,30 @@ def _load_model(job: protocol.Load, progress: Callable[[str, float], None]) -> A
     return model
 
 
-def _create_context(model: Any, job: protocol.Load) -> Any:
+def _use_device(parameters: Any, name: str, gpu_layers: int) -> None:
+    """Restrict the model to one GPU. Raises JobFailed(unsupported)."""
+    from . import devices
+
+    found = devices.find(name)
+    if found is None:
+        raise JobFailed("unsupported", f"no device {name!r}; there are: {', '.join(devices.names())}")
+    if not found.gpu:
+        if gpu_layers:
+            raise JobFailed("unsupported", f"{name!r} is no GPU and takes no GPU layers")
+        return
+    array = (ctypes.c_void_p * 2)(found.handle, None)
+    _load_seen.append(array)  # llama.cpp reads it while it loads
+    parameters.devices = ctypes.cast(array, ctypes.c_void_p)
+    parameters.split_mode = SPLIT_MODE_NONE
+    parameters.main_gpu = 0
+
+
+def create_context(model: Any, job: protocol.Load) -> Any:
+    """llama.cpp's context for ``job``; the model stays the caller's. Raises JobFailed."""
+    if not 0 < job.context <= MOST_CELLS or job.kv_type not in KV_TYPES:
+        raise JobFailed("unsupported", f"a context of {job.context} tokens, KV cache {job.kv_type!r}")
+    if job.threads is not None and not 0 < job.threads <= MOST_THREADS:
+        raise JobFailed("unsupported", f"{job.threads} threads")
     parameters = native.llama_context_default_params()
     # llama.cpp would pad the cells but not the batch, and abort at the first prompt that is longer than it.
     parameters.n_ctx = -(-job.context // CELL_STEP) * CELL_STEP
@@ -165,7 +210,6 @@ def _create_context(model: Any, job: protocol.Load) -> Any:
     parameters.n_threads = parameters.n_threads_batch = threads
     context = native.llama_init_from_model(model, parameters)
     if not context:
-        native.llama_model_free(model)
         kind, message = log.failure("llama.cpp could not create the context")
         # What is no lack of memory concerns this way of running the file, not the file.
         raise JobFailed(kind if kind == "out_of_memory" else "unsupported", message)

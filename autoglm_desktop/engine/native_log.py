@@ -8,6 +8,10 @@ from collections import deque
 
 # "load_tensors:   CPU_Mapped model buffer size =  5872.40 MiB", "llama_kv_cache:  CUDA0 KV buffer size = …"
 _BUFFER = re.compile(r"(\S+)\s+(model|KV|compute|output|RS) buffer size\s*=\s*([0-9.]+) MiB")
+# A context whose buffers are only planned logs 0.00 MiB for KV; its size and its layers' devices stand beside that:
+# "llama_kv_cache: layer   3: dev = CUDA0", "llama_kv_cache: size =   80.00 MiB (  2048 cells,  40 layers, …"
+_CACHE_LAYER = re.compile(r"^llama_(?:kv_cache|memory_recurrent)\S*\s+layer\s+\d+: dev = (\S+)")
+_CACHE_SIZE = re.compile(r"^llama_(?:kv_cache|memory_recurrent)\S*\s+size =\s*([0-9.]+) MiB")
 _LAYERS = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
 _CAUSES = {"model": "weights", "KV": "kv_cache", "RS": "kv_cache", "compute": "compute", "output": "compute"}
 _GPU = re.compile(r"^(?:CUDA|Vulkan|ROCm|HIP|SYCL|MTL|Metal)(\d*)(?:_Mapped|_Private)?$")
@@ -34,13 +38,18 @@ class NativeLog:
         self._lines: deque[str] = deque(maxlen=keep)
         self._partial = ""
         self.memory: dict[str, dict[str, int]] = {}
+        self.cache: dict[str, int] = {}
+        """KV cache by device as the sizes say that are logged also where nothing is allocated."""
         self.offloaded: tuple[int, int] | None = None
+        self._cache_layers: list[str] = []
 
     def forget(self) -> None:
         """A new load begins: what was said of the one before counts no more."""
         self._lines.clear()
         self.memory.clear()
+        self.cache.clear()
         self.offloaded = None
+        self._cache_layers.clear()
 
     def feed(self, level: int, text: str) -> None:
         """``level`` is ggml's (2 info, 3 warning, 4 error, 5 continues the line before)."""
@@ -60,6 +69,21 @@ class NativeLog:
         layers = _LAYERS.search(line)
         if layers:
             self.offloaded = (int(layers[1]), int(layers[2]))
+        self._cache_line(line)
+
+    def _cache_line(self, line: str) -> None:
+        layer = _CACHE_LAYER.match(line)
+        if layer:
+            self._cache_layers.append(device_of(layer[1]))
+        size = _CACHE_SIZE.match(line)
+        if not size:
+            return
+        devices = self._cache_layers or ["ram"]
+        total = int(float(size[1]) * 1024 * 1024)
+        for device in dict.fromkeys(devices):  # layers of one cache take alike
+            share = total * devices.count(device) // len(devices)
+            self.cache[device] = self.cache.get(device, 0) + share
+        self._cache_layers = []
 
     def failure(self, fallback: str) -> tuple[str, str]:
         """(kind, message) from the last error lines: ``out_of_memory`` where they speak of allocation."""

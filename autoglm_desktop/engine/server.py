@@ -42,13 +42,18 @@ def make_backend(name: str, channel: Channel) -> Backend:
     raise JobFailed("unsupported", f"unknown backend: {name}")
 
 
-def list_devices(job: protocol.Devices) -> protocol.DeviceList:
+def answer(job: protocol.Devices | protocol.DryRun | protocol.Measure, channel: Channel) -> protocol.Event:
+    """Do a job that leaves no model behind. Raises JobFailed."""
     if job.backend != "llama.cpp":
         raise JobFailed("unsupported", f"unknown backend: {job.backend}")
     try:
-        from . import devices, llama_load
+        from . import devices, dry_run, llama_load, measure
     except (ImportError, OSError, RuntimeError) as error:
         raise JobFailed("missing_dependency", f"llama_cpp: {error}") from error
+    if isinstance(job, protocol.DryRun):
+        return dry_run.dry_run(job)
+    if isinstance(job, protocol.Measure):
+        return measure.measure(job, lambda phase, fraction: channel.emit(protocol.Progress(phase, fraction)))
     llama_load.initialise()
     return protocol.DeviceList(llama_load.build(), devices.names())
 
@@ -91,7 +96,10 @@ class _Loop:
         if isinstance(command, (protocol.Load, protocol.SelfTest)):
             self._load(command)
         elif isinstance(command, protocol.Devices):
-            self._channel.emit(list_devices(command))
+            self._channel.emit(answer(command, self._channel))
+        elif isinstance(command, (protocol.DryRun, protocol.Measure)):
+            self._drop()  # its memory and threads would be in the way
+            self._channel.emit(answer(command, self._channel))
         elif isinstance(command, protocol.Generate):
             self._generate(command)
         elif isinstance(command, protocol.Unload) and self._backend is not None:
@@ -99,9 +107,13 @@ class _Loop:
             self._channel.emit(self._backend.memory())
             self._backend = None
 
-    def _load(self, job: protocol.Load | protocol.SelfTest) -> None:
+    def _drop(self) -> None:
         if self._backend is not None:
             self._backend.unload()
+            self._backend = None
+
+    def _load(self, job: protocol.Load | protocol.SelfTest) -> None:
+        self._drop()
         self._channel.emit(protocol.Progress("open", 0.0))
         self._backend = make_backend(job.backend, self._channel)
         if isinstance(job, protocol.SelfTest):

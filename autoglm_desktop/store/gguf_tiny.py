@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import numpy as np
@@ -18,11 +18,15 @@ import numpy.typing as npt
 
 from ..core.gguf_types import FILE_TYPE_IDS, TYPES, GgmlType, ValueType, tensor_bytes
 from ..core.quantise import tensor_types
-from ..core.shapes import Glm4Shapes, TensorShape, text_shapes
+from ..core.shapes import Glm4Shapes, ModelShapes, TensorShape, text_shapes
 from .gguf_blocks import QUANTISABLE, quantise_rows, random_blocks
-from .gguf_speech import make_speech
+from .gguf_speech import Speech, make_speech
 from .gguf_words import CHAT_TEMPLATE, MERGES, Vocabulary, vocabulary
-from .gguf_write import GgufWriter
+from .gguf_write import GgufWriter, Hole
+
+CUT_NAME = "made: cut of a model's shapes, random weights"
+CUT_KNOWN_WORDS = 256
+"""The engine's ``measure`` feeds tokens below this only."""
 
 _LAYER_SHARE = 0.2
 _POOL_ELEMENTS = 1 << 22  # random weights made once per type and row length, then repeated
@@ -122,36 +126,61 @@ def write_glm4(
         types["token_embd.weight"] = TYPES["Q8_0"]
     writer = GgufWriter(path)
     _add_metadata(writer, model, ftype, name, words)
-    source = _Source(model, words, ends, seed)
+    rng = np.random.default_rng(seed)
+    source = _Source(model, make_speech(model, words, ends, rng), rng)
     for shape in shapes:
         kind = types[shape.name]
         writer.add_tensor(shape.name, kind, shape.shape, partial(source.data, shape, kind))
     return writer.write()
 
 
-def _add_metadata(writer: GgufWriter, model: Glm4Shapes, ftype: str, name: str, words: Vocabulary) -> None:
+def write_cut(
+    path: str | os.PathLike[str],
+    model: ModelShapes,
+    types: Mapping[str, str],
+    file_type: str,
+    *,
+    seed: int = 0,
+) -> int:
+    """Writes random weights of ``model``'s architecture and shapes, to be timed; it says nothing. Returns its size.
+
+    ``types``: the ggml type of every tensor. Of an embedding that is no output, only the rows of ``CUT_KNOWN_WORDS``
+    tokens are written; the rest is a hole (``store.sparse``). AppError as ``GgufWriter.write``; ValueError for shapes
+    and types that can't be.
+    """
+    writer = GgufWriter(path)
+    _add_metadata(writer, model, file_type, CUT_NAME, vocabulary(model.vocabulary))
+    source = _Source(model, None, np.random.default_rng(seed))
+    for shape in text_shapes(model):
+        kind = TYPES[types[shape.name]]
+        writer.add_tensor(shape.name, kind, shape.shape, partial(source.data, shape, kind))
+    return writer.write()
+
+
+def _add_metadata(writer: GgufWriter, model: ModelShapes, ftype: str, name: str, words: Vocabulary) -> None:
+    kind = model.architecture
     entries: tuple[tuple[str, int | float | str], ...] = (
-        ("general.architecture", "glm4"),
+        ("general.architecture", kind),
         ("general.type", "model"),
         ("general.name", name),
         ("general.quantization_version", 2),
         ("general.file_type", FILE_TYPE_IDS[ftype]),
-        ("glm4.block_count", model.layers),
-        ("glm4.context_length", model.context),
-        ("glm4.embedding_length", model.embedding),
-        ("glm4.feed_forward_length", model.feed_forward),
-        ("glm4.attention.head_count", model.heads),
-        ("glm4.attention.head_count_kv", model.kv_heads),
-        ("glm4.attention.key_length", model.head_dim),
-        ("glm4.attention.value_length", model.head_dim),
-        ("glm4.attention.layer_norm_rms_epsilon", model.norm_epsilon),
-        ("glm4.rope.dimension_count", model.rope_dims),
-        ("glm4.rope.freq_base", model.rope_base),
+        (f"{kind}.block_count", model.layers),
+        (f"{kind}.context_length", model.context),
+        (f"{kind}.embedding_length", model.embedding),
+        (f"{kind}.feed_forward_length", model.feed_forward),
+        (f"{kind}.attention.head_count", model.heads),
+        (f"{kind}.attention.head_count_kv", model.kv_heads),
+        (f"{kind}.attention.key_length", model.head_dim),
+        (f"{kind}.attention.value_length", model.head_dim),
+        (f"{kind}.attention.layer_norm_rms_epsilon", model.norm_epsilon),
+        (f"{kind}.rope.dimension_count", model.rope_dims),
+        (f"{kind}.rope.freq_base", model.rope_base),
     )
     for key, value in entries:
         writer.add(key, value)
     if model.rope_sections is not None:
-        writer.add("glm4.rope.dimension_sections", model.rope_sections, ValueType.INT32)
+        writer.add(f"{kind}.rope.dimension_sections", model.rope_sections, ValueType.INT32)
     writer.add("tokenizer.ggml.model", "gpt2")
     writer.add("tokenizer.ggml.pre", "glm4")
     writer.add("tokenizer.ggml.tokens", words.tokens)
@@ -169,20 +198,31 @@ def _add_metadata(writer: GgufWriter, model: Glm4Shapes, ftype: str, name: str, 
 class _Source:
     """Makes each tensor's bytes when it is its turn."""
 
-    def __init__(self, model: Glm4Shapes, words: Vocabulary, ends: bool, seed: int) -> None:
+    def __init__(self, model: ModelShapes, speech: Speech | None, rng: np.random.Generator) -> None:
         self._model = model
-        self._rng = np.random.default_rng(seed)
-        self._speech = make_speech(model, words, ends, self._rng)
+        self._rng = rng
+        self._speech = speech
         self._pools: dict[tuple[str, int], npt.NDArray[np.uint8]] = {}
 
-    def data(self, shape: TensorShape, kind: GgmlType) -> Iterator[memoryview]:
+    def data(self, shape: TensorShape, kind: GgmlType) -> Iterator[memoryview | Hole]:
         if shape.name == "token_embd.weight":
-            return self._speech.embedding(shape, kind)
-        if shape.name == "output.weight":
+            return (
+                self._embedding(shape, kind) if self._speech is None else self._speech.embedding(shape, kind)
+            )
+        if shape.name == "output.weight" and self._speech is not None:
             return self._speech.output(shape, kind)
         if shape.name.endswith("norm.weight"):
             return self._constant(shape, kind)
         return self._random(shape, kind)
+
+    def _embedding(self, shape: TensorShape, kind: GgmlType) -> Iterator[memoryview | Hole]:
+        width, words = shape.shape
+        known = TensorShape(shape.name, (width, min(words, CUT_KNOWN_WORDS)))
+        if self._model.tied or known.shape == shape.shape:
+            yield from self._random(shape, kind)
+            return
+        yield from self._random(known, kind)
+        yield Hole(tensor_bytes(kind, shape.shape) - tensor_bytes(kind, known.shape))
 
     def _constant(self, shape: TensorShape, kind: GgmlType) -> Iterator[memoryview]:
         post = ".post_" in shape.name

@@ -27,9 +27,19 @@ from ..core.gguf_types import (
     padded,
     tensor_bytes,
 )
+from . import sparse
 
 Scalar = bool | int | float | str
-TensorData = Callable[[], Iterable[bytes | memoryview]]
+
+
+@dataclass(frozen=True)
+class Hole:
+    """Zeros that take no room on the disk, where the file system can."""
+
+    size: int
+
+
+TensorData = Callable[[], Iterable[bytes | memoryview | Hole]]
 """Gives a tensor's bytes in pieces when it is its turn to be written."""
 
 
@@ -141,10 +151,16 @@ class GgufWriter:
         for tensor in self._tensors.values():
             written = 0
             for piece in tensor.data():
-                written += file.write(piece)
+                if isinstance(piece, Hole):
+                    sparse.mark(file)
+                    file.seek(piece.size, os.SEEK_CUR)
+                    written += piece.size
+                else:
+                    written += file.write(piece)
             if written != tensor.size:
                 raise ValueError(f"{tensor.name}: {written} bytes instead of {tensor.size}")
             file.write(bytes(padded(written, self._alignment) - written))
+        file.truncate()  # where the last piece is a hole
 
 
 def _string(text: str) -> bytes:

@@ -10,11 +10,12 @@ import pytest
 
 from autoglm_desktop.core.gguf_types import TYPES
 from autoglm_desktop.core.quantise import FTYPES, tensor_types, weight_table_for
-from autoglm_desktop.core.shapes import AUTOGLM_PHONE_9B, TensorShape
+from autoglm_desktop.core.shapes import AUTOGLM_PHONE_9B, TensorShape, text_shapes
 from autoglm_desktop.store.gguf import read_header, weight_table
 from autoglm_desktop.store.gguf_blocks import QUANTISABLE, quantise_rows, random_blocks
-from autoglm_desktop.store.gguf_tiny import write_glm4, write_self_test_model, write_tiny_glm4
+from autoglm_desktop.store.gguf_tiny import write_cut, write_glm4, write_self_test_model, write_tiny_glm4
 from autoglm_desktop.store.gguf_words import SENTENCES, SPECIALS, expected_reply, vocabulary
+from autoglm_desktop.store.gguf_write import GgufWriter, Hole
 from tests.fakes.make_gguf import MADE_NAME, main
 
 
@@ -74,6 +75,35 @@ def test_a_real_vocabulary_weighs_what_the_planner_says(tmp_path: Path) -> None:
     assert weight_table(header) == weight_table_for("Q4_K_M", model)
     assert header.vocab_size == 151_552
     assert header.bos_token_id == 151_329
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_cut_s_embedding_is_a_hole_but_for_the_words_that_are_fed(tmp_path: Path, tied: bool) -> None:
+    path = tmp_path / "切 cut.gguf"
+    shapes = dataclasses.replace(
+        AUTOGLM_PHONE_9B, layers=1, embedding=512, feed_forward=864, heads=4, vocabulary=60_000, tied=tied
+    )
+    types = {name: kind.name for name, kind in tensor_types(text_shapes(shapes), "Q8_0").items()}
+    assert write_cut(path, shapes, types, "Q8_0") == path.stat().st_size
+    header = read_header(path)
+    assert {tensor.name: tensor.type.name for tensor in header.tensors} == types
+    embedding = header.tensor("token_embd.weight")
+    with path.open("rb") as file:
+        file.seek(header.data_offset + embedding.offset)
+        row = embedding.size // 60_000
+        known, rest = file.read(256 * row), file.read(embedding.size - 256 * row)
+    assert len(known.strip(b"\0")) > 250 * row
+    assert bool(rest.strip(b"\0")) == tied
+    if not tied and hasattr(path.stat(), "st_blocks"):
+        assert path.stat().st_blocks * 512 < path.stat().st_size - len(rest) // 2
+
+
+def test_the_last_tensor_of_a_file_may_be_a_hole(tmp_path: Path) -> None:
+    writer = GgufWriter(tmp_path / "m.gguf")
+    writer.add("general.architecture", "glm4")
+    writer.add_tensor("a.weight", TYPES["F32"], (64,), lambda: [b"x" * 64, Hole(192)])
+    assert writer.write() == (tmp_path / "m.gguf").stat().st_size
+    assert (tmp_path / "m.gguf").read_bytes().endswith(b"x" * 64 + bytes(192))
 
 
 def test_make_gguf_tiny(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
