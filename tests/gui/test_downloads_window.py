@@ -104,7 +104,7 @@ def test_what_was_fetched_is_checked_updated_and_deleted(qtbot, start, model):
         updates.get_buttons[0].click()
         (path,) = application.services.models.rglob("*.gguf")
         qtbot.waitUntil(lambda: path.is_file() and path.read_bytes() == other, timeout=PATIENCE_MS)
-        qtbot.waitUntil(lambda: [item.state for item in items(application)] == ["done", "done"])
+        qtbot.waitUntil(lambda: [item.state for item in items(application)] == ["done"], timeout=PATIENCE_MS)
         qtbot.waitUntil(lambda: page.rows[0].entry.local.size_bytes == len(other), timeout=PATIENCE_MS)
         page.rows[0].delete_action.trigger()
         qtbot.waitUntil(lambda: page.disk.dialog is not None, timeout=PATIENCE_MS)

@@ -105,6 +105,32 @@ def test_two_instances_that_want_the_same_file(tmp_path):
         assert hub.sent(PATH) < len(DATA) + BLOCK
 
 
+def test_of_two_instances_the_second_goes_on_when_the_first_is_killed(tmp_path):
+    with made_hub(rate=2_000_000, send_buffer=4096) as hub:
+        job = job_for([hub], REPO, PATH, target_in(tmp_path))
+        first = child(job)
+        while first.poll() is None and hub.sent(PATH) < 500_000:
+            hub.release.wait(0.002)
+        second = child(job)
+        first.kill()
+        first.communicate()
+        found = result_of(second)
+        exact(job)
+        assert found["fetched_bytes"] < len(DATA) - 500_000 + LIMITS.connections * BLOCK + BLOCK
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a limit of the shell")
+def test_a_file_system_that_cannot_hold_a_file_this_large(tmp_path):
+    """As FAT32, which ends at 4 GiB; here a limit of the process, so that any user can run it."""
+    with made_hub() as hub:
+        job = job_for([hub], REPO, PATH, target_in(tmp_path))
+        found = result_of(child(job, "sh", "-c", 'ulimit -f 500; exec "$@"', "sh"))
+        assert found["error"] == "file_too_large_here" and str(job.target.parent) in found["text"]
+        assert hub.sent(PATH) == 0
+        run(job)
+        exact(job)
+
+
 IN_A_TMPFS = ["unshare", "--user", "--map-root-user", "--mount"]
 
 

@@ -337,6 +337,18 @@ def test_retry_after_in_seconds_as_a_date_and_bounded():
         assert after(nonsense) is None, nonsense
 
 
+@pytest.mark.parametrize("off", [timedelta(days=-400), timedelta(days=400)])
+def test_a_date_to_wait_for_is_read_by_the_clock_of_the_server(off):
+    """This machine's may be wrong by years."""
+    now = datetime(2026, 11, 21, 12, 0, tzinfo=timezone.utc)
+    told = {
+        "retry-after": format_datetime(now + timedelta(seconds=9), usegmt=True),
+        "date": format_datetime(now, usegmt=True),
+    }
+    assert retry_after(told, now + off) == 9
+    assert retry_after(told | {"date": "soon"}, now) == 9
+
+
 def test_the_token_goes_to_the_hub_and_never_to_its_cdn():
     wire = through(part())
     where = place(wire, token=TOKEN)

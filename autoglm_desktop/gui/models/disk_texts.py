@@ -55,7 +55,7 @@ def removal_text(removal: Removal) -> str:
     shown = names[:SHOWN_FILES]
     if len(names) > SHOWN_FILES:
         more = len(names) - SHOWN_FILES
-        shown.append(ngettext("and {count} more", "and {count} more", more).format(count=more))
+        shown.append(_("and {count} more").format(count=more))
     text = _("{size} are freed by deleting {names}.").format(
         size=format_bytes(removal.freed_bytes), names=_(", ").join(shown)
     )

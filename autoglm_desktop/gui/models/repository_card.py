@@ -134,7 +134,7 @@ class RepositoryCard(Card):
         lines = [labelled(path, reasons.text(why)) for path, why in listing.refused[:MOST_REFUSED]]
         if count > MOST_REFUSED:
             more = count - MOST_REFUSED
-            lines.append(ngettext("and {count} more", "and {count} more", more).format(count=f"{more:,}"))
+            lines.append(_("and {count} more").format(count=f"{more:,}"))
         self.refused.setText("\n".join(lines))
         self.refused.hide()
 

@@ -141,20 +141,27 @@ def get_size(entry: CatalogueEntry, variant: VariantEntry) -> str:
         return format_bytes(variant.plan.download_bytes)
     if variant.bytes is None:
         return ""
-    return format_bytes(variant.bytes + (projector_bytes(entry) if variant.gguf else 0))
+    if not variant.gguf or entry.model.projector is None:
+        return format_bytes(variant.bytes)
+    more = projector_bytes(entry)
+    if more is None:
+        return _("over {size}").format(size=format_bytes(variant.bytes))
+    return format_bytes(variant.bytes + more)
 
 
-def projector_bytes(entry: CatalogueEntry) -> int:
-    """0 where there is none, or where its size is not known."""
+def projector_bytes(entry: CatalogueEntry) -> int | None:
+    """None where there is none, or where its size is not known."""
     projector = entry.model.projector
-    return (projector.file_bytes.value or 0) if projector is not None else 0
+    return projector.file_bytes.value if projector is not None else None
 
 
 def size_tip(entry: CatalogueEntry, variant: VariantEntry) -> str:
     """What belongs to a size."""
     more = projector_bytes(entry)
-    if not variant.gguf or not more or variant.bytes is None:
+    if not variant.gguf or variant.bytes is None or entry.model.projector is None:
         return ""
+    if more is None:
+        return _("{size}, and a vision part whose size is not known").format(size=format_bytes(variant.bytes))
     return _("{size}, and {more} for the vision part").format(
         size=format_bytes(variant.bytes), more=format_bytes(more)
     )

@@ -54,16 +54,23 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text, re.ASCII):
         seconds = float(text)
     elif text:
-        try:
-            date = parsedate_to_datetime(text)
-        except (ValueError, TypeError, IndexError, OverflowError):
+        date = _date(text)
+        if date is None:
             return None
-        date = date if date.tzinfo else date.replace(tzinfo=timezone.utc)
-        seconds = (date - (now or datetime.now(timezone.utc))).total_seconds()
+        here = _date(headers.get("date", "")) or now or datetime.now(timezone.utc)  # this clock may be wrong
+        seconds = (date - here).total_seconds()
     else:
         found = re.search(r"\bt=(\d{1,6})\b", headers.get("ratelimit", ""), re.ASCII)
         seconds = float(found[1]) if found else None
     return None if seconds is None else min(max(0.0, seconds), MAX_RETRY_AFTER_S)
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=timezone.utc)
 
 
 def passing(status: int, headers: Mapping[str, str]) -> TryAgain | None:

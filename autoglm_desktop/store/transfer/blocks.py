@@ -52,7 +52,8 @@ class Blocks:
 
     def keep(self, index: int, count: int) -> None:
         """An unfinished block has ``count`` bytes now."""
-        self.kept[index] = count
+        if index not in self.done:
+            self.kept[index] = count
 
     def finish(self, index: int) -> None:
         self.kept.pop(index, None)

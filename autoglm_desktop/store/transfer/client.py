@@ -31,7 +31,7 @@ class Limits:
     """How a transfer behaves. Tests give shorter times.
 
     ``connections`` per source and file; a request asks for at most ``span_blocks`` blocks; ``tries``: failures in a
-    row without a byte, after which a source is given up; waits between them grow from ``backoff_s`` to
+    row with next to nothing in between, after which a source is given up; waits between them grow from ``backoff_s`` to
     ``max_backoff_s``. A connection slower than ``slow_share`` of its siblings for ``slow_after_s`` is replaced.
     """
 

@@ -12,6 +12,7 @@ from ...core.errors import AppError, Reason
 from . import journal
 from .blocks import Blocks
 from .client import Limits
+from .ending import to_the_end
 from .lane import Lane, Surplus
 from .part import PartFile
 from .place import Place, Reply, TransferError, TryAgain
@@ -44,6 +45,7 @@ class Crew:
         self._whole: dict[str, Lane] = {}
         self._pending: list[int] = []
         self._unsaved = 0
+        self._saved = len(blocks.done)  # blocks that the journal has
         self._due = asyncio.Event()
         self._commit = asyncio.Lock()
         self._saving = threading.Lock()
@@ -58,25 +60,30 @@ class Crew:
             while not self.blocks.complete:
                 if not tasks:
                     self._start(tasks)
-                done, _ = await asyncio.wait([*tasks, helpers[2]], return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait([*tasks, *helpers], return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     self._ended(task, tasks)
         finally:
             self.ending = True
             self._stop_checking.set()
-            everything = [*tasks, *helpers]
-            for task in everything:
-                task.cancel()
-            await asyncio.gather(*everything, return_exceptions=True)
-            if not self.blocks.complete:
-                await asyncio.shield(asyncio.ensure_future(self._settle()))
+            await to_the_end(self._end([*tasks, *helpers]))
             self.tell("fetch")
+
+    async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
+        """Nothing runs any more, and everything that arrived is written down."""
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if not self.blocks.complete or self._saved < self.blocks.count:
+            await self._settle()
 
     def _ended(self, task: asyncio.Task[None], tasks: dict[asyncio.Task[None], Lane]) -> None:
         """A lane ended; where its place cannot give the file at all, so do the others there."""
         if not task.cancelled():
             task.result()
         lane = tasks.pop(task, None)
+        if lane is not None and self._whole.get(lane.place.name) is lane:
+            del self._whole[lane.place.name]
         if lane is not None and isinstance(lane.error, TransferError):
             log.warning("%s gives no %s: %s", lane.place.name, self._wanted.target.name, lane.error)
             for other, found in tasks.items():
@@ -142,10 +149,8 @@ class Crew:
         """A block is written: flush, then let the journal say so. Blocks that wait meanwhile share the next flush."""
         self._pending.append(index)
         async with self._commit:
-            if index in self.blocks.done:
-                return
-            await self._write_down()
-        self._changed.set()
+            if index not in self.blocks.done:
+                await self._write_down()
 
     def wrote(self, count: int) -> None:
         """A piece of a block was written. The journal is never more than a block behind."""
@@ -165,6 +170,7 @@ class Crew:
         for block in batch:
             self.blocks.finish(block)
         await self._save(kept)
+        self._changed.set()
 
     def received(self, lane: Lane, count: int) -> None:
         self.received_bytes += count
@@ -235,6 +241,8 @@ class Crew:
         while True:
             await self._due.wait()
             async with self._commit:
+                if not self._due.is_set():
+                    continue  # a block that was finished meanwhile took it along
                 try:
                     await self._write_down()
                 except AppError as error:
@@ -252,10 +260,12 @@ class Crew:
 
     async def _save(self, kept: Mapping[int, int]) -> None:
         data = journal.entry(self._wanted, self.blocks, kept)
+        count = len(self.blocks.done)
         try:
             await self.part.run(self._save_now, data)
         except OSError as error:
             raise self.part.failure(error) from error
+        self._saved = count
 
     def _save_now(self, data: dict[str, object]) -> None:
         """One at a time: the last one may come while one that was cancelled still runs."""

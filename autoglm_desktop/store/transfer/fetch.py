@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import shutil
@@ -21,6 +22,7 @@ from . import journal
 from .blocks import Blocks
 from .client import Limits
 from .crew import Crew
+from .ending import to_the_end
 from .part import PartFile, expected, matches
 from .place import Place, TransferError
 from .sizes import learn_size
@@ -50,7 +52,10 @@ async def fetch(
             found = await _fetch(wanted, _agreeing(wanted, places), report, limits)
             with contextlib.suppress(OSError):  # Windows keeps it while it is held
                 lock_of(target).unlink()
-            return found
+        if os.name == "nt":
+            with contextlib.suppress(OSError):  # another instance holds it
+                lock_of(target).unlink(missing_ok=True)
+        return found
     except OSError as error:
         detail = error.strerror or str(error)
         raise AppError("folder_not_writable", path=str(target.parent), detail=detail) from error
@@ -68,27 +73,42 @@ def _agreeing(wanted: Wanted, places: Sequence[Place]) -> list[Place]:
 
 
 async def _fetch(wanted: Wanted, places: list[Place], report: Report, limits: Limits) -> Fetched:
+    if wanted.target.is_dir():
+        raise AppError("file_unwritable", path=str(wanted.target), detail=os.strerror(errno.EISDIR))
     if await _already(wanted, report):
+        await to_the_end(
+            asyncio.to_thread(journal.forget, wanted)
+        )  # of a process that ended right after the rename
         size = wanted.target.stat().st_size
         report(TransferProgress("done", size, size))
         return Fetched(_verified(wanted), size, 0, (), already=True)
     received, restarts = 0, 0
     while True:
         if wanted.size is None:
-            wanted = await learn_size(wanted, places[0], limits)
+            wanted = await _learn_size(wanted, places, limits)
         crew = await _attempt(wanted, places, report, limits, restarts)
         received += crew.received_bytes
         if _right(crew.part, wanted):
-            await asyncio.to_thread(_publish, wanted)
+            await to_the_end(asyncio.to_thread(_publish, wanted))
             report(TransferProgress("done", crew.blocks.size, crew.blocks.size, received, (), restarts))
             names = tuple(crew.delivered)
             return Fetched(_verified(wanted), crew.blocks.size, received, names, restarts)
         log.warning("%s is not what its hash says", wanted.target.name)
-        await asyncio.to_thread(journal.remove, wanted)
+        await to_the_end(asyncio.to_thread(journal.remove, wanted))
         if restarts:
             raise TransferError("download_corrupt", name=wanted.target.name, source=places[0].name)
         restarts += 1
-        places = _others(places, crew.delivered)
+        places = _others(wanted, places, crew.delivered)
+
+
+async def _learn_size(wanted: Wanted, places: list[Place], limits: Limits) -> Wanted:
+    """From the first place that says it. Raises what the last one had to say."""
+    for place in places[:-1]:
+        try:
+            return await learn_size(wanted, place, limits)
+        except TransferError as error:
+            log.warning("%s: %s", place.name, error)
+    return await learn_size(wanted, places[-1], limits)
 
 
 async def _attempt(
@@ -98,7 +118,7 @@ async def _attempt(
     blocks = await asyncio.to_thread(journal.load, wanted)
     fresh = blocks is None
     if blocks is None:
-        await asyncio.to_thread(journal.remove, wanted)
+        await to_the_end(asyncio.to_thread(journal.remove, wanted))
         blocks = Blocks(wanted.size or 0, limits.block_bytes)
     part = PartFile(wanted)
     stop = threading.Event()
@@ -117,7 +137,7 @@ async def _attempt(
         raise AppError("disk_full", path=str(wanted.target), needed_bytes=needed, free_bytes=free) from error
     finally:
         stop.set()
-        await asyncio.shield(asyncio.to_thread(part.close))
+        await to_the_end(asyncio.to_thread(part.close))
 
 
 async def _check(crew: Crew, stop: threading.Event, limits: Limits) -> None:
@@ -157,8 +177,11 @@ def _verified(wanted: Wanted) -> str:
     return "sha256" if wanted.sha256 else "git_sha1" if wanted.git_sha1 else "size"
 
 
-def _others(places: list[Place], delivered: dict[str, int]) -> list[Place]:
-    """For the second try: without the place that most came from, if there is another one."""
+def _others(wanted: Wanted, places: list[Place], delivered: dict[str, int]) -> list[Place]:
+    """For the second try: without the place that most came from, if there is another one. Places that agree by size
+    only are not mixed again: the first one is the one whose hash it is."""
+    if wanted.sha256 is None and set(delivered) != {places[0].name}:
+        return places[:1]
     most = max(delivered, key=lambda name: delivered[name], default=None)
     return [place for place in places if place.name != most] or places
 
@@ -166,11 +189,14 @@ def _others(places: list[Place], delivered: dict[str, int]) -> list[Place]:
 def _publish(wanted: Wanted) -> None:
     """The verified file gets its name: one rename. Raises AppError(file_in_use, file_unwritable)."""
     try:
-        part_of(wanted.target).replace(wanted.target)
+        journal.replace(part_of(wanted.target), wanted.target)
     except PermissionError as error:
         raise AppError("file_in_use", path=str(wanted.target)) from error
-    journal.remove(wanted)
-    _sync_folder(wanted.target.parent)
+    except OSError as error:
+        detail = error.strerror or str(error)
+        raise AppError("file_unwritable", path=str(wanted.target), detail=detail) from error
+    _sync_folder(wanted.target.parent)  # before the journal goes: without both, everything would begin anew
+    journal.forget(wanted)
 
 
 def _sync_folder(folder: Path) -> None:

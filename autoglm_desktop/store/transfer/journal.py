@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from .values import Wanted, journal_of, part_of
 log = logging.getLogger(__name__)
 
 MAX_BLOCKS = 10_000_000
+RENAME_PAUSES_S = (0.02, 0.05, 0.1, 0.2, 0.4)
 
 
 @dataclass(frozen=True)
@@ -59,18 +61,43 @@ def entry(wanted: Wanted, blocks: Blocks, kept: Mapping[int, int]) -> dict[str, 
 def save(wanted: Wanted, data: dict[str, object]) -> None:
     """Replace the journal; what it calls done must have been flushed before. Raises OSError."""
     path = journal_of(wanted.target)
-    fresh = path.with_name(path.name + ".new")
-    with fresh.open("w", encoding="utf-8") as file:
+    with _fresh(path).open("w", encoding="utf-8") as file:
         json.dump(data, file)
         file.flush()
         os.fsync(file.fileno())
-    fresh.replace(path)
+    replace(_fresh(path), path)
+
+
+def replace(source: Path, target: Path) -> None:
+    """One rename. Windows refuses it while somebody reads the target, a virus scanner for example: then a few times.
+    Raises OSError."""
+    for pause in RENAME_PAUSES_S:
+        try:
+            source.replace(target)
+            return
+        except PermissionError:
+            if os.name == "posix":
+                raise
+            time.sleep(pause)
+    source.replace(target)
 
 
 def remove(wanted: Wanted) -> None:
     """Journal and unfinished file go. Raises OSError."""
-    journal_of(wanted.target).unlink(missing_ok=True)
+    forget(wanted)
     part_of(wanted.target).unlink(missing_ok=True)
+
+
+def forget(wanted: Wanted) -> None:
+    """The journal goes. Raises OSError."""
+    path = journal_of(wanted.target)
+    path.unlink(missing_ok=True)
+    _fresh(path).unlink(missing_ok=True)
+
+
+def _fresh(path: Path) -> Path:
+    """Where the next journal is written; a process that was killed may leave it."""
+    return path.with_name(path.name + ".new")
 
 
 def unfinished(journal: Path) -> Unfinished | None:

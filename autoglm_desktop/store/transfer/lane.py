@@ -7,7 +7,7 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from ...core.errors import Reason
@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 WRITE_BYTES = 1024 * 1024
 WINDOW_S = 5.0
 ENOUGH_BYTES = 256 * 1024
+DISK_S = 0.05
+LITTLE_BYTES = 16 * 1024
+"""Less than this from a request that failed is no progress: at a byte for each request nothing ever ends."""
 
 
 class Surplus(Exception):
@@ -43,6 +46,7 @@ class Lane:
         self._received = 0
         self._in_request = 0
         self._seen_block = False
+        self._at_disk = False
         self.speed: float | None = None
         """Bytes/s of the last request that brought a block."""
 
@@ -57,8 +61,10 @@ class Lane:
         return self._request is not None
 
     def rate(self) -> float | None:
-        """Bytes/s over the last seconds of the current request; None where it is too young to say."""
+        """Bytes/s over the last seconds of the current request; None where it waits for the disk or is too young."""
         now = self._clock()
+        if self._at_disk:
+            return None
         while self._arrivals and self._arrivals[0][0] < now - WINDOW_S:
             self._arrivals.popleft()
         if self.busy_since is None or now - self.busy_since < self.crew.limits.slow_after_s:
@@ -88,7 +94,7 @@ class Lane:
                 self.error = error
                 return
             except TryAgain as error:
-                failures = 1 if self._received > before else failures + 1
+                failures = 1 if self._received - before >= LITTLE_BYTES else failures + 1
                 log.info("%s: %s (%d)", self.place.name, error.reason, failures)
                 if failures >= limits.tries:
                     self.error = error
@@ -172,7 +178,7 @@ class Lane:
                 held += len(chunk)
                 if held >= WRITE_BYTES and at + held < length:
                     data, chunks, size, held = chunks, [], held, 0
-                    await part.write(blocks.start(index) + at, data)
+                    await self._disk(part.write(blocks.start(index) + at, data))
                     at += size
                     blocks.keep(index, at)
                     self.crew.wrote(size)
@@ -180,9 +186,21 @@ class Lane:
             self._save_held(index, at, chunks)
             raise
         last = b"".join(chunks)
-        await part.write(blocks.start(index) + at, [last[: length - at]])
-        await self.crew.finished(index)
+        await self._disk(part.write(blocks.start(index) + at, [last[: length - at]]))
+        await self._disk(self.crew.finished(index))
         return last[length - at :]
+
+    async def _disk(self, work: Awaitable[None]) -> None:
+        """Wait for the disk; a slow one does not make a connection slow."""
+        begun, self._at_disk = self._clock(), True
+        try:
+            await work
+        finally:
+            self._at_disk = False
+            waited = self._clock() - begun
+            if waited > DISK_S and self.busy_since is not None:
+                self.busy_since += waited
+                self._arrivals = deque((at + waited, count) for at, count in self._arrivals)
 
     def _save_held(self, index: int, at: int, chunks: list[bytes]) -> None:
         """What has arrived is not thrown away, whatever happened."""

@@ -49,6 +49,7 @@ class PartFile:
         self._lock = threading.Lock()
         self._hashing = threading.Lock()  # a cancelled call may still run while the next one begins
         self._file: int | None = None
+        self._lost: OSError | None = None
         self.hash = new_hash(wanted)
         self.checked = 0
         """Bytes hashed so far."""
@@ -87,9 +88,12 @@ class PartFile:
 
     def flush_now(self) -> None:
         assert self._file is not None
+        if self._lost is not None:  # the system forgets what it could not write: the next flush would succeed
+            raise self.failure(self._lost)
         try:
             getattr(os, "fdatasync", os.fsync)(self._file)
         except OSError as error:
+            self._lost = error
             raise self.failure(error) from error
 
     async def check_to(self, end: int, stop: threading.Event | None = None) -> None:

@@ -20,7 +20,8 @@ async def learn_size(wanted: Wanted, place: Place, limits: Limits) -> Wanted:
             if round_ == limits.tries - 1:
                 code = "download_no_network" if error.offline else "download_unreachable"
                 raise TransferError(code, name=wanted.target.name, why=error.reason) from error
-            await asyncio.sleep(error.after or limits.backoff_s * 2**round_)
+            pause = limits.backoff_s * 2**round_ if error.after is None else error.after
+            await asyncio.sleep(min(pause, limits.max_retry_after_s))
             continue
         if total is None:
             raise TransferError("download_no_size", name=wanted.target.name, source=place.name)
