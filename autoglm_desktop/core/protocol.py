@@ -95,7 +95,7 @@ class Measure:
     """How long prefill and decode of a (cut) model take at each depth: tokens that stand in the context before.
 
     ``batch``: tokens of one prefill; ``rounds``: decoded tokens and prefills at each depth, at most. Ends after about
-    ``limit_s`` seconds. ``outputs``: with the output layer. Answers ``progress`` …, then ``measured`` or ``failed``.
+    ``limit_s`` seconds, loading included. Answers ``progress`` …, then ``measured`` or ``failed``.
     """
 
     backend: str

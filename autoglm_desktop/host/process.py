@@ -11,6 +11,7 @@ import sys
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import psutil
 
@@ -23,6 +24,12 @@ log = logging.getLogger(__name__)
 LINE_LIMIT = 64 * 1024 * 1024
 HUNG_AFTER_S = 60.0
 GRACE_S = 2.0
+
+
+JobAnswer: TypeAlias = (
+    protocol.Ready | protocol.DeviceList | protocol.Sizes | protocol.Measured | protocol.Failed
+)
+JOB_ANSWERS = (protocol.Ready, protocol.DeviceList, protocol.Sizes, protocol.Measured, protocol.Failed)
 
 
 class EngineProcess:
@@ -80,8 +87,8 @@ class EngineProcess:
 
     async def job(
         self, command: protocol.Command, on_progress: Callable[[protocol.Progress], None] | None = None
-    ) -> protocol.Ready | protocol.DeviceList | protocol.Failed:
-        """Run a job to its end: ``ready``, a device list, or ``failed`` (also when the process dies or hangs)."""
+    ) -> JobAnswer:
+        """Run a job to its end: its answer, or ``failed`` (also when the process dies or hangs)."""
         self._jobs += 1
         try:
             await self._send(command)
@@ -90,7 +97,7 @@ class EngineProcess:
                 if isinstance(event, protocol.Progress):
                     if on_progress is not None:
                         on_progress(event)
-                elif isinstance(event, (protocol.Ready, protocol.DeviceList, protocol.Failed)):
+                elif isinstance(event, JOB_ANSWERS):
                     return event
         finally:
             self._jobs -= 1

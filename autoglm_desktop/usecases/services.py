@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..core.errors import AppError
 from ..core.machine import Machine
+from ..core.measured import Measurements
 from ..core.rungs import EngineState
 from ..host import crashes, environments
 from ..host.command import engine_command
@@ -20,8 +21,10 @@ from ..host.self_test import Command
 from ..probe import all as probes
 from ..probe.gpu_table import GpuTable, load_table
 from ..store import catalog, elsewhere, paths, settings
+from ..store.headers import HeaderCache
 from ..store.keys import Keys
 from ..store.library import Library
+from ..store.measurements import MeasurementFile
 from ..store.web import Web
 
 log = logging.getLogger(__name__)
@@ -38,6 +41,21 @@ class Services:
     command: Command = engine_command
     pip: tuple[str, ...] | None = None
     web: Web = field(default_factory=Web)
+
+    @property
+    def measurements(self) -> MeasurementFile:
+        """What was measured here."""
+        return MeasurementFile(self.home / "state" / "measurements.json")
+
+    @property
+    def headers(self) -> HeaderCache:
+        """Headers of files that are not here."""
+        return HeaderCache(self.cache / "headers")
+
+    def measured(self, hardware: str) -> Measurements | None:
+        """What was measured on this machine and still holds with the engines that are installed now. Reads files."""
+        builds = {one.record.name: one.record.build for one in self.environments.installed()}
+        return self.measurements.of(hardware, builds)
 
     @property
     def keys(self) -> Keys:
