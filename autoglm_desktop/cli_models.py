@@ -75,7 +75,7 @@ def _use_line(use: on_disk.DiskUse) -> str:
             size=format_bytes(use.models_bytes), more=more
         )
     if use.free_bytes is None:
-        return f"{taken}."
+        return _("{sentence}.").format(sentence=taken)
     return _("{taken}; {free} are free.").format(taken=taken, free=format_bytes(use.free_bytes))
 
 

@@ -82,7 +82,7 @@ class DownloadHint(QPushButton):
 
     def _show_over(self) -> None:
         if FAILED in self._over.values():
-            self._say(_("Download stopped"), _("It needs you."), None, "bad")
+            self._say(_("Download stopped"), _("It needs your attention."), None, "bad")
         else:
             self._say(_("Download complete"), "", None, "good")
         self.setToolTip("")

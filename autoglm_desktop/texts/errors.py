@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..core.errors import AppError, Reason
 from ..i18n import N_, _
 from . import reasons
+from .downloads import source_name
 from .values import fill, shown
 
 TABLE: dict[str, str] = {
@@ -45,10 +46,10 @@ TABLE: dict[str, str] = {
     "no_model_loaded": N_("No model is loaded."),
     # downloads
     "download_no_network": N_(
-        "{name} could not be fetched: there is no connection. What has arrived is kept; the same again goes on."
+        "{name} could not be fetched: there is no connection. What has arrived is kept; try again to continue."
     ),
     "download_unreachable": N_(
-        "{name} could not be fetched: {why}. What has arrived is kept; the same again goes on."
+        "{name} could not be fetched: {why}. What has arrived is kept; try again to continue."
     ),
     "download_changed": N_("{name} has changed at {source} meanwhile; begin the download again."),
     "download_corrupt": N_(
@@ -68,7 +69,8 @@ TABLE: dict[str, str] = {
         "it (under Models, {variable}): what is public needs none."
     ),
     "download_token_weak": N_(
-        "{source} refuses {repo} to this access token: it lacks the right to read it. Open {address} with your account."
+        "{source} refuses {repo} to this access token: it may not read it. Open "
+        "{address} with your account to see what it needs, and make a token that may."
     ),
     "download_gated": N_(
         "{repo} is given only to those who have accepted its conditions: open {address}, accept them with the account "
@@ -95,7 +97,7 @@ TABLE: dict[str, str] = {
     "listing_unreadable": N_(
         "{source} answers for {repo} with something that is no list of files ({detail}); check the address."
     ),
-    "repo_name_wrong": N_("“{repo}” is no name of a repository; it looks like owner/name."),
+    "repo_name_wrong": N_("“{repo}” is not a repository name; it looks like owner/name."),
     "source_unknown": N_(
         "There is no source {name}. There are: {known}, an address (https://…) or a folder that exists."
     ),
@@ -108,7 +110,7 @@ TABLE: dict[str, str] = {
         "{address} is not encrypted; use https. Plain http is for this computer and private networks only."
     ),
     "token_needs_https": N_(
-        "{source} wants a token for {repo}, and its address is not encrypted: a token is sent over https only."
+        "{source} requires a token for {repo}, and its address is not encrypted: a token is sent over https only."
     ),
     "folder_unreadable": N_("{path} cannot be read: {detail}. Is the disk still connected?"),
     "folder_without_model": N_("The folder {source} holds no files of {repo}."),
@@ -154,7 +156,7 @@ TABLE: dict[str, str] = {
     "repo_not_installed": N_(
         "Nothing of {repo} is on this machine yet; get it with autoglm-desktop pull {repo}."
     ),
-    "variant_not_installed": N_("Of {repo}, {variant} is not on this machine. There are: {known}."),
+    "variant_not_installed": N_("{variant} of {repo} is not on this machine. There are: {known}."),
     "model_not_here": N_("Nothing of {model} is on this machine."),
     "models_folder_gone": N_("The folder for models {path} is not there; is its disk connected?"),
     "found_elsewhere": N_(
@@ -265,4 +267,6 @@ def text(error: AppError) -> str:
 def _shown(key: str, value: object) -> str:
     if isinstance(value, Reason):
         return reasons.text(value)
+    if key == "source" and isinstance(value, str):
+        return source_name(value)
     return shown(key, value).rstrip(". ") if key == "detail" else shown(key, value)

@@ -417,7 +417,7 @@ def test_the_hint_is_seen_from_other_pages(qtbot, bridge):
     assert hint.words() == ("Downloading 41 %", "6 min left")
     assert "AutoGLM-Phone-9B Q4_K_M · 1 more waits" in hint.toolTip()
     model._show(DownloadsState((made_item("done"), made_item("failed", "2"))))
-    assert hint.words() == ("Download stopped", "It needs you.")
+    assert hint.words() == ("Download stopped", "It needs your attention.")
     assert shown(hint)
     hint.seen()
     assert hint.isHidden()

@@ -62,7 +62,7 @@ def state_word(item: DownloadItem) -> tuple[str, str]:
     if item.state == PAUSED and item.interrupted:
         return _("Interrupted"), "warn"
     return {
-        QUEUED: (_("Waits for its turn"), "plain"),
+        QUEUED: (_("Queued"), "plain"),
         WAITING: (_("No network"), "warn"),
         PAUSED: (_("Paused"), "plain"),
         FAILED: (_("Stopped"), "bad"),
@@ -106,7 +106,7 @@ def notice(item: DownloadItem) -> str:
     if item.state == WAITING:
         return _("There is no connection. It goes on by itself when there is one again.")
     if item.state == PAUSED and item.interrupted:
-        return _("It was interrupted when the program ended, and goes on where it stopped.")
+        return _("It was interrupted when the program ended. Continue, and it goes on where it stopped.")
     if item.state == RUNNING and item.progress is not None and (text := _running_notice(item)):
         return text
     return notes(item) if item.state in (RUNNING, DONE) else ""

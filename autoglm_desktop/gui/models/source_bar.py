@@ -120,7 +120,7 @@ class SourceBar(QWidget):
         if source in SOURCES:
             return _("Only {source} is asked.").format(source=source_name(source))
         if is_address(source):
-            return _("Only {source} is asked. It must speak like Hugging Face or ModelScope.").format(
+            return _("Only {source} is asked. It must be compatible with Hugging Face or ModelScope.").format(
                 source=source
             )
         return _("Files are copied from this folder and checked; nothing is asked over the network.")

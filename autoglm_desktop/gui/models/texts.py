@@ -30,7 +30,7 @@ def file_mark(entry: FileEntry) -> str:
 def file_mark_name(entry: FileEntry) -> str:
     """The word for the mark."""
     if entry.refusal is not None:
-        return _("not run yet") if not_yet(entry) else _("cannot be used")
+        return _("not supported yet") if not_yet(entry) else _("cannot be used")
     return ladder_texts.verdict_text(entry.plan) if entry.plan is not None else _("not known")
 
 

@@ -102,7 +102,7 @@ class TokenDialog(Ask):
         self.field.setAccessibleName(_("Access token"))
         self.field.setPlaceholderText(_("Paste the token here"))
         self.kept = label(role="muted", wrap=True)
-        self.forget_button = button(_("Forget it"), lambda: self.forget_wanted.emit(self.name), "link")
+        self.forget_button = button(_("Remove token"), lambda: self.forget_wanted.emit(self.name), "link")
         self.page_button = button("", self._open_page, "link")
         self.licence_button = button("", lambda: open_url(link_of(error)), "link")
         self.licence_button.setText(open_text(link_of(error)))
