@@ -24,12 +24,14 @@ LOCK_TIMEOUT_S = 5.0
 @dataclass(frozen=True)
 class Settings:
     """``scheme``: system | light | dark. ``geometry``: Qt's window place, base64. ``models_folder``: where models
-    lie (None: in the data folder). ``source``: where downloads come from (``core.downloads.SOURCES``)."""
+    lie (None: in the data folder). ``source``: where downloads come from (``core.downloads.SOURCES``). ``order``: what
+    plans prefer (``core.choice.ORDERS``)."""
 
     scheme: str = "system"
     geometry: str | None = None
     models_folder: str | None = None
     source: str = "auto"
+    order: str = "designed"
 
 
 def _file(home: Path) -> Path:

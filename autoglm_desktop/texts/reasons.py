@@ -170,7 +170,28 @@ MODELS: dict[str, str] = {
 }
 """What to know of a model of the catalogue before it is downloaded (``core.catalog.NOTES``)."""
 
-TABLE: dict[str, str] = {**LADDER, **HEADLINES, **PLACES, **FILES, **PROBES, **DOWNLOADS, **MODELS}
+MEASURING: dict[str, str] = {
+    "memory_too_short": N_("there is too little free memory to measure its speed"),
+    "disk_not_readable_uncached": N_("the disk of {path} cannot be read past the system's cache here"),
+    "measure_needs_engine": N_("no engine is installed that could run a model"),
+    "measure_needs_disk": N_("{needed_bytes} of free disk space are needed for a while"),
+    "measure_engine_failed": N_("the engine ended ({kind}); the log says more"),
+    "shapes_unknown": N_("the shapes of {name} are not known to this program"),
+    "no_cuts": N_("{variant} cannot be written by this program"),
+    "machine_busy": N_("other programs use this device too much now; try again when it is quiet"),
+    "times_contradict": N_("the times contradict each other; try again when the machine is quiet"),
+}
+
+TABLE: dict[str, str] = {
+    **MEASURING,
+    **LADDER,
+    **HEADLINES,
+    **PLACES,
+    **FILES,
+    **PROBES,
+    **DOWNLOADS,
+    **MODELS,
+}
 
 
 def text(reason: Reason | None) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..core.catalog import SAFETENSORS, Model, Source
 from ..core.check_values import Check
 from ..core.checks import checks, deciding_plan
+from ..core.choice import DESIGNED
 from ..core.errors import AppError, TargetError
 from ..core.ladder import engines_of, plan_model
 from ..core.machine import Machine, machine_from_json
@@ -19,6 +20,8 @@ from ..core.subject import Subject, of_header, of_model
 from ..probe.all import probe_machine
 from ..probe.gpu_table import complete
 from ..store.library import Library, LocalModel, projector_weights
+from .headers import with_headers
+from .knowledge import NOTHING_KNOWN, Knowledge, knowledge
 from .plan import crash_notes
 from .services import Services, gpu_table
 from .targets import Named, find
@@ -30,13 +33,15 @@ MAX_MACHINE_FILE_BYTES = 10_000_000
 @dataclass(frozen=True)
 class CheckOptions:
     """What to check: ``target`` a file or ``MODEL[:VARIANT]`` (None: the catalogue); ``machine_file`` a
-    machine to judge instead of this one; ``context`` tokens."""
+    machine to judge instead of this one; ``context`` tokens; ``order``: one of ``core.choice.ORDERS`` (None: as the
+    settings say)."""
 
     target: str | None = None
     machine_file: Path | None = None
     wish: str | None = None
     context: int | None = None
     variant: str | None = None
+    order: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,13 +70,14 @@ class Planned:
 @dataclass(frozen=True)
 class CheckResult:
     """The machine, its checks held against the first model, and a ladder per subject (same order).
-    ``described``: the machine came from a file."""
+    ``described``: the machine came from a file. ``known``: what the plans were made with besides."""
 
     machine: Machine
     checks: tuple[Check, ...]
     models: tuple[ModelPlan, ...]
     subjects: tuple[Planned, ...]
     described: bool = False
+    known: Knowledge = NOTHING_KNOWN
 
 
 async def run_check(services: Services, options: CheckOptions, on_part: OnPart | None = None) -> CheckResult:
@@ -80,17 +86,19 @@ async def run_check(services: Services, options: CheckOptions, on_part: OnPart |
     Never uses the network. Raises AppError (machine_file_*), TargetError.
     """
     here = options.machine_file is None
-    planning = asyncio.to_thread(planned, options.target, services.library, here=here)
+    planning = asyncio.to_thread(planned, options.target, services, here=here)
     if options.machine_file is not None:
         subjects = await planning
         machine = await asyncio.to_thread(_described, options.machine_file)
         engines: tuple[EngineState, ...] = engines_of(machine.runtime.engines)
-        return result(machine, subjects, options, engines, (), described=True)
+        known = Knowledge(order=options.order or DESIGNED)
+        return result(machine, subjects, options, engines, (), known, described=True)
     subjects, report = await asyncio.gather(
         planning, probe_machine(services.models, on_part, table=gpu_table())
     )
     machine, engines, crashes = await asyncio.to_thread(_here, services, report.machine, subjects)
-    return result(machine, subjects, options, engines, crashes)
+    known = await asyncio.to_thread(knowledge, services, machine, options.order)
+    return result(known.applied(machine), subjects, options, engines, crashes, known)
 
 
 def result(
@@ -99,6 +107,7 @@ def result(
     options: CheckOptions,
     engines: tuple[EngineState, ...],
     crashes: tuple[CrashNote, ...],
+    known: Knowledge = NOTHING_KNOWN,
     *,
     described: bool = False,
 ) -> CheckResult:
@@ -117,23 +126,24 @@ def result(
             variant=options.variant or found.variant,
             engines=engines,
             crashes=crashes,
-            cards=gpu_table(),
+            **known.for_plans,
         )
         for found in subjects
     )
     plan = deciding_plan(models[0]) if models else None
-    return CheckResult(machine, checks(machine, plan), models, subjects, described)
+    return CheckResult(machine, checks(machine, plan), models, subjects, described, known)
 
 
-def planned(target: str | None, library: Library, *, here: bool = True) -> tuple[Planned, ...]:
+def planned(target: str | None, services: Services, *, here: bool = True) -> tuple[Planned, ...]:
     """What a target (None: every model of the catalogue) means. Not ``here``: on a machine where nothing is
     installed but the file that was named. Raises TargetError.
     """
+    library = services.library
     if target is None:
-        return tuple(_of_catalogue(model, None, library, here) for model in library.catalog.models)
+        return tuple(_of_catalogue(model, None, services, here) for model in library.catalog.models)
     found = find(library, target)
     if isinstance(found, Named):
-        return (_of_catalogue(found.model, found.variant, library, here),)
+        return (_of_catalogue(found.model, found.variant, services, here),)
     return (of_file(library.at(found.file), library),)
 
 
@@ -175,9 +185,10 @@ def _described(path: Path) -> Machine:
     return complete(read_machine(path), gpu_table())
 
 
-def _of_catalogue(model: Model, variant: str | None, library: Library, here: bool) -> Planned:
+def _of_catalogue(model: Model, variant: str | None, services: Services, here: bool) -> Planned:
+    library = services.library
     subject = of_model(model, library.installed(model)) if here else of_model(model)
-    return Planned(subject, model.title, model, variant)
+    return Planned(with_headers(services, subject, model, here=here), model.title, model, variant)
 
 
 def _here(

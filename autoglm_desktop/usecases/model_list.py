@@ -15,8 +15,9 @@ from ..core.rungs import CrashNote, EngineState, ModelPlan, RungPlan
 from ..store.library import LocalModel
 from ..store.transfer.journal import Unfinished
 from .check import CheckResult, Planned, of_file, planned
+from .knowledge import NOTHING_KNOWN, Knowledge
 from .plan import crash_notes
-from .services import Services, gpu_table
+from .services import Services
 
 log = logging.getLogger(__name__)
 
@@ -75,14 +76,15 @@ def list_models(services: Services, check: CheckResult | None) -> ModelList:
     services.reread_settings()
     engines = services.engine_states()
     machine = check.machine if check is not None else None
-    files = tuple(_file(services, local, machine, engines) for local in services.library.files())
+    known = check.known if check is not None else NOTHING_KNOWN
+    files = tuple(_file(services, local, machine, engines, known) for local in services.library.files())
     if check is None:
-        subjects = planned(None, services.library)
+        subjects = planned(None, services)
         catalogue = tuple(_unjudged(found, found.model) for found in subjects if found.model is not None)
     else:
         notes = crash_notes(services, check.machine, None)
         catalogue = tuple(
-            _judged(subject, subject.model, plan, check.machine, engines, notes)
+            _judged(subject, subject.model, plan, check.machine, engines, notes, known)
             for subject, plan in zip(check.subjects, check.models, strict=True)
             if subject.model is not None
         )
@@ -109,7 +111,11 @@ def add_file(services: Services, path: Path) -> LocalModel:
 
 
 def _file(
-    services: Services, local: LocalModel, machine: Machine | None, engines: tuple[EngineState, ...]
+    services: Services,
+    local: LocalModel,
+    machine: Machine | None,
+    engines: tuple[EngineState, ...],
+    known: Knowledge,
 ) -> FileEntry:
     removable = local.place is None and not services.library.is_own(local.path)
     if local.refusal is not None or machine is None:
@@ -117,7 +123,7 @@ def _file(
     try:
         subject = of_file(local, services.library).subject
         notes = crash_notes(services, machine, local.path)
-        plan = plan_model(machine, subject, engines=engines, crashes=notes, cards=gpu_table())
+        plan = plan_model(machine, subject, engines=engines, crashes=notes, **known.for_plans)
     except AppError as error:
         log.info("%s cannot be planned: %s", local.path, error)
         return FileEntry(local, None, Reason.of(error.code, **error.values), removable)
@@ -136,6 +142,7 @@ def _judged(
     machine: Machine,
     engines: tuple[EngineState, ...],
     notes: tuple[CrashNote, ...],
+    known: Knowledge,
 ) -> CatalogueEntry:
     def judged(variant: Variant) -> VariantEntry:
         entry = _variant(subject, variant)
@@ -146,7 +153,7 @@ def _judged(
             variant=variant.id,
             engines=engines,
             crashes=notes,
-            cards=gpu_table(),
+            **known.for_plans,
         ).ladder
         best = _best([row for row in ladder if row.rung.startswith("gguf") == entry.gguf], plan.wish)
         fits = best is not None and best.status == "fits"

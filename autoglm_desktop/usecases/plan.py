@@ -14,7 +14,8 @@ from ..core.rungs import CrashNote, RungPlan
 from ..core.subject import Subject, of_header
 from ..host.crashes import file_key, hardware_key
 from ..store import gguf
-from .services import Services, gpu_table
+from .knowledge import knowledge
+from .services import Services
 from .session import Prepared, Wishes
 from .targets import Target
 
@@ -26,13 +27,22 @@ async def prepare(services: Services, target: Target, wishes: Wishes) -> Prepare
     )
     engines = services.engine_states()
     notes = await asyncio.to_thread(crash_notes, services, machine, target.file)
-    cards = gpu_table()
+    known = await asyncio.to_thread(knowledge, services, machine)
+    machine = known.applied(machine)
     plan = plan_model(
-        machine, subject, wishes.wish, context=wishes.context, engines=engines, crashes=notes, cards=cards
+        machine,
+        subject,
+        wishes.wish,
+        context=wishes.context,
+        engines=engines,
+        crashes=notes,
+        **known.for_plans,
     )
 
     def smaller(current: RungPlan) -> Iterator[RungPlan]:
-        return smaller_plans(current, machine, subject, context=wishes.context, engines=engines, cards=cards)
+        return smaller_plans(
+            current, machine, subject, context=wishes.context, engines=engines, **known.for_smaller_plans
+        )
 
     return Prepared(target.file, plan, machine, smaller)
 

@@ -61,7 +61,7 @@ def made_check(machine: Machine, services: Services, wish: str | None = None) ->
     """The conclusions on a machine."""
     options = CheckOptions(wish=wish)
     engines = engines_of(machine.runtime.engines)
-    return result(machine, planned(None, services.library), options, engines, ())
+    return result(machine, planned(None, services), options, engines, ())
 
 
 def checker(machine: Machine):
