@@ -135,6 +135,19 @@ def _add_check(commands: Any) -> None:
     parser.add_argument("--wish", choices=("phone", "text"), help=_("what the model is wanted for"))
     parser.add_argument("--context", type=_positive, metavar="N", help=_("context in tokens"))
     parser.add_argument("--variant", metavar="V", help=_("look at this GGUF variant only"))
+    parser.add_argument(
+        "--order", choices=("designed", "fastest", "quality"), help=_("what to prefer; default: as chosen")
+    )
+    parser.add_argument(
+        "--measure",
+        action="store_true",
+        help=_("measure RAM, disk and the engine's speed first (about half a minute, up to 1.5 GB of disk)"),
+    )
+    parser.add_argument(
+        "--fetch-headers",
+        action="store_true",
+        help=_("ask the source for the header of the variant (uses the network)"),
+    )
     parser.add_argument("--json", action="store_true", help=_("one JSON document on stdout"))
 
 

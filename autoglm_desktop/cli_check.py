@@ -9,6 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from . import cli_measure
 from .cli_layout import Style, columns, cut, pad, paragraph, table
 from .core.check_values import FAIL, WARN, Check
 from .core.limits import best_gpu
@@ -20,7 +21,7 @@ from .texts import check as check_texts
 from .texts import ladder as ladder_texts
 from .texts import next_steps, reasons
 from .texts.values import labelled
-from .usecases.check import CheckOptions, CheckResult, Planned, run_check
+from .usecases.check import CheckOptions, CheckResult, Planned
 from .usecases.check_json import to_json
 from .usecases.services import create_services
 
@@ -41,8 +42,13 @@ async def run(options: argparse.Namespace) -> int:
         wish=options.wish,
         context=options.context,
         variant=options.variant,
+        order=options.order,
     )
-    result = await run_check(create_services(), wanted)
+    if wanted.machine_file is not None and (options.measure or options.fetch_headers):
+        print(_("--measure and --fetch-headers are for this machine; leave out --machine"), file=sys.stderr)
+        return 2
+    services = create_services()
+    result = await cli_measure.prepared(services, wanted, options)
     if options.json:
         print(json.dumps(to_json(result), ensure_ascii=False, indent=1, allow_nan=False))
         return 0

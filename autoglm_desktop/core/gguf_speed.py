@@ -14,7 +14,8 @@ from .subject import GgufWeights
 
 
 def with_speeds(setting: Setting, plan: RungPlan, weights: GgufWeights, place: Placement) -> RungPlan:
-    """The plan with its speeds; ``measured`` where every device that works was measured on this very variant."""
+    """The plan with its speeds; ``measured`` where every device that works was measured on this very variant. How long
+    an image takes is never measured yet, so a phone step is an estimate."""
     cards = (setting.gpu, *setting.more_gpus) if place.gpu_layers else ()
     paces = [
         pace.of_gpu(card, setting.subject.shape, weights, setting.measured, setting.cards) for card in cards
@@ -33,7 +34,9 @@ def with_speeds(setting: Setting, plan: RungPlan, weights: GgufWeights, place: P
         if place.context >= plan.phone_step.tokens:
             prompt = tokens / prefill if prefill else None
             step = speed.phone_step(plan.phone_step, image, prompt, 1 / decode if decode else None)
-    sure = all(how.layer is not None for share, how in works if not share.empty)
+    sure = plan.phone_step is None and all(
+        how.layer is not None for share, how in works if not share.empty
+    )
     return replace(
         plan,
         tokens_per_s=1 / decode if decode else None,

@@ -80,6 +80,11 @@ class Environment:
     record: Record
     own: bool  # the application's own environment
 
+    @property
+    def build(self) -> str:
+        """What its speed depends on: another version, or another kind of build, is another speed."""
+        return f"{self.record.version} {self.record.made_by or 'own'}"
+
     def state(self) -> EngineState:
         name, backend = self.description.name, self.description.backend
         return EngineState(name, backend, True, self.record.self_test, self.description.gpu)

@@ -231,8 +231,9 @@ class _Run:
                 self.failed.append((way.device, Reason.of("measure_engine_failed", kind=answer.kind)))
                 return None
             times.setdefault(cut.name, []).append(answer)
-        record = way.environment.record
-        speed = cut_times.solve(planned, way.device, times, engine=record.name, build=record.build)
+        environment = way.environment
+        name, build = environment.description.name, environment.build
+        speed = cut_times.solve(planned, way.device, times, engine=name, build=build)
         if speed is None:
             code = "machine_busy" if cut_times.is_busy(planned, times) else "times_contradict"
             self.failed.append((way.device, Reason.of(code)))

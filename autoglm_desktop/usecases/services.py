@@ -54,7 +54,7 @@ class Services:
 
     def measured(self, hardware: str) -> Measurements | None:
         """What was measured on this machine and still holds with the engines that are installed now. Reads files."""
-        builds = {one.record.name: one.record.build for one in self.environments.installed()}
+        builds = {one.description.name: one.build for one in self.environments.installed()}
         return self.measurements.of(hardware, builds)
 
     @property

@@ -1,0 +1,105 @@
+"""Measuring a machine with the real engine: what is kept, what is said, nothing left behind."""
+
+import asyncio
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from autoglm_desktop.core.machine import Cpu, Machine, Memory
+from autoglm_desktop.core.subject import of_header
+from autoglm_desktop.host.command import engine_command
+from autoglm_desktop.store import gguf
+from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
+from autoglm_desktop.usecases import measure as usecase
+from autoglm_desktop.usecases.measure import Step, measure, wanted_variants
+from tests.fakes.fake_services import made_services
+
+MACHINE = Machine(cpu=Cpu("made CPU", logical_cores=1), memory=Memory(available_bytes=1 << 30))
+
+
+@pytest.fixture
+def services(tmp_path: Path):
+    made = made_services(tmp_path / "数据 home")
+    return replace(made, command=lambda _python: engine_command(Path(sys.executable)))
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory):
+    path = tmp_path_factory.mktemp("made") / "made.gguf"
+    write_tiny_glm4(path, layers=4, vocab=2000, weight_type="Q4_K_M")
+    return of_header(gguf.read_header(path), "made")
+
+
+def run(work):
+    return asyncio.run(asyncio.wait_for(work, 120))
+
+
+def test_a_model_s_layers_are_measured_and_kept(needs_llama, services, subject, monkeypatch):
+    monkeypatch.setattr(usecase, "MODEL_LIMIT_S", 3.0)
+    steps: list[Step] = []
+    found = run(measure(services, MACHINE, subject, ("Q4_K_M",), steps.append, ("model",)))
+    assert {step.device for step in steps} == {"cpu", "cpu-safe"}
+    assert all(0 <= step.fraction <= 1 for step in steps)
+    busy = {what for what, reason in found.failed if reason.code in ("machine_busy", "times_contradict")}
+    assert {one.device for one in found.known.layers} | busy == {"cpu", "cpu-safe"}
+    for one in found.known.layers:
+        assert one.shape == subject.shape.key and one.engine == "llama-cpu" and one.decode_layer_s > 0
+    assert services.measured("made CPU") == found.known
+    assert not list(services.cache.glob("measure-*"))
+
+
+def test_memory_and_disk_alone(services):
+    found = run(measure(services, MACHINE, None, (), parts=("memory",)))
+    assert found.known.ram_bytes_per_s and found.known.layers == () and found.failed == ()
+
+
+def test_without_an_engine_the_model_is_left_out(services, subject):
+    services.environments.remove("llama-cpu")
+    found = run(measure(services, MACHINE, subject, ("Q4_K_M",), parts=("model",)))
+    assert [(what, reason.code) for what, reason in found.failed] == [("model", "measure_needs_engine")]
+
+
+def test_an_engine_that_dies_is_said_and_leaves_nothing(tmp_path, subject):
+    dying = [sys.executable, "-c", "import os; os.abort()"]
+    services = replace(made_services(tmp_path / "home"), command=lambda _python: list(dying))
+    found = run(measure(services, MACHINE, subject, ("Q4_K_M",), parts=("model",)))
+    assert {what for what, _reason in found.failed} == {"cpu", "cpu-safe"}
+    assert {reason.code for _what, reason in found.failed} == {"measure_engine_failed"}
+    assert not list(services.cache.glob("measure-*"))
+
+
+def test_cancelling_removes_what_was_written(needs_llama, services, subject):
+    async def body() -> None:
+        begun = asyncio.Event()
+        task = asyncio.create_task(
+            measure(services, MACHINE, subject, ("Q4_K_M",), lambda step: begun.set(), ("model",))
+        )
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(body())
+    assert not list(services.cache.glob("measure-*"))
+    assert services.measured("made CPU") is None
+
+
+def test_what_a_killed_run_left_goes(needs_llama, services, subject, monkeypatch):
+    left = services.cache / "measure-left"
+    left.mkdir(parents=True)
+    (left / "layers.gguf").write_bytes(b"x" * 100)
+    monkeypatch.setattr(usecase, "MODEL_LIMIT_S", 1.0)
+    run(measure(services, MACHINE, subject, ("Q4_K_M",), parts=("model",)))
+    assert not left.exists()
+
+
+def test_variants_to_measure(subject):
+    assert wanted_variants(subject, "Q4_K_M") == ("Q4_K_M",)
+    assert wanted_variants(subject, None, "nonsense") == ("Q4_K_M",)
+
+
+def test_an_unknown_variant_is_said(needs_llama, services, subject):
+    found = run(measure(services, MACHINE, subject, ("Q9_Z",), parts=("model",)))
+    assert [(what, reason.code) for what, reason in found.failed] == [("Q9_Z", "no_cuts")]
