@@ -67,15 +67,15 @@ def speed(machine: Machine, plan: RungPlan | None) -> Check:
         return Check("disk.speed", WARN, "disk_turns", advice="other_disk")
     code = {"nvme": "disk_nvme", "sata_ssd": "disk_sata_ssd"}.get(disk.kind)
     if code is not None:
-        return Check("disk.speed", OK, code)
+        return Check("disk.speed", OK, code, advice="measure")
     if name in IN_MEMORY:
         return Check("disk.speed", OK, "disk_is_ram")
-    return Check("disk.speed", UNKNOWN, "disk_speed_unknown")
+    return Check("disk.speed", UNKNOWN, "disk_speed_unknown", advice="measure")
 
 
 def _measured(disk: Disk, bytes_per_s: int, plan: RungPlan | None) -> Check:
     value = Quantity(bytes_per_s, "bytes/s")
-    values: dict[str, object] = {"mb_per_s": max(1, round(bytes_per_s / MEGA))}
+    values: dict[str, object] = {"megabytes": max(1, round(bytes_per_s / MEGA))}
     load_s = plan.load_s if plan is not None else None
     if load_s is not None and plan is not None and plan.variant is not None:
         values |= {"variant": plan.variant, "load": format_seconds(load_s)}

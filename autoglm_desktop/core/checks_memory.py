@@ -32,7 +32,7 @@ def total(machine: Machine, plan: RungPlan | None) -> Check:
         values["required_bytes"] = needed
         return Check("ram.total", FAIL, "ram_too_small", value, in_bytes(needed), advice, values)
     values |= {"kind": memory.kind, "speed": memory.speed_mt_s, "channels": memory.channels}
-    values["gb_per_s"] = _bandwidth(machine)
+    values["gigabytes"] = _bandwidth(machine)
     status, code, hint = _kind(machine, plan)
     return Check("ram.total", status, code, value, in_bytes(needed), hint, values)
 

@@ -22,12 +22,9 @@ def version(machine: Machine, plan: RungPlan | None) -> Check:
     system = machine.os
     if system.name is None:
         return Check("os.version", UNKNOWN, "os_silent")
-    values: dict[str, object] = {"name": system.name, "version": system.version or ""}
-    code = "os_version" if system.version else "os_name"
-    if system.wsl:
-        code = "os_wsl"
-    elif system.container:
-        code = "os_container"
+    release = system.version or ""
+    values: dict[str, object] = {"name": release if system.name in release else f"{system.name} {release}".strip()}
+    code = "os_wsl" if system.wsl else "os_container" if system.container else "os_version"
     return Check("os.version", OK, code, values=values)
 
 

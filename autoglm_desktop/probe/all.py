@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from ..core.errors import Reason
-from ..core.machine import Cpu, Disk, Gpu, Machine, Memory, OsInfo, Runtime
+from ..core.machine import Cpu, Disk, Gpu, Machine, Memory, OsInfo, Runtime, Tuning
 from .cpu import probe_cpu
 from .disk import probe_disk
 from .gpu_table import GpuTable, with_bandwidth
@@ -21,6 +21,7 @@ from .memory import probe_memory
 from .outcome import FAILED, FOUND, GpuFinding, ProbeOutcome, ProbeReport
 from .runtime import probe_runtime
 from .system import probe_os
+from .tuning import probe_disk_tuning
 
 T = TypeVar("T")
 OnPart = Callable[[str, object], None]
@@ -38,6 +39,7 @@ class Probes:
     disk: Callable[[Path], Disk] = probe_disk
     gpus: Sequence[GpuProbe] = GPU_PROBES
     runtime: Callable[[], Runtime] = probe_runtime
+    disk_tuning: Callable[[Path], tuple[Tuning, ...]] = probe_disk_tuning
     timeout_s: float = 5.0
 
 
@@ -63,7 +65,7 @@ async def probe_machine(
     ask = probes or Probes()
     report = on_part or (lambda name, value: None)
     os_part, cpu, memory, disk, gpus, runtime = await asyncio.gather(
-        _part("os", ask.os, OsInfo(), ask.timeout_s, report),
+        _part("os", lambda: _system(ask, model_folder), OsInfo(), ask.timeout_s, report),
         _part("cpu", ask.cpu, Cpu(), ask.timeout_s, report),
         _part("memory", ask.memory, Memory(), ask.timeout_s, report),
         _part("disk", lambda: ask.disk(model_folder), Disk(str(model_folder)), ask.timeout_s, report),
@@ -73,6 +75,12 @@ async def probe_machine(
     machine = Machine(os_part[0], cpu[0], memory[0], (disk[0],), gpus[0], runtime[0])
     plain = (os_part[1], cpu[1], memory[1], disk[1])
     return ProbeReport(machine, (*plain, *gpus[1], runtime[1]))
+
+
+def _system(ask: Probes, folder: Path) -> OsInfo:
+    """The system, with the settings of the disk that holds the models."""
+    system = ask.os()
+    return replace(system, tuning=(*system.tuning, *ask.disk_tuning(folder)))
 
 
 async def _part(

@@ -1,9 +1,10 @@
-"""The processor: name, cores this process may use, and the instruction sets that matter to inference."""
+"""The processor: name, cores this process may use, caches, and the instruction sets that matter to inference."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ..core.machine import Cpu
 from . import cpu_linux, cpu_macos, cpu_windows
@@ -42,12 +43,17 @@ def finish(raw: Cpu) -> Cpu:
     logical = _positive(raw.logical_cores)
     physical = _at_most(_positive(raw.physical_cores), logical)
     performance = _at_most(_positive(raw.performance_cores), physical)
-    return Cpu(
-        " ".join(raw.name.split()) or None if raw.name else None,
-        physical,
-        performance or physical,
-        logical,
-        normalise_features(raw.features),
+    return replace(
+        raw,
+        name=" ".join(raw.name.split()) or None if raw.name else None,
+        physical_cores=physical,
+        performance_cores=performance or physical,
+        logical_cores=logical,
+        features=normalise_features(raw.features),
+        l1_data_bytes=_positive(raw.l1_data_bytes),
+        l2_bytes=_positive(raw.l2_bytes),
+        l3_bytes=_positive(raw.l3_bytes),
+        numa_nodes=_positive(raw.numa_nodes),
     )
 
 

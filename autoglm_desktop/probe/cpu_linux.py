@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..core.machine import Cpu
 from . import cgroup
+from .cpu_caches import numa_nodes, probe_caches
 from .files import parse_cpu_list, read_int, read_text
 
 # The first processors of /proc/cpuinfo say all that is wanted; on big machines the rest costs real time.
@@ -38,12 +39,17 @@ def probe(root: Path = Path("/"), allowed: frozenset[int] | None = None) -> Cpu:
     quota = cgroup.cpu_quota(root)
     physical = within(len(cores), quota) if cores else None
     performance = within(len(big_cores(root, cores)), quota) if cores else None
+    caches = probe_caches(folder, cpus)
     return Cpu(
         parse_name(cpuinfo) or _board(root),
         physical,
         performance,
         within(len(cpus), quota),
         parse_flags(cpuinfo),
+        l1_data_bytes=caches.l1_data,
+        l2_bytes=caches.l2,
+        l3_bytes=caches.l3,
+        numa_nodes=numa_nodes(root, cpus),
     )
 
 

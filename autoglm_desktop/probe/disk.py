@@ -1,4 +1,4 @@
-"""The disk a folder lies on: free bytes, and whether it turns."""
+"""The disk a folder lies on: free bytes, kind, file system, and whether it can be written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def probe_disk(folder: Path) -> Disk:
     Free bytes are those this user may write (without what the system reserves for root).
     """
     existing = nearest_existing(folder)
-    return Disk(str(folder), _kind(existing), free_bytes(existing))
+    kind, file_system, read_only = _volume(existing)
+    return Disk(str(folder), kind, free_bytes(existing), file_system=file_system, read_only=read_only)
 
 
 def nearest_existing(folder: Path) -> Path:
@@ -39,9 +40,10 @@ def free_bytes(folder: Path) -> int | None:
         return None
 
 
-def _kind(folder: Path) -> str:
+def _volume(folder: Path) -> tuple[str, str | None, bool | None]:
+    """(kind, file system, read-only); what the system does not tell is unknown."""
     if sys.platform == "win32":
-        return disk_windows.kind(folder)
+        return disk_windows.kind(folder), *disk_windows.volume(folder)
     if sys.platform == "darwin":
-        return disk_macos.kind(folder)
-    return disk_linux.kind(folder)
+        return disk_macos.probe(folder)
+    return disk_linux.kind(folder), *disk_linux.mount_of(folder)

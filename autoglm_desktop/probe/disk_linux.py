@@ -1,4 +1,4 @@
-"""The kind of disk behind a folder, from Linux's /sys."""
+"""The disk behind a folder: its kind from Linux's /sys, its file system from /proc."""
 
 from __future__ import annotations
 
@@ -20,16 +20,42 @@ VIRTUAL = re.compile(r"qemu|vbox|virtual|vmware|msft|xen|bochs|google|iscsi|lio-
 
 def kind(folder: Path, root: Path = Path("/")) -> str:
     """nvme | sata_ssd | hdd | unknown (virtual, network, memory, USB and card-reader disks are unknown)."""
+    found = device_of(folder, root)
+    return device_kind(found) if found else UNKNOWN
+
+
+def device_of(folder: Path, root: Path = Path("/")) -> Path | None:
+    """The folder in /sys of the block device under an existing folder; None where there is none."""
     if sys.platform != "linux":
-        return UNKNOWN
+        return None
     try:
         device = folder.stat().st_dev
     except OSError:
-        return UNKNOWN
+        return None
     found = block_device(root, os.major(device), os.minor(device))
     if found is None:
         found = mounted_device(read_text(root / "proc/self/mountinfo") or "", folder, root)
-    return device_kind(found) if found else UNKNOWN
+    return found
+
+
+def mount_of(folder: Path, root: Path = Path("/")) -> tuple[str | None, bool | None]:
+    """(file system, read-only) of the innermost mount above a folder."""
+    return parse_mount(read_text(root / "proc/self/mountinfo") or "", folder.resolve())
+
+
+def parse_mount(mountinfo: str, folder: Path) -> tuple[str | None, bool | None]:
+    """From /proc/self/mountinfo. Read-only is the mount itself or the file system below it."""
+    best: tuple[int, str, bool] | None = None
+    for line in mountinfo.splitlines():
+        left, dash, right = line.partition(" - ")
+        fields, tail = left.split(), right.split()
+        if not dash or len(fields) < 6 or len(tail) < 3:
+            continue
+        point = Path(unescape(fields[4]))
+        if folder.is_relative_to(point) and (best is None or len(point.parts) >= best[0]):
+            options = (*fields[5].split(","), *tail[2].split(","))
+            best = (len(point.parts), tail[0], "ro" in options)
+    return best[1:] if best else (None, None)
 
 
 def block_device(root: Path, major: int, minor: int) -> Path | None:

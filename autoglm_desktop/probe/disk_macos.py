@@ -12,19 +12,16 @@ from .files import run_text
 TIMEOUT_S = 3.0
 
 
-def kind(folder: Path) -> str:
+def probe(folder: Path) -> tuple[str, str | None, bool | None]:
+    """(kind, file system, read-only) of the volume that a folder lies on."""
     point = next((item for item in (folder, *folder.parents) if os.path.ismount(item)), folder)
-    return parse_diskutil(run_text(("/usr/sbin/diskutil", "info", "-plist", str(point)), TIMEOUT_S) or "")
+    text = run_text(("/usr/sbin/diskutil", "info", "-plist", str(point)), TIMEOUT_S) or ""
+    return parse_diskutil(text), *parse_volume(text)
 
 
 def parse_diskutil(text: str) -> str:
     """``diskutil info -plist``: whether it is solid state, and on which bus."""
-    try:
-        info = plistlib.loads(text.encode())
-    except (plistlib.InvalidFileException, ExpatError, ValueError):
-        return "unknown"
-    if not isinstance(info, dict):
-        return "unknown"
+    info = _plist(text)
     solid, bus = info.get("SolidState"), str(info.get("BusProtocol", ""))
     if not isinstance(solid, bool) or not bus:
         return "unknown"
@@ -33,3 +30,21 @@ def parse_diskutil(text: str) -> str:
     if bus in ("SATA", "ATA"):
         return "sata_ssd" if solid else "hdd"
     return "unknown"
+
+
+def parse_volume(text: str) -> tuple[str | None, bool | None]:
+    """(file system, read-only) from the same; unknown where it does not say."""
+    info = _plist(text)
+    name, writable = info.get("FilesystemType"), info.get("WritableVolume")
+    return (
+        name if isinstance(name, str) and name else None,
+        not writable if isinstance(writable, bool) else None,
+    )
+
+
+def _plist(text: str) -> dict[str, object]:
+    try:
+        info = plistlib.loads(text.encode())
+    except (plistlib.InvalidFileException, ExpatError, ValueError):
+        return {}
+    return info if isinstance(info, dict) else {}

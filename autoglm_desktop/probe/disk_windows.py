@@ -10,6 +10,7 @@ from pathlib import Path
 # winioctl.h
 IOCTL_STORAGE_QUERY_PROPERTY = 0x2D1400
 DEVICE_PROPERTY, SEEK_PENALTY_PROPERTY = 0, 7
+READ_ONLY_VOLUME = 0x80000  # winnt.h, FILE_READ_ONLY_VOLUME
 BUS_ATA, BUS_SATA, BUS_NVME = 3, 11, 17
 
 
@@ -30,6 +31,23 @@ def from_properties(device: bytes, seek_penalty: bytes) -> str:
     if bus not in (BUS_ATA, BUS_SATA) or len(seek_penalty) < 9:
         return "unknown"
     return "hdd" if seek_penalty[8] else "sata_ssd"
+
+
+def volume(folder: Path) -> tuple[str | None, bool | None]:
+    """(file system, read-only) of the volume that a folder lies on."""
+    if sys.platform != "win32" or not folder.anchor:
+        return None, None
+    name = ctypes.create_unicode_buffer(64)
+    flags = ctypes.c_uint32(0)
+    done = ctypes.WinDLL("kernel32").GetVolumeInformationW(
+        folder.anchor, None, 0, None, None, ctypes.byref(flags), name, len(name)
+    )
+    return from_volume(name.value, flags.value) if done else (None, None)
+
+
+def from_volume(name: str, flags: int) -> tuple[str | None, bool | None]:
+    """From GetVolumeInformation's answers."""
+    return name or None, bool(flags & READ_ONLY_VOLUME)
 
 
 def _query(drive: str, what: int) -> bytes:

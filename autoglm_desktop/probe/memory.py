@@ -1,27 +1,35 @@
-"""RAM and swap, in bytes, limited by control groups."""
+"""RAM and swap, in bytes, limited by control groups; the kind of its modules."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 
 from ..core.machine import Memory
-from . import cgroup
+from . import cgroup, ram_modules_linux, ram_modules_macos, ram_modules_windows
 from .files import parse_int, read_text
+from .ram_modules import Ram
 
 
 def probe_memory(root: Path = Path("/")) -> Memory:
     if sys.platform == "linux":
         return linux(root)
+    modules = ram_modules_windows.probe() if sys.platform == "win32" else ram_modules_macos.probe()
     ram, swap = psutil.virtual_memory(), psutil.swap_memory()
-    return Memory(ram.total, ram.available, swap.total, swap.used)
+    return with_modules(Memory(ram.total, ram.available, swap.total, swap.used), modules)
 
 
 def linux(root: Path) -> Memory:
     """Memory of a Linux machine whose /proc and /sys are under ``root``."""
-    return limited(parse_meminfo(read_text(root / "proc/meminfo") or ""), cgroup.memory_limit(root))
+    host = parse_meminfo(read_text(root / "proc/meminfo") or "")
+    return with_modules(limited(host, cgroup.memory_limit(root)), ram_modules_linux.probe(root))
+
+
+def with_modules(memory: Memory, ram: Ram) -> Memory:
+    return replace(memory, kind=ram.kind, speed_mt_s=ram.speed_mt_s, channels=ram.channels)
 
 
 def parse_meminfo(text: str) -> Memory:
@@ -46,7 +54,12 @@ def limited(host: Memory, limit: cgroup.MemoryLimit) -> Memory:
     swap = _lower(host.swap_total_bytes, limit.swap_total_bytes)
     own_swap = limit.swap_total_bytes is not None and limit.swap_used_bytes is not None
     used = limit.swap_used_bytes if own_swap else host.swap_used_bytes
-    return Memory(total, available, swap, _lower(used, swap))
+    lower = limit.total_bytes is not None and (
+        host.total_bytes is None or limit.total_bytes < host.total_bytes
+    )
+    return Memory(
+        total, available, swap, _lower(used, swap), limit_bytes=limit.total_bytes if lower else None
+    )
 
 
 def _lower(first: int | None, second: int | None) -> int | None:

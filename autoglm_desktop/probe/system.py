@@ -7,20 +7,24 @@ import platform
 import shlex
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ..core.machine import OsInfo
+from .container import in_container
 from .files import read_text
+from .tuning import probe_tuning
 
 FIRST_WINDOWS_11_BUILD = 22000
 
 
 def probe_os(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> OsInfo:
+    """The system, whether it is a container, and its settings. A disk's settings are ``tuning.probe_disk_tuning``'s."""
     if sys.platform == "win32":
-        return _windows()
+        return replace(_windows(), tuning=probe_tuning(root))
     if sys.platform == "darwin":
-        return OsInfo("macOS", platform.mac_ver()[0] or None, wsl=False)
-    return linux(root, environ)
+        return OsInfo("macOS", platform.mac_ver()[0] or None, wsl=False, container=False)
+    return replace(linux(root, environ), tuning=probe_tuning(root))
 
 
 def linux(root: Path, environ: Mapping[str, str]) -> OsInfo:
@@ -32,7 +36,8 @@ def linux(root: Path, environ: Mapping[str, str]) -> OsInfo:
         version: str | None = f"{name} ({kernel})"
     else:
         version = name or kernel or None
-    return OsInfo("Linux", version, is_wsl(kernel, environ))
+    wsl = is_wsl(kernel, environ)
+    return OsInfo("Linux", version, wsl, in_container(root, environ, wsl))
 
 
 def parse_os_release(text: str) -> str | None:

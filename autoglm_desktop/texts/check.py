@@ -5,6 +5,8 @@ from __future__ import annotations
 from ..core.check_values import Check
 from ..core.machine import OsInfo
 from ..i18n import N_, _
+from . import check_advice
+from .check_advice import ANY, WSL, Advice
 from .values import fill, shown
 
 NAMES: dict[str, str] = {
@@ -49,100 +51,132 @@ SENTENCES: dict[str, str] = {
     "temperature_fine": N_("{celsius} °C."),
     "temperature_high": N_("{celsius} °C: hot, the card will slow down."),
     "cpu_silent": N_("The processor does not tell."),
-    "cores_fine": N_("{cores}."),
+    "cores_fine": N_("{cores} cores."),
+    "cores_threads": N_("{cores} cores, {threads} threads."),
+    "cores_hybrid": N_("{cores} cores; the {fast} fast ones do the work."),
+    "cores_numa": N_("{cores} cores in {nodes} NUMA nodes; memory of another node is slower."),
     "cores_few": N_("Only {cores}."),
     "features_fine": N_("{features}."),
+    "features_caches": N_("{features}. Caches: L2 {second_bytes}, L3 {third_bytes}."),
+    "features_l2": N_("{features}. Cache: L2 {second_bytes}."),
     "features_old": N_("{features}: without AVX2 (or NEON) the CPU is slow with this."),
     "ram_silent": N_("The system does not tell."),
     "ram_total": N_("{total_bytes}."),
+    "ram_kind": N_("{total_bytes}, {kind}."),
+    "ram_speed": N_("{total_bytes}, {kind} at {speed} MT/s."),
+    "ram_channels": N_("{total_bytes}, {kind}, {channels} channels."),
+    "ram_full": N_("{total_bytes}, {kind} at {speed} MT/s, {channels} channels: at most {gigabytes} GB/s."),
+    "ram_measured": N_("{total_bytes}, read at {gigabytes} GB/s (measured)."),
+    "ram_limited": N_("{total_bytes}; a container or a control group allows no more."),
+    "ram_one_channel": N_(
+        "{total_bytes} of {kind} in one channel: on the CPU text comes about half as fast as with two."
+    ),
+    "ram_one_channel_speed": N_(
+        "{total_bytes} of {kind} in one channel, at most {gigabytes} GB/s: on the CPU text comes about half as fast as "
+        "with two."
+    ),
     "ram_too_small": N_("{total_bytes} in all; {required_bytes} would be needed."),
     "ram_available": N_("{free_bytes} are free."),
     "ram_short": N_("{free_bytes} are free: {short_bytes} too little."),
     "swap_none": N_("None."),
+    "swap_total": N_("{total_bytes}."),
     "swap_fine": N_("{used_bytes} of {total_bytes} in use."),
     "swap_full": N_("{used_bytes} of {total_bytes} in use: the machine is short of memory."),
     "disk_silent": N_("The disk does not tell."),
     "disk_free": N_("{free_bytes} are free in {path}."),
     "disk_short": N_("{free_bytes} are free in {path}: {short_bytes} too little for the download."),
-    "disk_turns": N_("A hard disk: loading takes minutes."),
-    "disk_speed": N_("{speed_bytes} per second."),
+    "disk_read_only": N_("{path} lies on a disk that can only be read; nothing can be stored there."),
+    "disk_in_memory": N_(
+        "{path} lies in RAM ({file_system}): what is stored takes RAM and is gone after a restart."
+    ),
+    "disk_fat": N_("{path} lies on {file_system}, which holds no file of 4 GiB or more."),
+    "disk_turns": N_("A hard disk: loading takes a minute or more."),
+    "disk_network": N_("A network or shared folder: loading is as slow as the way there."),
+    "disk_of_windows": N_(
+        "A disk of Windows, seen through the Subsystem for Linux, which slows it down a lot."
+    ),
+    "disk_is_ram": N_("In RAM."),
+    "disk_speed": N_("{megabytes} MB/s."),
+    "disk_speed_loads": N_("{megabytes} MB/s: {variant} loads in about {load}."),
+    "disk_random": N_("{megabytes} MB/s; {iops} random reads of 4 KiB a second, {microseconds} µs each."),
+    "disk_random_loads": N_(
+        "{megabytes} MB/s: {variant} loads in about {load}. {iops} random reads of 4 KiB a second, {microseconds} µs "
+        "each."
+    ),
+    "disk_slow": N_("Slow: {megabytes} MB/s."),
+    "disk_slow_loads": N_("Slow: {megabytes} MB/s; {variant} loads in about {load}."),
     "disk_nvme": N_("NVMe; its speed was not measured."),
     "disk_sata_ssd": N_("SATA SSD; its speed was not measured."),
     "disk_speed_unknown": N_("Not measured."),
     "os_silent": N_("The system does not tell its name."),
-    "os_version": N_("{name} {version}."),
-    "os_wsl": N_("{name} {version}, in the Windows Subsystem for Linux."),
-    "tuning_not_read": N_("Not looked at."),
+    "os_version": N_("{name}."),
+    "os_container": N_("{name}, in a container."),
+    "os_wsl": N_("{name}, in the Windows Subsystem for Linux."),
+    "tuning_not_read": N_("The system does not tell."),
+    "tuning_none": N_("Nothing to set on macOS."),
+    "tuning_fine": N_("Nothing needs to be changed."),
+    "open_files_few": N_("Only {files} files may be open at once; the window and downloads may need more."),
+    "swappiness_high": N_(
+        "vm.swappiness is {swappiness} and {used_bytes} lie in swap: memory is fetched from disk."
+    ),
+    "page_file_off": N_("The page file is off and little RAM is left: loading may end with “out of memory”."),
     "python_unknown": N_("Not known."),
     "python_fine": N_("{version}."),
     "python_old": N_("{version} is too old; 3.10 or newer is needed."),
     "package_found": N_("{version}."),
     "package_not_needed": N_("Not installed, and not needed."),
     "package_missing": N_("Not installed."),
+    "torch_cpu_only": N_("{version} is a build for the CPU; it cannot use the {gpu}."),
+    "torch_driver_old": N_("{version} needs a newer driver than {driver}."),
+    "torch_too_new_for_card": N_("{version} no longer supports the {gpu}."),
+    "torch_too_old_for_card": N_("{version} does not support the {gpu} yet."),
     "engine_passed": N_("{name} {version}: its self-test passed."),
+    "engine_passed_devices": N_("{name} {version}: its self-test passed. It sees: {devices}."),
+    "engine_sees_no_gpu": N_("{name} {version} does not see the {gpu}. It sees: {devices}."),
     "engine_safe": N_("{name} {version}: its fast kernels crash on this processor; safe options are used."),
     "engine_untested": N_("{name} {version}: not tested yet."),
     "engine_failed": N_("{name} {version} did not pass its self-test."),
     "engine_missing": N_("Not installed yet."),
 }
 
-Advice = dict[str, str]
-
-_ANY, _WSL = "*", "WSL"
 _DRIVER_IN_WINDOWS = N_(
     "Install the current driver from https://www.nvidia.com/drivers in Windows, not in the Subsystem for Linux; then, "
     "in Windows: wsl --shutdown"
 )
 ADVICE: dict[str, Advice] = {
     "gpu_none": {
-        _ANY: N_("Published guides ask for an NVIDIA card with 8 GB or more; a smaller GGUF also runs on a CPU."),
+        ANY: N_("Published guides ask for an NVIDIA card with 8 GB or more; a smaller GGUF also runs on a CPU."),
     },
     "gpu_memory_short": {
-        _ANY: N_("Close programs that use the GPU, or take a way below that needs less of it."),
-    },
-    "close_programs": {
-        _ANY: N_("Close programs that you don't need now (browsers, games, other models)."),
+        ANY: N_("Close programs that use the GPU, or take a way below that needs less of it."),
     },
     "install_nvidia_driver": {
-        _WSL: _DRIVER_IN_WINDOWS,
+        WSL: _DRIVER_IN_WINDOWS,
         "Linux": N_("Ubuntu: sudo ubuntu-drivers install · Debian: sudo apt install nvidia-driver · Fedora (RPM "
                     "Fusion): sudo dnf install akmod-nvidia · Arch: sudo pacman -S nvidia; then restart."),
         "Windows": N_("Install the driver from https://www.nvidia.com/drivers, then restart."),
-        _ANY: N_("Install NVIDIA's driver, then restart."),
+        ANY: N_("Install NVIDIA's driver, then restart."),
     },
     "update_nvidia_driver": {
-        _WSL: _DRIVER_IN_WINDOWS,
+        WSL: _DRIVER_IN_WINDOWS,
         "Linux": N_("Ubuntu: sudo ubuntu-drivers install · Debian: sudo apt upgrade nvidia-driver · Fedora: sudo "
                     "dnf upgrade akmod-nvidia · Arch: sudo pacman -Syu; then restart."),
         "Windows": N_("Install the current driver from https://www.nvidia.com/drivers, then restart."),
-        _ANY: N_("Update NVIDIA's driver, then restart."),
+        ANY: N_("Update NVIDIA's driver, then restart."),
     },
     "load_nvidia_driver": {
-        _WSL: _DRIVER_IN_WINDOWS,
+        WSL: _DRIVER_IN_WINDOWS,
         "Linux": N_("sudo modprobe nvidia; if that fails, restart (Secure Boot needs a signed driver)."),
-        _ANY: N_("Restart the machine."),
+        ANY: N_("Restart the machine."),
     },
-    "restart_machine": {_ANY: N_("Restart the machine.")},
-    "install_nvidia_ml_py": {_ANY: N_("python -m pip install nvidia-ml-py")},
-    "capability_old": {_ANY: N_("Use the CPU, or a card of the GTX 10 series or newer.")},
+    "restart_machine": {ANY: N_("Restart the machine.")},
+    "install_nvidia_ml_py": {ANY: N_("python -m pip install nvidia-ml-py")},
+    "capability_old": {ANY: N_("Use the CPU, or a card of the GTX 10 series or newer.")},
     "bar1_small": {
-        _ANY: N_("If you like: turn on “Above 4G Decoding” and “Resizable BAR” in the firmware settings."),
+        ANY: N_("If you like: turn on “Above 4G Decoding” and “Resizable BAR” in the firmware settings."),
     },
-    "cool_gpu": {_ANY: N_("Clean the fans, give the case air, or lower the power limit (guides: at most 85 °C).")},
-    "cores_few": {_ANY: N_("Published guides ask for 4 cores, better 8.")},
-    "features_old": {_ANY: N_("Use the GPU, or a processor from 2013 or later.")},
-    "more_ram": {_ANY: N_("Published guides ask for 16 GB, better 32; a smaller variant needs less.")},
-    "free_disk": {_ANY: N_("Free some space, or move all data: set AUTOGLM_HOME to a folder on a larger disk.")},
-    "disk_turns": {_ANY: N_("Keep models on an SSD: set AUTOGLM_HOME to a folder there.")},
-    "python_old": {
-        "Linux": N_("Debian, Ubuntu: sudo apt install python3 · Fedora: sudo dnf install python3."),
-        "Windows": N_("winget install Python.Python.3.12"),
-        "macOS": N_("brew install python@3.12"),
-        _ANY: N_("Install Python 3.10 or newer."),
-    },
-    "install_torch": {_ANY: N_("The GGUF ways need no torch; take one of them.")},
-    "install_engine": {_ANY: N_("autoglm-desktop engines install llama-cpu")},
-    "engine_failed": {_ANY: N_("autoglm-desktop engines test llama-cpu, or remove it and install it again.")},
+    "cool_gpu": {ANY: N_("Clean the fans, give the case air, or lower the power limit (guides: at most 85 °C).")},
+    **check_advice.ADVICE,
 }  # fmt: skip
 
 
@@ -158,7 +192,7 @@ def sentence(check: Check) -> str:
 
 def system_of(system: OsInfo) -> str | None:
     """The operating system as ``advice`` tells them apart."""
-    return _WSL if system.wsl else system.name
+    return WSL if system.wsl else system.name
 
 
 def advice(code: str | None, system: str | None) -> str | None:
@@ -166,5 +200,5 @@ def advice(code: str | None, system: str | None) -> str | None:
     if code is None:
         return None
     choices = ADVICE[code]
-    names = (_WSL, "Linux") if system == _WSL else (system or "",)
-    return _(next((choices[name] for name in names if name in choices), choices[_ANY]))
+    names = (WSL, "Linux") if system == WSL else (system or "",)
+    return _(next((choices[name] for name in names if name in choices), choices[ANY]))

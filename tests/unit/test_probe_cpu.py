@@ -174,3 +174,99 @@ def test_windows_tells_only_what_it_has_a_number_for() -> None:
 def test_this_machine_has_a_processor() -> None:
     found = cpu.probe_cpu()
     assert found.logical_cores is not None and found.logical_cores >= 1
+
+
+def cache(cpu_number: int, index: int, level: int, kind: str, size: str, shared: str) -> dict[str, str]:
+    folder = f"sys/devices/system/cpu/cpu{cpu_number}/cache/index{index}"
+    values = {
+        "level": f"{level}\n",
+        "type": f"{kind}\n",
+        "size": f"{size}\n",
+        "shared_cpu_list": f"{shared}\n",
+    }
+    return {f"{folder}/{name}": value for name, value in values.items()}
+
+
+def cached() -> dict[str, str]:
+    """Two cores with two threads each: an L1 and an L2 per core, one L3."""
+    files = topology(["0-1", "2-3"])
+    for number in range(4):
+        core = "0-1" if number < 2 else "2-3"
+        files |= cache(number, 0, 1, "Data", "48K", core) | cache(number, 1, 1, "Instruction", "64K", core)
+        files |= cache(number, 2, 2, "Unified", "1024K", core) | cache(number, 3, 3, "Unified", "32M", "0-3")
+    return files
+
+
+def sizes(found: Cpu) -> tuple[int | None, int | None, int | None]:
+    return found.l1_data_bytes, found.l2_bytes, found.l3_bytes
+
+
+def test_shared_caches_count_once(tmp_path: Path) -> None:
+    found = cpu.finish(cpu_linux.probe(made_root(tmp_path, cached()), everything(4)))
+    assert sizes(found) == (48 << 10, 2 << 20, 32 << 20)
+
+
+@pytest.mark.parametrize("size", ["", "1,5M", "-1K", "0K", "99999999999G", "12 K", "\0", "many"])
+def test_a_cache_with_a_senseless_size_is_unknown(tmp_path: Path, size: str) -> None:
+    files = cached() | cache(3, 3, 3, "Unified", size, "0-3")
+    assert sizes(cpu_linux.probe(made_root(tmp_path, files), everything(4))) == (48 << 10, 2 << 20, None)
+
+
+def test_a_cache_whose_sharing_is_cut_off_is_unknown(tmp_path: Path) -> None:
+    files = cached() | cache(2, 2, 2, "Unified", "1024K", "")
+    assert sizes(cpu_linux.probe(made_root(tmp_path, files), everything(4))) == (48 << 10, None, 32 << 20)
+
+
+def test_numa_nodes_are_those_of_the_cpus_that_may_be_used(tmp_path: Path) -> None:
+    nodes = {
+        "sys/devices/system/node/online": "0-2\n",
+        "sys/devices/system/node/node0/cpulist": "0-1\n",
+        "sys/devices/system/node/node1/cpulist": "2-3\n",
+        "sys/devices/system/node/node2/cpulist": "\n",  # memory alone
+    }
+    root = made_root(tmp_path, topology(["0-1", "2-3"]) | nodes)
+    assert cpu_linux.probe(root, everything(4)).numa_nodes == 2
+    assert cpu_linux.probe(root, frozenset({3})).numa_nodes == 1
+
+
+def test_without_nodes_their_number_is_unknown(tmp_path: Path) -> None:
+    assert cpu_linux.probe(made_root(tmp_path, topology(["0"])), everything(1)).numa_nodes is None
+
+
+def test_recorded_caches_of_apple_silicon() -> None:
+    text = "hw.nperflevels: 2\n" + outputs.text("sysctl_m1_pro_caches.txt")
+    assert sizes(cpu_macos.parse_sysctl(text)) == (131072, 2 * 12582912 + 4194304, None)
+    cut = text.replace("hw.perflevel1.l2cachesize: 4194304\n", "")
+    assert cpu_macos.parse_sysctl(cut).l2_bytes is None, "half of it is not the whole"
+
+
+def test_caches_of_an_intel_mac() -> None:
+    text = (
+        "hw.logicalcpu: 12\nhw.packages: 1\nhw.cacheconfig: 12 2 2 12 0 0\n"
+        "hw.l1dcachesize: 32768\nhw.l2cachesize: 262144\nhw.l3cachesize: 12582912\n"
+    )
+    assert sizes(cpu_macos.parse_sysctl(text)) == (32768, 6 * 262144, 12582912)
+    assert sizes(cpu_macos.parse_sysctl(text.replace("12 2 2", "12 2 0"))) == (32768, None, 12582912)
+
+
+def windows_cache(level: int, size: int, kind: int) -> bytes:
+    body = struct.pack("<BBHII20x", level, 8, 64, size, kind) + bytes(16)
+    return struct.pack("<II", 2, 8 + len(body)) + body
+
+
+def windows_node(number: int) -> bytes:
+    body = struct.pack("<I20x", number) + bytes(16)
+    return struct.pack("<II", 1, 8 + len(body)) + body
+
+
+def test_windows_caches_and_nodes() -> None:
+    buffer = (
+        windows_core(0, 0b11) + windows_cache(1, 49152, 2) + windows_cache(1, 65536, 1) + windows_cache(2, 1 << 20, 0)
+        + windows_core(0, 0b1100) + windows_cache(1, 32768, 2) + windows_cache(2, 1 << 20, 0)
+        + windows_cache(3, 32 << 20, 0) + windows_node(0) + windows_node(1)
+    )  # fmt: skip
+    caches, nodes = cpu_windows.parse_caches(buffer), cpu_windows.parse_numa_nodes(buffer)
+    found = cpu.finish(cpu_windows.with_caches(Cpu("Made", 2, 2, 4), caches, nodes))
+    assert (*sizes(found), found.numa_nodes) == (49152, 2 << 20, 32 << 20, 2)
+    assert cpu.finish(cpu_windows.with_caches(Cpu("Made", 2, 2, 4), [], 0)) == Cpu("Made", 2, 2, 4)
+    assert cpu_windows.parse_caches(buffer[:60]) == []

@@ -130,7 +130,7 @@ def test_v1_limit_of_a_group_below_the_mount(tmp_path: Path) -> None:
     root = v1_root(
         tmp_path, "/", "/made/one", "memory/made/one", V1_VALUES, meminfo(16 * GIB, 9 * GIB, 4 * GIB)
     )
-    assert memory.linux(root) == Memory(6 * GIB, 2 * GIB, GIB, 0)
+    assert memory.linux(root) == Memory(6 * GIB, 2 * GIB, GIB, 0, limit_bytes=6 * GIB)
 
 
 def test_v1_in_a_container_the_mount_shows_only_the_own_group(tmp_path: Path) -> None:
