@@ -11,7 +11,7 @@ from typing import Any
 from .cli_progress import ProgressLine
 from .core.downloads import Pulled, PullProgress, PullRequest
 from .core.errors import Reason
-from .core.repository import Offer
+from .core.repository import Offer, repository_name
 from .store import settings
 from .store.paths import expanded
 from .texts import downloads as texts
@@ -69,7 +69,10 @@ async def _pull(services: Services, options: argparse.Namespace, last: list[Pull
 def request_of(services: Services, options: argparse.Namespace) -> PullRequest:
     """What the command line asks for; the source is the one chosen under Models where none is named."""
     folder = expanded(options.dir).absolute() if options.dir is not None else None
-    return PullRequest(options.target, options.source or settings.load(services.home).source, folder)
+    target = options.target
+    if target.lower().startswith(("https://", "http://")):  # the address of a repository's page
+        target = repository_name(target)
+    return PullRequest(target, options.source or settings.load(services.home).source, folder)
 
 
 def document(pulled: Pulled) -> dict[str, Any]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import re
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from ...core.errors import AppError
-from ...core.repository import Listing, Offer
+from ...core.repository import Listing, Offer, repository_name
 from ...core.units import format_bytes
 from ...i18n import _, ngettext
 from ...texts import errors, reasons
@@ -26,14 +25,6 @@ from .download_texts import NEEDS_TOKEN
 from .get_button import GetButton
 
 MOST_REFUSED = 12
-_PAGE = re.compile(r"^https?://[^/]+/(?:models/)?([^/?#]+/[^/?#]+)")
-
-
-def repository_name(text: str) -> str:
-    """``owner/repo`` of what was typed or pasted: also the address of a repository's page."""
-    text = text.strip()
-    found = _PAGE.match(text)
-    return found[1] if found is not None else text.strip("/")
 
 
 class RepositoryCard(Card):
