@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
+from ..core import safetensors_header
 from ..core.catalog import SAFETENSORS, Model
 from ..core.downloads import PullRequest
 from ..core.errors import AppError, TargetError, TransferError
 from ..core.gguf_header import GgufHeader
 from ..core.repository import Listing, RemoteFile
-from ..core.subject import Subject, weights_of_header
+from ..core.subject import SafetensorsWeights, Subject, weights_of_header
 from ..store import gguf
 from ..store.headers import MAX_HEAD_BYTES, Cached
 from ..store.transfer.place import Place, TryAgain
@@ -29,12 +32,15 @@ log = logging.getLogger(__name__)
 
 FIRST_BYTES = 16 << 20
 LIMIT_S = 5.0
+FIRST_TABLE_BYTES = 1 << 20
+AT_ONCE = 8
 PROJECTOR = "projector"
 """The variant under which a vision part's header is kept."""
 
 
 async def fetch_header(services: Services, target: str, limit_s: float = LIMIT_S) -> tuple[Cached, ...]:
-    """Fetch and keep the headers of a GGUF variant and of its vision part. ``target``: as ``pull`` takes it.
+    """Fetch and keep the headers of a GGUF variant and of its vision part, or of all parts of a safetensors one.
+    ``target``: as ``pull`` takes it.
 
     Raises TargetError, TransferError, AppError (header_slow, header_not_gguf, file_unwritable).
     """
@@ -55,7 +61,9 @@ async def _fetch(services: Services, target: str) -> tuple[Cached, ...]:
             except TransferError as error:
                 errors.append(error)
                 continue
-            if offer.id == SAFETENSORS or len(offer.files) != 1:
+            if offer.id == SAFETENSORS:
+                return (await _keep_tensors(services, listing, offer.files),)
+            if len(offer.files) != 1:
                 raise AppError("header_not_gguf", target=target)
             names = [(offer.files[0], one.candidate.variant or offer.id)]
             names += [(file, PROJECTOR) for file in offer.beside if file.path.lower().endswith(".gguf")]
@@ -83,6 +91,42 @@ async def _keep(services: Services, listing: Listing, file: RemoteFile, variant:
         wanted *= 4
     head = head[: header.data_offset] or head
     entry = Cached(listing.repo, file.path, listing.commit, variant, size, len(head), time.time())
+    return await _store(services, entry, head)
+
+
+async def _keep_tensors(services: Services, listing: Listing, files: Sequence[RemoteFile]) -> Cached:
+    """The tensor tables of all parts, kept as one. Raises TransferError, TargetError, AppError."""
+    known = services.headers.find(listing.repo, SAFETENSORS)
+    if known is not None and listing.commit is not None and known.commit == listing.commit:
+        return known
+    source = services.web.source(listing.source)
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def table(file: RemoteFile) -> bytes:
+        place = source.place(listing.repo, listing.commit, file)
+        async with gate:
+            start, _total = await _read(place, FIRST_TABLE_BYTES)
+            length = safetensors_header.header_bytes(start)
+            end = safetensors_header.LENGTH_BYTES + length
+            if len(start) < end:
+                start, _total = await _read(place, end)
+        return start[safetensors_header.LENGTH_BYTES : end]
+
+    parts = await asyncio.gather(*(table(file) for file in files))
+    shapes = {
+        tensor.name: {"shape": list(tensor.shape)}
+        for part in parts
+        for tensor in safetensors_header.tensors(part)
+    }
+    head = json.dumps(shapes).encode()
+    size = sum(file.size or 0 for file in files)
+    if len(head) > size:
+        raise TransferError("header_unreadable", name=files[0].name, source=listing.source)
+    entry = Cached(listing.repo, files[0].path, listing.commit, SAFETENSORS, size, len(head), time.time())
+    return await _store(services, entry, head)
+
+
+async def _store(services: Services, entry: Cached, head: bytes) -> Cached:
     try:
         await asyncio.to_thread(services.headers.add, entry, head)
     except OSError as error:
@@ -140,4 +184,16 @@ def with_headers(services: Services, subject: Subject, model: Model, *, here: bo
     projector, vision = subject.projector, told(PROJECTOR)
     if projector is not None and not projector.installed and vision is not None and vision.is_projector:
         projector = replace(projector, memory_bytes=vision.tensor_bytes, file_bytes=vision.file_size)
-    return replace(subject, gguf=tuple(weights), projector=projector)
+    safetensors, table = subject.safetensors, kept.get(SAFETENSORS)
+    if safetensors is not None and not safetensors.installed and table is not None:
+        safetensors = _safetensors(services, table, tied=safetensors.head == 0) or safetensors
+    return replace(subject, gguf=tuple(weights), projector=projector, safetensors=safetensors)
+
+
+def _safetensors(services: Services, entry: Cached, *, tied: bool) -> SafetensorsWeights | None:
+    """What a kept table tells; None where it can't be read (logged)."""
+    try:
+        return safetensors_header.weights(safetensors_header.tensors(services.headers.head(entry)), tied=tied)
+    except (OSError, TargetError) as error:
+        log.warning("cached tensors of %s: %s", entry.repo, error)
+        return None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import struct
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from autoglm_desktop.core.errors import AppError, TransferError
+from autoglm_desktop.core import safetensors_header
+from autoglm_desktop.core.errors import AppError, TargetError, TransferError
 from autoglm_desktop.core.subject import of_model
 from autoglm_desktop.store import gguf
 from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
@@ -133,3 +136,48 @@ def _other(folder: Path) -> bytes:
     path = folder / "other.gguf"
     write_tiny_glm4(path, layers=3, weight_type="Q8_0")
     return path.read_bytes()
+
+
+def made_safetensors(shapes: dict[str, list[int]], weights: int = 4000) -> bytes:
+    header, end = {}, 0
+    for name, shape in shapes.items():
+        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [end, end + 2]}
+        end += 2
+    text = json.dumps({"__metadata__": {"format": "pt"}, **header}).encode()
+    return struct.pack("<Q", len(text)) + text + bytes(weights)
+
+
+PARTS = {
+    "config.json": b"{}",
+    "model.safetensors.index.json": b"{}",
+    "model-00001-of-00002.safetensors": made_safetensors(
+        {"model.language_model.embed_tokens.weight": [100, 8], "model.visual.blocks.0.attn.qkv.weight": [24, 8]}
+    ),
+    "model-00002-of-00002.safetensors": made_safetensors(
+        {"lm_head.weight": [100, 8], "model.language_model.layers.0.mlp.down_proj.weight": [8, 16],
+         "model.visual.embeddings.position_embedding.weight": [9, 8], "model.language_model.norm.weight": [8]}
+    ),
+}  # fmt: skip
+
+
+def test_the_tensors_of_all_parts_are_counted(tmp_path):
+    with FakeHub({"made/Tensors": PARTS}) as hub:
+        services = services_at(hub, tmp_path)
+        (entry,) = fetch(services, "made/Tensors")
+        assert sum(hub.sent(name) for name in PARTS if name.endswith("safetensors")) < 2 * 10_000
+    table = safetensors_header.tensors(services.headers.head(entry))
+    found = safetensors_header.weights(table)
+    assert (found.embedding, found.head, found.layers) == (800, 800, 8 * 16 + 8)
+    assert (found.vision, found.vision_linear) == (24 * 8 + 9 * 8, 24 * 8)
+    tied = safetensors_header.weights(table, tied=True)
+    assert (tied.head, tied.head_copy) == (0, 800)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\0" * 8, struct.pack("<Q", 1 << 60) + b"{}", struct.pack("<Q", 4) + b"nope",
+     struct.pack("<Q", 20) + b'{"a": {"shape": -1}}', struct.pack("<Q", 23) + b'{"a": {"shape": [true]}'],
+)  # fmt: skip
+def test_damaged_tensor_tables_are_refused(data: bytes):
+    with pytest.raises(TargetError, match="safetensors_damaged"):
+        safetensors_header.tensors(data[8 : 8 + safetensors_header.header_bytes(data)])
