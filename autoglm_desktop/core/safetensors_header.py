@@ -1,7 +1,7 @@
 """The tensor table of safetensors files, and what a model's weights come to by it. Pure.
 
-A file begins with the header's length (8 bytes, little-endian) and the header, JSON of tensors with ``dtype``, ``shape``
-and ``data_offsets`` (https://github.com/huggingface/safetensors, README, "Format").
+A file begins with the header's length (8 bytes, little-endian) and the header, JSON of tensors with ``dtype``,
+``shape`` and ``data_offsets`` (https://github.com/huggingface/safetensors, README, "Format").
 """
 
 from __future__ import annotations
