@@ -93,6 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_engines(commands)
     _add_chat(commands)
     _add_serve(commands)
+    _add_doctor(commands)
     return parser
 
 
@@ -235,6 +236,15 @@ def _add_serve(commands: Any) -> None:
     parser.add_argument("--api-key-file", metavar="F", help=_("file with the key that clients must send"))
     parser.add_argument("--rung", metavar="R", help=_("this rung of the ladder only"))
     parser.add_argument("--context", type=_positive, metavar="N", help=_("context in tokens"))
+
+
+def _add_doctor(commands: Any) -> None:
+    parser = _command(
+        commands, "doctor", "cli_doctor:run", _("a report for whoever helps you, without what is private")
+    )
+    parser.add_argument(
+        "--output", metavar="FILE", help=_("write it into this file; default: to the terminal")
+    )
 
 
 def _positive(text: str) -> int:

@@ -18,8 +18,10 @@ from .core.rungs import ModelPlan, RungPlan
 from .core.units import format_bytes
 from .i18n import _
 from .texts import check as check_texts
+from .texts import errors as error_texts
 from .texts import ladder as ladder_texts
 from .texts import next_steps, reasons
+from .texts import whatif as whatif_texts
 from .texts.values import labelled
 from .usecases.check import CheckOptions, CheckResult, Planned
 from .usecases.check_json import to_json
@@ -70,7 +72,7 @@ def render(result: CheckResult, width: int = MAX_WIDTH, colour: bool = False) ->
     parts += [_machine(result, width, style), _problems(result, width, style)]
     parts += [_ladder(model, width, style) for model, _subject in pairs[:1]]
     parts += [_further(model, subject, result.models[0], width, style) for model, subject in pairs[1:]]
-    parts.append(_next(result, width, style))
+    parts += [_helps(result, width, style), _next(result, width, style)]
     return "\n\n".join("\n".join(part) for part in parts if part)
 
 
@@ -232,6 +234,18 @@ def _row(plan: RungPlan, model: ModelPlan) -> list[str]:
         speed,
         ladder_texts.why_text(plan),
     ]
+
+
+def _helps(result: CheckResult, width: int, style: Style) -> list[str]:
+    """What would help the first model, in three lines at most; the whole table is in ``--json``."""
+    found = whatif_texts.lines(result.advice.of(0))
+    lines: list[str] = []
+    for text in found:
+        first, *rest = paragraph(text, width, indent="    ")
+        lines += [f"  · {first[4:]}", *rest]
+    if result.advice.problem is not None:
+        lines += paragraph(error_texts.text(result.advice.problem), width, indent="  ")
+    return [style.paint(_("What would help"), "bold"), *lines] if lines else []
 
 
 def _next(result: CheckResult, width: int, style: Style) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # Vendors' decorations, which don't tell one model from another.
 # fmt: off
@@ -14,6 +15,7 @@ NOISE = frozenset((
 LAPTOP = frozenset(("laptop", "mobile", "notebook"))
 
 
+@lru_cache(maxsize=1024)
 def split_name(name: str) -> tuple[frozenset[str], bool, int | None]:
     """(words that name the model, whether a laptop's, gigabytes in the name) of a GPU's full name.
 

@@ -6,9 +6,11 @@ GGUF placements count llama.cpp's way: ``gpu_layers`` k puts the output and the 
 the embedding always stays in RAM. The engine computes logits for one token only (``n_outputs_max=1``) and has
 flash attention on; the formulas hold for that.
 
-In RAM ``mapped`` are file pages that are read again and again and that the system may drop, ``private`` is
-the rest; ``total`` is both. Weights that the CPU kernels copy count once, as private: the pages they were
-read from stay in the page cache only while there is room.
+In RAM ``mapped`` are the pages of the file that stay in use: every token reads them again. ``private`` is what the
+process holds itself: copied weights, KV cache, buffers, its own part. ``total`` is both, and what must be free: with
+less, each token would read from the disk. Weights that the CPU kernels copy count once, as private. The pages of the
+file they were copied from are ``copied``, outside of ``total``: they stay in the process (its resident size is
+``total`` + ``copied``, section 5) while there is room; nothing reads them again, and dropping them costs nothing.
 """
 
 from __future__ import annotations
@@ -54,9 +56,9 @@ RAM_IN_USE_WHERE_UNKNOWN = 3 * GIB
 UNIFIED_GPU_SHARE = 2 / 3
 """What macOS lets a GPU take of the unified memory by default (an assumption)."""
 
-LLAMA_PROCESS_BYTES = 100 * MIB
-"""The engine process without model: 70 MiB measured with a vocabulary of 151,552 words and no merges; a real
-tokenizer's merges and the Python side take the rest (an assumption)."""
+LLAMA_PROCESS_BYTES = 90 * MIB
+"""The engine process with its libraries, without the model: 68 to 76 MiB measured with a vocabulary of 151,552 words
+and no merges (section 5); the rest is for a real tokenizer's merges (an assumption)."""
 GPU_PREFILL_HOST_FLOATS = 2
 """Embeddings that llama.cpp keeps on the host per batch token beside the mask: 24 MiB at 8K (section 5)."""
 
@@ -218,7 +220,9 @@ def _host_memory(
     kv_here = told.get("kv_cache", kv - kv_on_gpu(shape, kv, k))
     mapped = max(stored - copied, 0)
     private = stored - mapped + kv_here + compute + vision + LLAMA_PROCESS_BYTES
-    return ram_memory(ram, stored, kv_here, compute, vision, LLAMA_PROCESS_BYTES, mapped, private)
+    return ram_memory(
+        ram, stored, kv_here, compute, vision, LLAMA_PROCESS_BYTES, mapped, private, stored - mapped
+    )
 
 
 def cells(context: int) -> int:
@@ -280,6 +284,7 @@ def ram_memory(
     overhead: int,
     mapped: int,
     private: int,
+    copied: int = 0,
 ) -> DeviceMemory:
     """RAM's causes; ``mapped`` and ``private`` together are the total."""
     return DeviceMemory(
@@ -293,4 +298,5 @@ def ram_memory(
         available=budget.available,
         mapped=mapped,
         private=private,
+        copied=copied,
     )

@@ -35,8 +35,9 @@ class DeviceMemory:
     margin: int = 0
     total: int = 0
     available: int | None = None
-    mapped: int | None = None  # RAM only: file pages that the system may drop
-    private: int | None = None  # RAM only
+    mapped: int | None = None  # RAM only: pages of the file that stay in use
+    private: int | None = None  # RAM only: the rest of ``total``
+    copied: int | None = None  # RAM only, outside of ``total``: file pages read once that the system may drop
 
 
 @dataclass(frozen=True)

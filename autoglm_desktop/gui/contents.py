@@ -34,7 +34,7 @@ class Contents(QObject):
     ) -> None:
         super().__init__()
         self._downloads = downloads
-        self.system = SystemPage(bridge, services)
+        self.system = SystemPage(bridge, services, session=session)
         self.models = ModelsPage(bridge, services, session, downloads)
         self.chat = ChatPage(bridge, session, conversations)
         self.banner = EngineBanner(bridge, services)

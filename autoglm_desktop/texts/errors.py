@@ -28,10 +28,12 @@ TABLE: dict[str, str] = {
     "gguf_incomplete": N_("{path} does not say what a plan needs ({key} is missing)."),
     "disk_full": N_("There is not enough room for {path}: {needed_bytes} needed, {free_bytes} free."),
     "state_unwritable": N_("{path} cannot be written: {detail}."),
+    "report_in_the_way": N_("{path} is another file than a report of doctor; choose another name."),
     # the machine file
     "machine_file_unreadable": N_("The machine file {path} cannot be read: {detail}."),
     "machine_file_not_json": N_("The machine file {path} is not JSON: {detail}."),
     "machine_file_wrong": N_("The machine file {path} does not describe a machine: {detail}."),
+    "prices_wrong": N_("Your prices in {path} cannot be used: {detail}. The built-in ones are shown."),
     # models
     "target_unknown": N_("“{target}” is neither a file nor a known model. Known are: {known}."),
     "no_demo_yet": N_("This version has no demo model yet; name a GGUF file or a model."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core.catalog import SAFETENSORS, Model, Source
@@ -15,11 +15,14 @@ from ..core.choice import DESIGNED
 from ..core.errors import AppError, TargetError
 from ..core.ladder import engines_of, plan_model
 from ..core.machine import Machine, machine_from_json
+from ..core.protocol import Layout
 from ..core.rungs import CrashNote, EngineState, ModelPlan
 from ..core.subject import Subject, of_header, of_model
 from ..probe.all import probe_machine
 from ..probe.gpu_table import complete
 from ..store.library import Library, LocalModel, projector_weights
+from .advice import NO_ADVICE, Advice, with_advice
+from .dry_runs import Head, dry_runs, head_of_file, heads_of_model, layouts
 from .headers import with_headers
 from .knowledge import NOTHING_KNOWN, Knowledge, knowledge
 from .plan import crash_notes
@@ -70,7 +73,8 @@ class Planned:
 @dataclass(frozen=True)
 class CheckResult:
     """The machine, its checks held against the first model, and a ladder per subject (same order).
-    ``described``: the machine came from a file. ``known``: what the plans were made with besides."""
+    ``described``: the machine came from a file. ``known``: what the plans were made with besides.
+    ``advice``: what would help."""
 
     machine: Machine
     checks: tuple[Check, ...]
@@ -78,6 +82,7 @@ class CheckResult:
     subjects: tuple[Planned, ...]
     described: bool = False
     known: Knowledge = NOTHING_KNOWN
+    advice: Advice = NO_ADVICE
 
 
 async def run_check(services: Services, options: CheckOptions, on_part: OnPart | None = None) -> CheckResult:
@@ -92,13 +97,36 @@ async def run_check(services: Services, options: CheckOptions, on_part: OnPart |
         machine = await asyncio.to_thread(_described, options.machine_file)
         engines: tuple[EngineState, ...] = engines_of(machine.runtime.engines)
         known = Knowledge(order=options.order or DESIGNED)
-        return result(machine, subjects, options, engines, (), known, described=True)
+        found = result(machine, subjects, options, engines, (), known, described=True)
+        return await asyncio.to_thread(with_advice, found, options, engines, (), services.home)
     subjects, report = await asyncio.gather(
         planning, probe_machine(services.models, on_part, table=gpu_table())
     )
     machine, engines, crashes = await asyncio.to_thread(_here, services, report.machine, subjects)
     known = await asyncio.to_thread(knowledge, services, machine, options.order)
-    return result(known.applied(machine), subjects, options, engines, crashes, known)
+    machine = known.applied(machine)
+    first = result(machine, subjects, options, engines, crashes, known)
+    known = await _dry(services, first)
+    found = result(machine, subjects, options, engines, crashes, known) if known.dry_runs else first
+    return await asyncio.to_thread(with_advice, found, options, engines, crashes, services.home)
+
+
+async def _dry(services: Services, found: CheckResult) -> Knowledge:
+    """What was known and what engines tell of the buffers of the plans that fit."""
+    laid = [layouts(plan, found.machine) for plan in found.models]
+    pairs = list(zip(found.subjects, laid, strict=True))
+    heads = await asyncio.to_thread(lambda: [_heads(services, planned, one) for planned, one in pairs])
+    told = await dry_runs(services, list(zip(heads, laid, strict=True)))
+    by_id = {planned.subject.id: one for planned, one in zip(found.subjects, told, strict=True) if one}
+    return replace(found.known, dry_runs=by_id)
+
+
+def _heads(services: Services, planned: Planned, laid: dict[str, tuple[Layout, ...]]) -> dict[str, Head]:
+    """Headers of the variants that are laid out."""
+    if planned.file is not None:
+        head = head_of_file(planned.file)
+        return dict.fromkeys(laid, head) if head is not None else {}
+    return heads_of_model(services, planned.model, tuple(laid)) if planned.model is not None else {}
 
 
 def result(
@@ -126,7 +154,7 @@ def result(
             variant=options.variant or found.variant,
             engines=engines,
             crashes=crashes,
-            **known.for_plans,
+            **known.for_plans_of(found.subject),
         )
         for found in subjects
     )

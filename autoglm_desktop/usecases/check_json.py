@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.check_values import Check, Quantity
+from ..core.costs import CostRow
+from ..core.help_values import Help
 from ..core.machine import to_json as value_to_json
 from ..core.rungs import DeviceMemory, ModelPlan, RungPlan
 from ..texts import check as check_texts
+from ..texts import errors as error_texts
 from ..texts import reasons
+from ..texts import whatif as whatif_texts
+from .advice import Advice
 from .check import CheckResult
 
 SCHEMA = 1
@@ -21,7 +26,8 @@ def to_json(result: CheckResult) -> dict[str, Any]:
         "schema": SCHEMA,
         "machine": value_to_json(result.machine),
         "checks": [_check(check, system) for check in result.checks],
-        "models": [_model(model) for model in result.models],
+        "models": [_model(model, result.advice.of(n)) for n, model in enumerate(result.models)],
+        "costs": _costs(result.advice),
     }
 
 
@@ -41,7 +47,7 @@ def _quantity(quantity: Quantity | None) -> dict[str, Any] | None:
     return value_to_json(quantity) if quantity is not None else None
 
 
-def _model(model: ModelPlan) -> dict[str, Any]:
+def _model(model: ModelPlan, helps: tuple[Help, ...]) -> dict[str, Any]:
     return {
         "id": model.id,
         "wish": model.wish,
@@ -50,7 +56,37 @@ def _model(model: ModelPlan) -> dict[str, Any]:
         "chosen": model.chosen,
         "recommended": value_to_json(model.recommended),
         "ladder": [_rung(plan) for plan in model.ladder],
+        "helps": [_help(one) for one in helps],
     }
+
+
+def _help(one: Help) -> dict[str, Any]:
+    """``prices``: of what would have to be bought, one per currency and condition."""
+    data: dict[str, Any] = value_to_json(one)
+    parts = data.pop("parts")
+    keys = ("id", "title", "condition", "currency", "value", "low", "high", "source", "date", "verified")
+    data["prices"] = [{key: part[key] for key in keys} for part in parts]
+    data["text"] = whatif_texts.sentence(one)
+    return data
+
+
+def _costs(advice: Advice) -> dict[str, Any]:
+    """The one table; ``total`` is null where a part of it is."""
+    problem = advice.problem
+    return {
+        "prices_date": advice.costs.date or None,
+        "problem": error_texts.text(problem) if problem is not None else None,
+        "rows": [_cost(row) for row in advice.costs.rows],
+    }
+
+
+def _cost(row: CostRow) -> dict[str, Any]:
+    data: dict[str, Any] = value_to_json(row)
+    money = data.pop("cost")
+    for key in ("currency", "hardware", "electricity", "upkeep"):
+        data[key] = money[key]
+    data["total"] = row.cost.total
+    return data
 
 
 def _rung(plan: RungPlan) -> dict[str, Any]:
@@ -62,8 +98,8 @@ def _rung(plan: RungPlan) -> dict[str, Any]:
 
 
 def _memory(key: str, device: DeviceMemory) -> dict[str, Any]:
-    """``mapped`` and ``private`` stand with RAM only."""
+    """``mapped``, ``private`` and ``copied`` stand with RAM only."""
     data: dict[str, Any] = value_to_json(device)
     if key != "ram":
-        del data["mapped"], data["private"]
+        del data["mapped"], data["private"], data["copied"]
     return data

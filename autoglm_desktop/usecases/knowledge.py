@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..core.choice import DESIGNED, ORDERS
 from ..core.machine import Disk, Machine
 from ..core.measured import Measurements
 from ..core.setting import DryRuns
+from ..core.subject import Subject
 from ..host.crashes import hardware_key
 from ..store import settings
 from .services import Services, gpu_table
@@ -16,16 +18,20 @@ from .services import Services, gpu_table
 
 @dataclass(frozen=True)
 class Knowledge:
-    """``measured`` None: nothing was measured on this machine with these engines."""
+    """``measured`` None: nothing was measured on this machine with these engines. ``dry_runs``: by subject's id."""
 
     measured: Measurements | None = None
     order: str = DESIGNED
-    dry_runs: DryRuns | None = None
+    dry_runs: Mapping[str, DryRuns] = field(default_factory=dict)
 
     @property
     def for_plans(self) -> dict[str, Any]:
         """As ``core.ladder.plan_model`` takes it."""
-        return {**self.for_smaller_plans, "dry_runs": self.dry_runs, "order": self.order}
+        return {**self.for_smaller_plans, "order": self.order}
+
+    def for_plans_of(self, subject: Subject) -> dict[str, Any]:
+        """With what engines' dry runs told of this subject."""
+        return {**self.for_plans, "dry_runs": self.dry_runs.get(subject.id)}
 
     @property
     def for_smaller_plans(self) -> dict[str, Any]:

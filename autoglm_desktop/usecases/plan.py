@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import TargetError
 from ..core.gguf_header import GgufHeader, refusal
 from ..core.ladder import plan_model, smaller_plans
 from ..core.machine import Machine
-from ..core.rungs import CrashNote, RungPlan
+from ..core.rungs import CrashNote, ModelPlan, RungPlan
 from ..core.subject import Subject, of_header
 from ..host.crashes import file_key, hardware_key
 from ..store import gguf
+from .dry_runs import dry_runs_of_file
 from .knowledge import knowledge
 from .services import Services
 from .session import Prepared, Wishes
@@ -29,15 +31,23 @@ async def prepare(services: Services, target: Target, wishes: Wishes) -> Prepare
     notes = await asyncio.to_thread(crash_notes, services, machine, target.file)
     known = await asyncio.to_thread(knowledge, services, machine)
     machine = known.applied(machine)
-    plan = plan_model(
-        machine,
-        subject,
-        wishes.wish,
-        context=wishes.context,
-        engines=engines,
-        crashes=notes,
-        **known.for_plans,
-    )
+
+    def planned(**more: Any) -> ModelPlan:
+        return plan_model(
+            machine,
+            subject,
+            wishes.wish,
+            context=wishes.context,
+            engines=engines,
+            crashes=notes,
+            **known.for_plans,
+            **more,
+        )
+
+    plan = planned()
+    told = await dry_runs_of_file(services, machine, target.file, plan)
+    if told:
+        plan = planned(dry_runs=told)
 
     def smaller(current: RungPlan) -> Iterator[RungPlan]:
         return smaller_plans(

@@ -13,7 +13,7 @@ import psutil
 from autoglm_desktop.core.units import format_bytes
 from autoglm_desktop.probe.cpu import probe_cpu
 
-NAMES = ("setup", "startup", "check", "download", "token_overhead", "load", "memory")
+NAMES = ("setup", "startup", "check", "download", "token_overhead", "load", "memory", "planner")
 MEASURED = Path(__file__).resolve().parents[2] / "docs" / "measured.md"
 
 

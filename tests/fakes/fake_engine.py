@@ -106,11 +106,31 @@ class FakeEngine:
                 self.emit(protocol.DeviceList("fake engine", ("CPU (fake engine)",)))
             elif isinstance(command, (protocol.Load, protocol.SelfTest)):
                 self.load(command)
+            elif isinstance(command, protocol.DryRun):
+                self.dry_run(command)
             elif isinstance(command, protocol.Generate):
                 self.generate(command)
             elif isinstance(command, protocol.Unload):
                 self.loaded = False
                 self.emit(protocol.MemoryUse(resident_bytes=20_000_000))
+
+    def dry_run(self, job: protocol.DryRun) -> None:
+        if self.mode == "crash-load":
+            crash()
+        if self.mode == "bad-file":
+            self.emit(protocol.Failed("bad_file", "no GGUF file: the magic bytes are missing"))
+            return
+        self.emit(
+            protocol.Sizes(
+                "fake engine",
+                tuple(
+                    protocol.LayoutSizes(
+                        one, {"ram": {"kv_cache": KV_BYTES_PER_TOKEN * one.context, "compute": 160_000_000}}
+                    )
+                    for one in job.layouts
+                ),
+            )
+        )
 
     def load(self, job: protocol.Load | protocol.SelfTest) -> None:
         context = job.context if isinstance(job, protocol.Load) else 256

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from autoglm_desktop.core.ladder import engines_of
@@ -10,10 +12,14 @@ from autoglm_desktop.core.machine import Machine
 from autoglm_desktop.core.subject import Installed, of_model
 from autoglm_desktop.core.units import GB
 from autoglm_desktop.store import catalog
+from autoglm_desktop.usecases.advice import with_advice
 from autoglm_desktop.usecases.check import CheckOptions, CheckResult, Planned, result
 from autoglm_desktop.usecases.check_json import to_json
 
 from . import made_machines as made
+
+NO_HOME = Path("made-home")
+"""Nowhere: the shipped prices."""
 
 
 def made_result(
@@ -25,7 +31,9 @@ def made_result(
         for model in catalog.load().models[:models]
     )
     engines = engines_of(machine.runtime.engines)
-    return result(machine, subjects, options or CheckOptions(), engines, ())
+    options = options or CheckOptions()
+    found = result(machine, subjects, options, engines, ())
+    return with_advice(found, options, engines, (), NO_HOME)
 
 
 def example_machine() -> Machine:
@@ -53,16 +61,24 @@ def compact(document: dict[str, Any]) -> str:
         head = ",\n".join(
             f"    {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}"
             for key, value in model.items()
-            if key != "ladder"
+            if key not in ("ladder", "helps")
         )
-        models.append("  {\n" + head + ',\n    "ladder": [\n' + lines(model["ladder"], "      ") + "\n    ]}")
+        ladder = ',\n    "ladder": [\n' + lines(model["ladder"], "      ") + "\n    ]"
+        helps = ',\n    "helps": [\n' + lines(model["helps"], "      ") + "\n    ]}"
+        models.append("  {\n" + head + ladder + helps)
     parts = [
         f'{{"schema": {document["schema"]}',
         ' "machine": {\n' + machine + "\n  }",
         ' "checks": [\n' + lines(document["checks"], "    ") + "\n  ]",
-        ' "models": [\n' + ",\n".join(models) + "\n  ]}",
+        ' "models": [\n' + ",\n".join(models) + "\n  ]",
+        ' "costs": ' + _costs(document["costs"], lines),
     ]
     return ",\n".join(parts)
+
+
+def _costs(costs: dict[str, Any], lines: Callable[[list[Any], str], str]) -> str:
+    head = json.dumps({key: value for key, value in costs.items() if key != "rows"}, ensure_ascii=False)
+    return head[:-1] + ', "rows": [\n' + lines(costs["rows"], "    ") + "\n  ]}}"
 
 
 if __name__ == "__main__":

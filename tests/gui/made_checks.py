@@ -6,19 +6,61 @@ import asyncio
 import dataclasses
 from pathlib import Path
 
+from autoglm_desktop.core.cuts import shape_key
 from autoglm_desktop.core.ladder import engines_of
-from autoglm_desktop.core.machine import Disk, Machine, Memory
-from autoglm_desktop.core.units import GIB
+from autoglm_desktop.core.machine import Cpu, Disk, Gpu, GpuProcess, Machine, Memory, OsInfo, Tuning
+from autoglm_desktop.core.measured import DiskSpeed, LayerSpeed, Measurements
+from autoglm_desktop.core.units import GB, GIB, MIB
 from autoglm_desktop.host.crashes import hardware_key
 from autoglm_desktop.host.environments import Environments, Record, environment_python
 from autoglm_desktop.usecases.check import CheckOptions, CheckResult, planned, result
+from autoglm_desktop.usecases.knowledge import Knowledge
 from autoglm_desktop.usecases.services import Services, create_services
 from tests.fakes import made_machines as made
 from tests.fakes.fake_engine import fake_command
 
 PARTS = {"os": "os", "cpu": "cpu", "memory": "memory", "disk": "disks", "gpus": "gpus", "runtime": "runtime"}
 
+
+def made_measured(services: Services) -> Measurements:
+    """Round numbers for the first model's shapes on the CPU and the first card."""
+    shapes = planned(None, services)[0].subject.shapes
+    assert shapes is not None
+    key = shape_key(shapes)
+    layers = tuple(
+        LayerSpeed(device, key, "Q4_K_M", seconds, seconds, seconds / 10, seconds, engine="made", build="1")
+        for device, seconds in (("cpu", 0.004), ("gpu:0", 0.0005))
+    )
+    disk = DiskSpeed("models", 3_200_000_000, 12_000, 0.00008)
+    return Measurements("made", 1_763_700_000.0, 40 * GB, (disk,), layers)
+
+
+def made_rich() -> Machine:
+    """All that probes can tell, two cards, a measured RAM and disk."""
+    machine = made.with_engine(made.made_rtx_4060())
+    holders = tuple(
+        GpuProcess(name, size * MIB) for name, size in (("made-b.exe", 150), ("made-a.exe", 700), (None, 90))
+    )
+    first = dataclasses.replace(
+        machine.gpus[0], processes=holders, pcie_generation=1, pcie_generation_max=4, pcie_width=8,
+        pcie_width_max=16, power_draw_w=14.2, power_limit_w=115.0, temperature_c=47, utilisation_percent=3,
+        memory_reserved_bytes=300 * MIB,
+    )  # fmt: skip
+    second: Gpu = dataclasses.replace(made.made_rtx_4060().gpus[0], index=1, memory_free_bytes=6800 * MIB)
+    cpu = Cpu("made CPU", 14, 6, 20, ("avx2",), None, 48 * 1024, 14 * MIB, 24 * MIB, 2)
+    memory = dataclasses.replace(
+        machine.memory, kind="DDR5", speed_mt_s=5600, channels=2, limit_bytes=12 * GIB
+    )
+    disk = dataclasses.replace(machine.disks[0], file_system="ext4")
+    tuning = (Tuning("swappiness", "60"), Tuning("open_files", "1024"), Tuning("swap_device", "none"))
+    system = OsInfo("Linux", "6.8", tuning=(*tuning, Tuning("huge_pages")))
+    return dataclasses.replace(
+        machine, os=system, cpu=cpu, memory=memory, disks=(disk,), gpus=(first, second)
+    )
+
+
 MACHINES = {
+    "rich": made_rich,
     "gaming": lambda: made.with_engine(made.made_rtx_4060()),
     "game-open": lambda: made.with_engine(made.with_game(made.made_rtx_4060())),
     "large": lambda: made.with_engine(made.made_rtx_4090()),
@@ -57,20 +99,27 @@ def _this_machine(services: Services) -> Machine:
     return _seen[0]
 
 
-def made_check(machine: Machine, services: Services, wish: str | None = None) -> CheckResult:
+def made_check(
+    machine: Machine,
+    services: Services,
+    wish: str | None = None,
+    order: str | None = None,
+    measured: bool = False,
+) -> CheckResult:
     """The conclusions on a machine."""
-    options = CheckOptions(wish=wish)
+    known = Knowledge(made_measured(services) if measured else None, order or "designed")
+    machine = known.applied(machine)
     engines = engines_of(machine.runtime.engines)
-    return result(machine, planned(None, services), options, engines, ())
+    return result(machine, planned(None, services), CheckOptions(wish=wish), engines, (), known)
 
 
-def checker(machine: Machine):
+def checker(machine: Machine, measured: bool = False):
     """A check that finds this machine, reporting part by part as the real one does."""
 
     async def check(services: Services, options: CheckOptions, on_part) -> CheckResult:
         for part, field in PARTS.items():
             value = getattr(machine, field)
             on_part(part, value[0] if part == "disk" else value)
-        return made_check(machine, services, options.wish)
+        return made_check(machine, services, options.wish, options.order, measured)
 
     return check

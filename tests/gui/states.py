@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QWidget
 
-from autoglm_desktop.core.errors import EngineError
+from autoglm_desktop.core.errors import EngineError, Reason
 from autoglm_desktop.core.protocol import Progress
 from autoglm_desktop.core.rungs import RungPlan
 from autoglm_desktop.gui.bridge import Bridge
@@ -26,6 +27,7 @@ from autoglm_desktop.host.install import InstallProgress
 from autoglm_desktop.host.supervisor import Step, Try
 from autoglm_desktop.store.conversations import Conversations, Facts
 from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
+from autoglm_desktop.usecases.measure import Step as MeasureStep
 from autoglm_desktop.usecases.plan import prepare
 from autoglm_desktop.usecases.services import Services
 from autoglm_desktop.usecases.session import Session, SessionState
@@ -94,6 +96,57 @@ def system(machine: str, wish: str | None = None) -> State:
     return build
 
 
+def system_rich(act: Callable[[SystemPage], None] = lambda _page: None) -> State:
+    """All that probes and measurements tell, brought into a state by ``act``."""
+
+    def build(stage: Stage) -> QWidget:
+        check = checker(MACHINES["rich"](), measured=True)
+        page = SystemPage(stage.bridge, made_services(stage.home), check, work=endless)
+        page.start()
+        until(lambda: page.result is not None and page.again_button.isEnabled())
+        act(page)
+        return page
+
+    return build
+
+
+async def endless(services, machine, subject, variants, tell, *_parts):  # type: ignore[no-untyped-def]
+    """Measuring that is under way."""
+    tell(MeasureStep("model", 0.55, "gpu:0", "Q4_K_M"))
+    await asyncio.Event().wait()
+
+
+def unfolded(page: SystemPage) -> None:
+    """Every fold is open."""
+    for tile in page.tiles.values():
+        if tile.content.more:
+            tile.more_button.click()
+    for card in (page.all_checks, page.tuning):
+        card.toggle.click()
+    for shown in list(page.ladder.detail_buttons.values())[:2]:
+        shown.click()
+
+
+def measuring(page: SystemPage) -> None:
+    page.measuring.ask()
+    page.measuring.dialog.do_button.click()
+    until(lambda: "GPU" in page.measure_card.step.text())
+
+
+def not_measured(page: SystemPage) -> None:
+    page.measure_card.show_failures(
+        (("memory", Reason.of("memory_too_short")), ("cpu", Reason.of("machine_busy")))
+    )
+
+
+def system_consent(stage: Stage) -> QWidget:
+    page = system_rich()(stage)
+    page.measuring.ask()
+    dialog = page.measuring.dialog
+    dialog.page = page  # it lives as long as its dialog
+    return dialog
+
+
 def system_checking(stage: Stage) -> QWidget:
     return SystemPage(stage.bridge, made_services(stage.home))
 
@@ -159,6 +212,10 @@ STATES: dict[str, State] = {
     "system-checking": system_checking,
     **{f"system-{name}": system(name) for name in MACHINES},
     "system-gaming-text": system("gaming", "text"),
+    "system-unfolded": system_rich(unfolded),
+    "system-measuring": system_rich(measuring),
+    "system-not-measured": system_rich(not_measured),
+    "system-consent": system_consent,
     "models-unchecked": models(None),
     "models-empty": models("gaming"),
     "models-files": models("laptop", files=True),

@@ -128,7 +128,7 @@ def test_the_report_is_text_and_the_json_of_the_contract(checked_page):
     page = checked_page("gaming")
     page.copy_json()
     data = json.loads(QGuiApplication.clipboard().text())
-    assert set(data) == {"schema", "machine", "checks", "models"}
+    assert {"schema", "machine", "checks", "models"} <= set(data)
     page.copy_text()
     text = QGuiApplication.clipboard().text()
     assert text.startswith("AutoGLM-Phone-9B: fits (to drive a phone (screenshots))\n")

@@ -55,21 +55,21 @@ def machine_file(tmp_path: Path, content: object) -> Path:
 def assert_contract(document: dict) -> None:
     """The shape of ``check --json``: keys, types, nothing that JSON can't say."""
     assert json.loads(json.dumps(document, allow_nan=False)) == document
-    assert set(document) == {"schema", "machine", "checks", "models"} and document["schema"] == 1
+    assert set(document) == {"schema", "machine", "checks", "models", "costs"} and document["schema"] == 1
     assert {"os", "cpu", "memory", "disks", "gpus", "runtime"} <= set(document["machine"])
     for item in document["checks"]:
         assert {"id", "status", "value", "required", "code", "advice"} <= set(item)
         for quantity in (item["value"], item["required"]):
             assert quantity is None or set(quantity) == {"number", "unit"}
     for model in document["models"]:
-        assert set(model) == {"id", "wish", "verdict", "headline", "chosen", "recommended", "ladder"}
+        assert set(model) == {"id", "wish", "verdict", "headline", "chosen", "recommended", "ladder", "helps"}
         assert [row["rung"] for row in model["ladder"]] == list(RUNGS)
         for row in model["ladder"]:
             assert set(row) == RUNG_KEYS | {"projector_type", "layers_by_gpu"}
             assert row["reason"] is None or set(row["reason"]) == {"code", "text"}
             assert set(row["basis"]) == {"memory", "speed"}
             for key, device in row["memory"].items():
-                assert set(device) == DEVICE_KEYS | ({"mapped", "private"} if key == "ram" else set())
+                assert set(device) == DEVICE_KEYS | ({"mapped", "private", "copied"} if key == "ram" else set())
                 assert all(value is None or type(value) is int for value in device.values())
 
 

@@ -107,6 +107,32 @@ def test_copies_are_private_and_counted_once() -> None:
         assert device.mapped + device.private == device.total
 
 
+@pytest.mark.parametrize(("variant", "mib"), [("Q4_K_M", 3161), ("Q8_0", 0)])
+def test_pages_that_were_copied_are_told_apart(variant: str, mib: int) -> None:
+    """Section 5: they stay resident, but nobody reads them again: they are no part of what must be free."""
+    found = placed(Placement(4096, repack=True), variant, ("avx2",))["ram"]
+    stored = weights(variant).table.total
+    assert found.copied / MIB == pytest.approx(mib, abs=2)
+    assert found.weights == stored and found.mapped + found.copied == stored
+    assert found.total == stored + found.kv_cache + found.compute + found.overhead
+    with_gpu = placed(Placement(4096, gpu_layers=10, repack=True), variant, ("avx2",))
+    assert with_gpu["ram"].copied == 0 and with_gpu["gpu:0"].copied is None
+    assert placed(Placement(4096), variant, ("avx2",))["ram"].copied == 0
+
+
+@pytest.mark.parametrize(
+    ("context", "kv_type", "mib"), [(2048, "f16", 80), (8192, "q8_0", 170), (16384, "q8_0", 340)]
+)
+@pytest.mark.parametrize(("variant", "held"), [("Q4_K_M", 5872), ("Q8_0", 9527)])
+def test_resident_memory_as_measured(variant: str, held: int, context: int, kv_type: str, mib: int) -> None:
+    """Section 5: what an engine holds with copies or without them, as it was read from the system."""
+    for features, copies in (((), 0), (("avx2",), 3161 if variant == "Q4_K_M" else 0)):
+        found = placed(Placement(context, kv_type, repack=True), variant, features)["ram"]
+        measured = (held + copies + mib + 120 + 72) * MIB
+        assert found.total + found.copied == pytest.approx(measured, rel=0.03)
+        assert found.overhead == pytest.approx(72 * MIB, abs=32 * MIB)
+
+
 def test_no_copies_beside_a_gpu() -> None:
     with_gpu = placed(Placement(4096, gpu_layers=10, repack=True), features=("avx2",))
     assert with_gpu["ram"].private == placed(Placement(4096, gpu_layers=10))["ram"].private

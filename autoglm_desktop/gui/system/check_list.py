@@ -12,8 +12,8 @@ from ...i18n import N_, _
 from ...texts import check as check_texts
 from ..theme import GAP
 from ..widgets.bar import clear
-from ..widgets.buttons import button
 from ..widgets.card import Card
+from ..widgets.fold import FoldCard
 from ..widgets.labels import label
 from ..widgets.mark import Mark
 
@@ -83,23 +83,15 @@ class ProblemsCard(Card):
         self.setVisible(bool(worth))
 
 
-class AllChecksCard(Card):
+class AllChecksCard(FoldCard):
     """Every check, folded away until asked for."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(_("Every check"), parent)
-        self.rows = CheckRows()
-        self.rows.hide()
-        self.toggle = button(_("Show"), self._turn)
-        self.heading.addWidget(self.toggle)
-        self.body.addWidget(self.rows)
+        rows = CheckRows()
+        super().__init__(_("Every check"), rows, parent)
+        self.rows = rows
         self.hide()
 
     def show_checks(self, found: Sequence[Check], system: str | None) -> None:
         self.rows.show_checks(found, system)
         self.setVisible(bool(found))
-
-    def _turn(self) -> None:
-        hidden = self.rows.isHidden()
-        self.rows.setVisible(hidden)
-        self.toggle.setText(_("Hide") if hidden else _("Show"))

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from ...core.rungs import ModelPlan, RungPlan
 from ...i18n import N_, _, sentences
 from ...texts import ladder as ladder_texts
-from ...texts.values import range_text
+from ...texts.values import listed, range_text
 from ..theme import GAP
 from ..widgets.bar import clear
+from ..widgets.buttons import button
 from ..widgets.labels import label
 from ..widgets.mark import Mark
 from ..widgets.pill import Pill
 from ..widgets.rule import Rule
+from .plan_details import has_details
+from .plan_panel import PlanPanel
 
 STATUSES = {"fits": "ok", "too_big": "fail", "unavailable": "unknown"}
 HEADS = (
@@ -48,8 +51,18 @@ def cells(plan: RungPlan, model: ModelPlan) -> tuple[str, ...]:
         ladder_texts.memory_text(plan, ram=True),
         ladder_texts.speed_text(plan) if fits else "",
         step_text(plan) if fits and model.wish == "phone" else "",
-        ladder_texts.why_text(plan),
+        how_text(plan),
     )
+
+
+def how_text(plan: RungPlan) -> str:
+    """How it would be laid out, with the screenshot that the step's time is for; or why not."""
+    why = ladder_texts.why_text(plan)
+    step = plan.phone_step
+    if plan.status != "fits" or step is None or not step.image_tokens:
+        return why
+    picture = _("screenshot of {tokens} tokens").format(tokens=f"{step.image_tokens:,}")
+    return listed([why, picture] if why else [picture])
 
 
 def impossible(model: ModelPlan) -> list[tuple[str, str]]:
@@ -75,7 +88,9 @@ def legend_text(model: ModelPlan) -> str:
     fitting = [plan for plan in model.ladder if plan.status == "fits"]
     said = []
     if any(plan.tokens_per_s is not None and plan.basis.speed == "estimated" for plan in fitting):
-        said.append(_("Speeds are estimates from memory bandwidths, not measurements."))
+        said.append(_("Speeds given as a range are estimates from memory bandwidths, not measurements."))
+    if any(plan.tokens_per_s is not None and plan.basis.speed == "measured" for plan in fitting):
+        said.append(_("Single numbers come from measurements on this machine."))
     phone = model.wish == "phone"
     if any(plan.tokens_per_s is None or (phone and plan.phone_step_s is None) for plan in fitting):
         said.append(_("A speed or time of – has not been measured here yet."))
@@ -92,10 +107,13 @@ class LadderTable(QWidget):
         self._grid.setHorizontalSpacing(GAP + GAP // 2)
         self._grid.setVerticalSpacing(GAP)
         self._grid.setColumnStretch(7, 1)
+        self._open: set[str] = set()
+        self.detail_buttons: dict[str, QPushButton] = {}
+        self.panels: dict[str, PlanPanel] = {}
 
     def show_model(self, model: ModelPlan) -> None:
         """Show a ladder."""
-        clear(self._grid)
+        self._empty()
         phone = model.wish == "phone"
         heads = [_(head) if head else "" for head in HEADS]
         heads[6] = heads[6] if phone else ""
@@ -108,7 +126,8 @@ class LadderTable(QWidget):
             if plan.status != "unavailable":
                 self._grid.addWidget(Rule(), row, 0, 1, 8)
                 self._row(row + 1, plan, model)
-                row += 2
+                self._details(row + 2, plan)
+                row += 3
         for names, why in impossible(model):
             self._grid.addWidget(Rule(), row, 0, 1, 8)
             self._impossible(row + 1, names, why)
@@ -123,14 +142,44 @@ class LadderTable(QWidget):
             self._place(label(text, role), row, column)
         why = label(texts[-1], "muted", wrap=True)
         note = note_text(plan, model)
-        if not note:
-            self._place(why, row, 7)
-            return
+        holder = QWidget()
+        beside = QHBoxLayout(holder)
+        beside.setContentsMargins(0, 0, 0, 0)
+        beside.setSpacing(GAP)
         lines = QVBoxLayout()
         lines.setSpacing(GAP // 2)
-        lines.addWidget(Pill(note, "accent"))
+        if note:
+            lines.addWidget(Pill(note, "accent"))
         lines.addWidget(why)
-        self._grid.addLayout(lines, row, 7)
+        beside.addLayout(lines, 1)
+        if has_details(plan):
+            shown = button("", lambda: self._turn(plan.rung), "link")
+            self.detail_buttons[plan.rung] = shown
+            beside.addWidget(shown, 0, Qt.AlignmentFlag.AlignTop)
+        lines.addStretch(1)
+        self._grid.addWidget(holder, row, 7)
+
+    def _details(self, row: int, plan: RungPlan) -> None:
+        """Folded away, but where it was open before a new check."""
+        if has_details(plan):
+            panel = PlanPanel(plan)
+            self.panels[plan.rung] = panel
+            self._grid.addWidget(panel, row, 1, 1, 7)
+            self._show_panel(plan.rung)
+
+    def _turn(self, rung: str) -> None:
+        self._open ^= {rung}
+        self._show_panel(rung)
+
+    def _show_panel(self, rung: str) -> None:
+        is_open = rung in self._open
+        self.panels[rung].setVisible(is_open)
+        self.detail_buttons[rung].setText(_("Hide details") if is_open else _("Details"))
+
+    def _empty(self) -> None:
+        clear(self._grid)
+        self.detail_buttons.clear()
+        self.panels.clear()
 
     def _impossible(self, row: int, names: str, why: str) -> None:
         self._grid.addWidget(Mark("unknown"), row, 0, Qt.AlignmentFlag.AlignTop)

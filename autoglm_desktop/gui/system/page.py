@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
-from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QGridLayout, QMenu, QWidget
+from PySide6.QtWidgets import QGridLayout, QMenu, QPushButton, QWidget
 
+from ...core.choice import DESIGNED, FASTEST, QUALITY
 from ...core.errors import AppError
 from ...core.machine import Machine
-from ...i18n import _
+from ...i18n import N_, _
+from ...store import settings
 from ...texts import check as check_texts
-from ...usecases.check import CheckOptions, CheckResult, OnPart, run_check
+from ...usecases.check import CheckOptions, CheckResult, run_check
+from ...usecases.measure import measure
 from ...usecases.services import Services
 from ..bridge import Bridge, Job, Report
+from ..session_model import SessionModel
 from ..theme import GAP
-from ..widgets.buttons import button
+from ..widgets.buttons import Choice, button
 from ..widgets.card import Card, Page
 from ..widgets.labels import label
 from . import report, tile_texts
 from .check_list import AllChecksCard, ProblemsCard
 from .ladder_table import LadderTable, legend_text
+from .measure_card import MeasureCard
+from .measure_work import Check, Measure
+from .measuring import Measuring
 from .tile import Tile
+from .tuning_table import TuningCard
 from .verdict import VerdictCard
 
-Check = Callable[[Services, CheckOptions, OnPart], Coroutine[Any, Any, CheckResult]]
 TILE_OF_PART = {"gpus": ("gpu", "driver"), "memory": ("ram",), "disk": ("disk",), "cpu": ("cpu",)}
 COLUMNS = 3
+ORDERS = {
+    DESIGNED: N_("As designed"),
+    FASTEST: N_("Fastest"),
+    QUALITY: N_("Best quality"),
+}
+ORDER_TIPS = {
+    DESIGNED: N_("The best quality that runs well, else the fastest."),
+    FASTEST: N_("The fastest of at least 4 bits."),
+    QUALITY: N_("The best quality that runs at all."),
+}
 SAID_MS = 2000
 """How long a button says that it did what was asked."""
 
@@ -43,7 +60,14 @@ class SystemPage(Page):
     engine_test_wanted = Signal()
 
     def __init__(
-        self, bridge: Bridge, services: Services, check: Check = run_check, parent: QWidget | None = None
+        self,
+        bridge: Bridge,
+        services: Services,
+        check: Check = run_check,
+        parent: QWidget | None = None,
+        *,
+        session: SessionModel | None = None,
+        work: Measure = measure,
     ) -> None:
         super().__init__(_("System check"), parent)
         self._bridge, self._services, self._check = bridge, services, check
@@ -66,21 +90,30 @@ class SystemPage(Page):
         )
         self.test_button.hide()
         self.tiles["engine"].add_button(self.test_button)
+        self.measure_card, self.tuning = MeasureCard(), TuningCard()
+        self.order = Choice([(order, _(text)) for order, text in ORDERS.items()])
+        self.measuring = Measuring(
+            bridge, services, self.measure_card, check, self._asked, session, work, self
+        )
         self._arrange()
+        self.order.picked.connect(self._pick_order)
+        self.measuring.measured.connect(self._done)
+        self.measuring.began.connect(self._say_running)
+        self.measuring.ended.connect(self._settle)
         self.verdict.wish_picked.connect(self._pick_wish)
         self.verdict.models_wanted.connect(self.models_wanted)
 
     def start(self) -> None:
-        """Look at the machine; while that runs, once more afterwards."""
-        if self._job is not None:
+        """Look at the machine; while that or measuring runs, once more afterwards."""
+        if self._job is not None or self.measuring.active:
             self._again = True
             return
-        self.again_button.setEnabled(False)
-        self.again_button.setText(_("Checking …"))
+        self._say_running()
         if self.result is None:
             self.verdict.show_checking()
-        self._job = self._bridge.submit(self._run, self._done, self._failed, self._part)
-        self._job.ended.connect(self._ended)
+        work = functools.partial(self._run, self._options)
+        self._job = self._bridge.submit(work, self._done, self._failed, self._part)
+        self._job.ended.connect(self._check_ended)
 
     def copy_text(self) -> None:
         """Put the report into the clipboard."""
@@ -92,8 +125,8 @@ class SystemPage(Page):
         if self.result is not None:
             self._copy(report.as_json(self.result))
 
-    async def _run(self, tell: Report) -> CheckResult:
-        return await self._check(self._services, self._options, lambda name, value: tell((name, value)))
+    async def _run(self, options: CheckOptions, tell: Report) -> CheckResult:
+        return await self._check(self._services, options, lambda name, value: tell((name, value)))
 
     def _part(self, part: tuple[str, Any]) -> None:
         """A probe has answered: its tiles show it, the conclusions on it follow with the result."""
@@ -115,6 +148,10 @@ class SystemPage(Page):
         system = check_texts.system_of(result.machine.os)
         self.problems.show_checks(result.checks, system)
         self.all_checks.show_checks(result.checks, system)
+        self.tuning.show_system(result.machine.os)
+        self.measure_card.show_known(result.known.measured)
+        self.measure_card.setVisible(not result.described)
+        self.order.set_value(result.known.order)
         self.ladder_card.setVisible(model is not None)
         if model is not None:
             self.ladder.show_model(model)
@@ -127,8 +164,14 @@ class SystemPage(Page):
     def _failed(self, error: AppError) -> None:
         self.verdict.show_error(error)
 
-    def _ended(self) -> None:
+    def _check_ended(self) -> None:
         self._job = None
+        self._settle()
+
+    def _settle(self) -> None:
+        """Nothing runs any more, or what was asked for meanwhile begins."""
+        if self._job is not None or self.measuring.active:
+            return
         self.again_button.setEnabled(True)
         self.again_button.setText(_("Check again"))
         if self._again:
@@ -138,6 +181,24 @@ class SystemPage(Page):
     def _pick_wish(self, wish: str) -> None:
         self._options = replace(self._options, wish=wish)
         self.start()
+
+    def _pick_order(self, order: str) -> None:
+        """Kept for all plans from now on; this check has it even where it can't be saved (which is logged)."""
+        self._options = replace(self._options, order=order)
+
+        async def keep(_tell: Report) -> bool:
+            return await asyncio.to_thread(settings.update, self._services.home, order=order)
+
+        self._bridge.submit(keep)
+        self.start()
+
+    def _asked(self) -> tuple[CheckResult | None, CheckOptions]:
+        """What measuring is for."""
+        return self.result, self._options
+
+    def _say_running(self) -> None:
+        self.again_button.setEnabled(False)
+        self.again_button.setText(_("Measuring …") if self.measuring.active else _("Checking …"))
 
     def _copy(self, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
@@ -161,12 +222,16 @@ class SystemPage(Page):
         for column in range(COLUMNS):
             grid.setColumnStretch(column, 1)
             grid.setColumnMinimumWidth(column, 1)
+        for button_, tip in zip(self.order.findChildren(QPushButton), ORDER_TIPS.values(), strict=True):
+            button_.setToolTip(_(tip))
+        self.ladder_card.heading.addWidget(self.order)
         self.ladder_card.body.addWidget(self.ladder)
         self.ladder_card.body.addWidget(self.legend)
         self.ladder_card.hide()
         self.body.addWidget(self.verdict)
         self.body.addLayout(grid)
-        for card in (self.problems, self.ladder_card, self.all_checks):
+        self.measure_card.hide()
+        for card in (self.problems, self.measure_card, self.ladder_card, self.all_checks, self.tuning):
             self.body.addWidget(card)
         self.body.addStretch(1)
 

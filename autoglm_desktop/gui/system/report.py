@@ -15,6 +15,7 @@ from ...usecases.check_json import to_json
 from . import tile_texts
 from .check_list import advice_text
 from .ladder_table import HARD_SPACE, cells, impossible, legend_text, note_text
+from .measure_card import known_text
 from .verdict import title_text
 
 STATUS_SIGNS = {"ok": "+", "warn": "!", "fail": "x", "unknown": "?"}
@@ -29,7 +30,7 @@ def as_json(result: CheckResult) -> str:
 def as_text(result: CheckResult) -> str:
     """Conclusions, machine, ladder of the first model, every check."""
     parts = [_conclusion(*pair) for pair in zip(result.models, result.subjects, strict=True)]
-    parts.append(_machine(result))
+    parts.append([*_machine(result), f"  {known_text(result.known.measured)}"])
     parts += [_ladder(model) for model in result.models[:1]]
     parts.append(_checks(result))
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
@@ -49,7 +50,7 @@ def _machine(result: CheckResult) -> list[str]:
     lines = [_("This machine") + (f" ({system})" if system else "")]
     for tile in tile_texts.TILES:
         content = tile_texts.content(tile, result.machine, found, model)
-        said = _plain(" · ".join((content.headline, *content.details)))
+        said = _plain(" · ".join((content.headline, *content.details, *content.more)))
         lines.append(f"  {labelled(_(tile_texts.TITLES[tile]), said)}")
     return lines
 

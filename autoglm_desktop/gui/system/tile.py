@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from ...i18n import _
 from ..theme import GAP
 from ..widgets.bar import Bar, Legend
+from ..widgets.buttons import button
 from ..widgets.card import Card
 from ..widgets.labels import label
 from ..widgets.mark import Mark
@@ -24,12 +26,17 @@ class Tile(Card):
         self.heading.addWidget(label(title, "muted"), 1)
         self.headline = label(role="subtitle", wrap=True)
         self.details = label(role="muted", wrap=True)
+        self.more = label(role="muted", wrap=True, selectable=True)
+        self.more.hide()
+        self.more_button = button(_("More"), self._turn, "link")
         self._bar, self._legend = Bar(), Legend()
         self.body.setSpacing(GAP // 2)
         self.body.addLayout(self.heading)
         self.body.addSpacing(GAP // 2)
         self.body.addWidget(self.headline)
         self.body.addWidget(self.details)
+        self.body.addWidget(self.more)
+        self.body.addWidget(self.more_button, 0, Qt.AlignmentFlag.AlignLeft)
         self.body.addStretch(1)
         self.body.addWidget(self._bar)
         self.body.addWidget(self._legend)
@@ -49,8 +56,19 @@ class Tile(Card):
         self.headline.setText(content.headline)
         self.details.setText("\n".join(content.details))
         self.details.setVisible(bool(content.details))
+        self.more.setText("\n".join(content.more))
+        self.more_button.setVisible(bool(content.more))
+        if not content.more:
+            self._fold(True)
         self._bar.set_content(content.bar)
         self._legend.set_amounts(content.bar.amounts if content.bar is not None else ())
         self._bar.setVisible(content.bar is not None)
         self._legend.setVisible(content.bar is not None)
         self.setAccessibleName(_("{part}: {state}").format(part=self._title, state=content.headline))
+
+    def _turn(self) -> None:
+        self._fold(not self.more.isHidden())
+
+    def _fold(self, hidden: bool) -> None:
+        self.more.setHidden(hidden)
+        self.more_button.setText(_("More") if hidden else _("Less"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...core.checks import Check, deciding_plan
 from ...core.limits import best_gpu
@@ -14,6 +14,7 @@ from ...core.units import format_bytes
 from ...i18n import N_, _
 from ...texts import check as check_texts
 from ..widgets.bar import Amount, BarContent
+from . import tile_details
 
 TILES = ("gpu", "ram", "disk", "cpu", "driver", "engine")
 TITLES = {
@@ -40,12 +41,13 @@ FEATURES = (
 
 @dataclass(frozen=True)
 class TileContent:
-    """A tile. ``status``: ok, warn, fail, unknown, busy."""
+    """A tile. ``more``: details on demand. ``status``: ok, warn, fail, unknown, busy."""
 
     headline: str
     details: tuple[str, ...] = ()
     status: str = "busy"
     bar: BarContent | None = None
+    more: tuple[str, ...] = ()
 
 
 Checks = Mapping[str, Check]
@@ -58,6 +60,10 @@ def waiting() -> TileContent:
 
 def content(tile: str, machine: Machine, found: Checks, model: ModelPlan | None) -> TileContent:
     """One tile. ``found`` is empty and ``model`` None while the check is still running."""
+    return replace(_content(tile, machine, found, model), more=tile_details.details(tile, machine))
+
+
+def _content(tile: str, machine: Machine, found: Checks, model: ModelPlan | None) -> TileContent:
     status = _status(tile, found)
     if tile == "gpu":
         return _gpu(machine, found, model, status)
@@ -82,7 +88,8 @@ def _gpu(machine: Machine, found: Checks, model: ModelPlan | None, status: str) 
         return TileContent(_("None found"), (_("The processor does the work."),), status)
     name = gpu.name or gpu.vendor
     more = len(machine.gpus) - 1
-    details = (name, _("and {count} more").format(count=more)) if more else (name,)
+    details: tuple[str, ...] = (name, _("and {count} more").format(count=more)) if more else (name,)
+    details += tile_details.holders(gpu)
     total, free = gpu.memory_total_bytes, gpu.memory_free_bytes
     if free is None or total is None:
         known = format_bytes(total) if total is not None else _("Memory not known")
@@ -96,10 +103,10 @@ def _ram(machine: Machine, found: Checks, model: ModelPlan | None, status: str) 
     if memory.total_bytes is None:
         return TileContent(_("Not known"), (), status)
     free = ram_budget(machine).available
-    details: tuple[str, ...] = ()
+    details = tile_details.ram_kind(memory)
     if memory.swap_total_bytes:
         used = format_bytes(memory.swap_used_bytes or 0)
-        details = (
+        details += (
             _("Swap: {used} of {total} in use").format(
                 used=used, total=format_bytes(memory.swap_total_bytes)
             ),
