@@ -115,7 +115,13 @@ def pcie(gpu: Gpu) -> float | None:
 
 def _measured(known: Measurements | None, device: str, shape: TextShape, weights: GgufWeights) -> Pace | None:
     """From cuts of this variant, else of the nearest in size of the same model, else of any model."""
-    layers = [one for one in known.layers if one.device == device] if known is not None else []
+    found = [one for one in known.layers if one.device == device] if known is not None else []
+    layers = [
+        one
+        for one in found
+        if (one.layer_bytes and one.layer_parameters)
+        or (one.shape, one.variant) == (shape.key, weights.variant)
+    ]
     if not layers:
         return None
     exact = next((one for one in layers if (one.shape, one.variant) == (shape.key, weights.variant)), None)

@@ -24,7 +24,12 @@ from .wishes import SCREENSHOTS
 MOST_HELPS = 6
 MOST_VARIANTS = 3
 LEAST_HELD_BYTES = 256 * 1024**2
-"""A program that holds less of the card is a desktop's own."""
+"""Closing a program that holds less of the card changes nothing."""
+DESKTOP = frozenset((
+    "csrss.exe", "dwm.exe", "explorer.exe", "searchhost.exe", "shellexperiencehost.exe", "startmenuexperiencehost.exe",
+    "winlogon.exe", "xorg", "xwayland", "gnome-shell", "kwin_wayland", "kwin_x11", "plasmashell", "mutter",
+))  # fmt: skip
+"""The desktop itself: never to be closed."""
 NO_PRICES = Prices()
 
 
@@ -47,8 +52,9 @@ def helps(
 
 
 def _measure(now: Now) -> Iterator[Help]:
-    """Where something fits whose speed nobody knows."""
-    if now.planning.here and now.row.status == "fits" and choice.cost(now.row) is None:
+    """Where something fits whose speed nobody knows, and no model's speed was measured here."""
+    done = now.planning.measured is not None and now.planning.measured.layers
+    if now.planning.here and not done and now.row.status == "fits" and choice.cost(now.row) is None:
         yield Help("measure", now.before, None)
 
 
@@ -67,13 +73,17 @@ def _closed(now: Now) -> Iterator[Help]:
 
 
 def _held(gpu: Gpu) -> tuple[Held, ...]:
-    """Programs with a name that hold much of the card, by name, the largest first."""
+    """Programs with a name that hold much of the card, by name, the largest first; not the desktop itself."""
     sums: dict[str, int] = {}
     for one in gpu.processes:
         if one.name and one.memory_bytes:
             name = one.name.replace("\\", "/").rsplit("/", 1)[-1]
             sums[name] = sums.get(name, 0) + one.memory_bytes
-    large = [Held(name, total) for name, total in sums.items() if total >= LEAST_HELD_BYTES]
+    large = [
+        Held(name, total)
+        for name, total in sums.items()
+        if total >= LEAST_HELD_BYTES and name.lower() not in DESKTOP
+    ]
     return tuple(sorted(large, key=lambda one: -one.memory_bytes))
 
 

@@ -15,7 +15,7 @@ from .rungs import ModelPlan, RungPlan
 from .setting import Setting
 from .subject import GgufWeights, Subject, at_least_4_bits
 from .verdict import CANNOT, SLOW, judge
-from .wishes import SCREENSHOTS, need_for
+from .wishes import need_for
 
 USUAL_VARIANT = "Q4_K_M"
 
@@ -53,14 +53,12 @@ class Now:
         }  # fmt: skip
         return outcome(plan_model(machine, subject or self.narrowed, self.plan.wish, **{**given, **more}))
 
-    def setting(self, image_tokens: int | None = None, subject: Subject | None = None) -> Setting:
-        """For one placement; ``image_tokens`` None: those of now."""
+    def setting(self, image_tokens: int) -> Setting:
+        """For placements with a screenshot of so many tokens."""
         asked, card = self.planning, self.gpu
-        step = self.row.phone_step
-        tokens = image_tokens or (step.image_tokens if step is not None else next(iter(SCREENSHOTS)))
-        need = need_for(self.subject, self.plan.wish, asked.context, tokens)
+        need = need_for(self.subject, self.plan.wish, asked.context, image_tokens)
         return Setting(
-            self.machine, subject or self.subject, need, card, asked.engines, asked.crashes,
+            self.machine, self.subject, need, card, asked.engines, asked.crashes,
             companions(self.machine, card) if self.row.layers_by_gpu else (), asked.measured, asked.dry_runs,
             asked.cards,
         )  # fmt: skip

@@ -13,6 +13,7 @@ from autoglm_desktop.core.units import GIB, MIB
 from autoglm_desktop.gui.system import plan_details, report, tile_details
 from autoglm_desktop.gui.system.ladder_table import cells, how_text
 from autoglm_desktop.gui.system.page import SystemPage
+from autoglm_desktop.gui.widgets.pill import Pill
 from autoglm_desktop.store import settings
 from autoglm_desktop.usecases.measure import Measured, Step
 from autoglm_desktop.usecases.session import SessionState
@@ -203,6 +204,8 @@ def test_the_order_is_kept_and_the_plans_follow_it(qtbot, services, page_with):
     with qtbot.waitSignal(page.checked):
         page.order.picked.emit("fastest")
     assert page.order.value() == "fastest"
+    pills = [one for one in page.ladder.findChildren(Pill) if one.isVisibleTo(page.ladder)]
+    assert [one.text() for one in pills] == ["Recommended"]
     assert page.result.known.order == "fastest"
     qtbot.waitUntil(lambda: settings.load(services.home).order == "fastest")
 

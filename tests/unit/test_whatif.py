@@ -1,10 +1,12 @@
 """What would help, on made machines; the prices in it are made, too, but where the shipped file is named."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from autoglm_desktop import cli_check, i18n
 from autoglm_desktop.core import ladder, whatif_now
 from autoglm_desktop.core.cards import Cards
 from autoglm_desktop.core.costs import cost_table
@@ -20,9 +22,21 @@ from autoglm_desktop.core.whatif_hardware import made_card
 from autoglm_desktop.store import catalog, paths
 from autoglm_desktop.store.prices import load_prices
 from autoglm_desktop.texts import whatif as texts
-from autoglm_desktop.usecases.advice import read_prices
+from autoglm_desktop.usecases.advice import read_prices, with_advice
+from autoglm_desktop.usecases.check import CheckOptions
+from autoglm_desktop.usecases.check_json import to_json
 from autoglm_desktop.usecases.services import gpu_table
 from tests.fakes import made_machines as made
+from tests.fakes.made_check import made_result
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    before = i18n.language()
+    i18n.set_language("en")
+    yield
+    i18n.set_language(before)
+
 
 SHIPPED = load_prices(paths.resources() / "prices.toml")
 PHONE = of_model(catalog.load().models[0])
@@ -100,6 +114,9 @@ def test_an_unknown_speed_is_to_be_measured_first_but_not_in_a_file() -> None:
     machine = made.made_rtx_4060()
     assert kinds(helped(machine))[0] == "measure"
     assert "measure" not in kinds(helped(machine, here=False))
+    shape = PHONE.shape.key
+    done = Measurements("made", layers=(LayerSpeed("made", shape, "Q4_K_M", 1.0, 1.0, 1.0, 1.0),))
+    assert "measure" not in kinds(helped(machine, measured=done)), "it was measured and told nothing"
 
 
 def test_a_game_on_the_card() -> None:
@@ -114,7 +131,8 @@ def test_a_game_on_the_card() -> None:
 
 @pytest.mark.parametrize("process", [
     GpuProcess(None, 3 * GIB), GpuProcess("made", None), GpuProcess("made", 0), GpuProcess("made", 20 * 1024**2),
-], ids=["no name", "no size", "nothing", "little"])  # fmt: skip
+    GpuProcess("C:\\Windows\\System32\\DWM.exe", 3 * GIB), GpuProcess("/usr/bin/gnome-shell", 3 * GIB),
+], ids=["no name", "no size", "nothing", "little", "dwm", "gnome"])  # fmt: skip
 def test_a_program_that_cannot_be_named_is_not_to_be_closed(process: GpuProcess) -> None:
     machine = made.with_game(made.made_rtx_4060(bandwidth=made.DDR4_DUAL))
     assert "close_programs" not in kinds(helped(made.with_gpu(machine, processes=(process,))))
@@ -300,3 +318,17 @@ def test_in_words() -> None:
     assert texts.lines(helped(made.made_rtx_3060())) == [], "nothing is sold to whom it runs well"
     assert "price not known" in texts.sentence(replace(found[1], parts=()))
     assert all(one.kind in PURCHASES for one in helped(made.made_rtx_3060()))
+
+
+def test_prices_with_a_mistake_are_said(tmp_path: Path) -> None:
+    (tmp_path / "prices.toml").write_text("[[part]]\n")
+    found = with_advice(made_result(made.made_laptop()), CheckOptions(), (), (), tmp_path)
+    assert "Your prices in" in cli_check.render(found) and "built-in" in to_json(found)["costs"]["problem"]
+    assert to_json(made_result(made.made_laptop()))["costs"]["problem"] is None
+
+
+def test_the_terminal_has_three_lines_at_most() -> None:
+    text = cli_check.render(made_result(made.with_game(made.made_rtx_4060(bandwidth=made.DDR4_DUAL))))
+    part = text.split("What would help\n")[1].split("\n\n")[0]
+    assert part.count("  · ") == 3 and part.startswith("  · Close made-game.exe")
+    assert "What would help" not in cli_check.render(made_result(made.made_rtx_4090()))

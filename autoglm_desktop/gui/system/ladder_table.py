@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from ...core.rungs import ModelPlan, RungPlan
 from ...i18n import N_, _, sentences
@@ -138,26 +138,35 @@ class LadderTable(QWidget):
         self._grid.addWidget(mark, row, 0, Qt.AlignmentFlag.AlignTop)
         texts = cells(plan, model)
         role = None if plan.status == "fits" else "muted"
-        for column, text in enumerate(texts[:-1], 1):
+        self._grid.addWidget(self._way(plan, label(texts[0], role)), row, 1)
+        for column, text in enumerate(texts[1:-1], 2):
             self._place(label(text, role), row, column)
         why = label(texts[-1], "muted", wrap=True)
         note = note_text(plan, model)
-        holder = QWidget()
-        beside = QHBoxLayout(holder)
-        beside.setContentsMargins(0, 0, 0, 0)
-        beside.setSpacing(GAP)
-        lines = QVBoxLayout()
+        if not note:
+            self._place(why, row, 7)
+            return
+        holder = QWidget()  # not a layout alone: what is in one would outlive the next check
+        lines = QVBoxLayout(holder)
+        lines.setContentsMargins(0, 0, 0, 0)
         lines.setSpacing(GAP // 2)
-        if note:
-            lines.addWidget(Pill(note, "accent"))
+        lines.addWidget(Pill(note, "accent"))
         lines.addWidget(why)
-        beside.addLayout(lines, 1)
+        self._grid.addWidget(holder, row, 7)
+
+    def _way(self, plan: RungPlan, name: QLabel) -> QWidget:
+        """The way's name above the button that unfolds its details."""
+        holder = QWidget()
+        lines = QVBoxLayout(holder)
+        lines.setContentsMargins(0, 0, 0, 0)
+        lines.setSpacing(2)
+        lines.addWidget(name)
         if has_details(plan):
             shown = button("", lambda: self._turn(plan.rung), "link")
             self.detail_buttons[plan.rung] = shown
-            beside.addWidget(shown, 0, Qt.AlignmentFlag.AlignTop)
+            lines.addWidget(shown, 0, Qt.AlignmentFlag.AlignLeft)
         lines.addStretch(1)
-        self._grid.addWidget(holder, row, 7)
+        return holder
 
     def _details(self, row: int, plan: RungPlan) -> None:
         """Folded away, but where it was open before a new check."""

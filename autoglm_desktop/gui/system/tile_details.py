@@ -30,7 +30,11 @@ def holders(gpu: Gpu, first: int = 0, most: int | None = HOLDERS) -> tuple[str, 
     known = [one for one in gpu.processes if one.memory_bytes]
     known.sort(key=lambda one: -(one.memory_bytes or 0))
     chosen = known[first:] if most is None else known[first : first + most]
-    return tuple(labelled(one.name or _("A program"), format_bytes(one.memory_bytes or 0)) for one in chosen)
+    text = _("Held by {name}: {size}")
+    return tuple(
+        text.format(name=one.name or _("another program"), size=format_bytes(one.memory_bytes or 0))
+        for one in chosen
+    )
 
 
 def ram_kind(memory: Memory) -> tuple[str, ...]:
