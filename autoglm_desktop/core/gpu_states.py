@@ -37,9 +37,8 @@ DESKTOP = frozenset((
 ))  # fmt: skip
 """The desktop itself: never to be closed."""
 
-SHARED_CAPABILITIES = frozenset(((5, 3), (6, 2), (7, 2), (8, 7), (10, 1), (11, 0), (12, 1)))
-"""Of NVIDIA's chips that share the system's RAM (Tegra, Jetson, GB10), and of no card (developer.nvidia.com/cuda-gpus;
-10.1 is what CUDA 12 called 11.0)."""
+SHARED_CAPABILITIES = frozenset(((5, 3), (6, 2), (7, 2), (8, 7), (11, 0), (12, 1)))
+"""Of NVIDIA's chips that share the system's RAM (Tegra, Jetson, GB10), and of no card (developer.nvidia.com/cuda-gpus and cuda-legacy-gpus)."""
 
 
 def throttle_codes(bits: int | None) -> tuple[str, ...] | None:

@@ -1,77 +1,53 @@
-"""A made-up NVML as a shared library, and cards to put into it.
+"""A made-up NVML as a shared library, built from nvml.c, that shows the cards of a JSON description.
 
-The library is found the way the real one is: a process started with ``environment(...)`` loads it.
+The library is found the way the real one is: a process started with ``environment(...)`` or ``described(...)`` loads it.
+A description: ``driver``, ``cuda`` (12060), ``cards``, ``errors`` (function, or function#card, → NVML's error code).
+A card: what ``nvmlDeviceGet<key>`` answers; what is not there is "not supported".
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-SOURCE = Path(__file__).parent / "nvml.c"
+FOLDER = Path(__file__).parent
+SOURCE = FOLDER / "nvml.c"
 SONAME = "libnvidia-ml.so.1"
+NEW_SINCE_470 = (
+    "nvmlDeviceGetMemoryInfo_v2", "nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetGraphicsRunningProcesses_v3",
+    "nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetMemoryBusWidth", "nvmlDeviceGetNumGpuCores",
+    "nvmlDeviceGetTemperatureV",
+)  # fmt: skip
+"""What the binding knows and a driver older than it lacks."""
+GONE_IN_CUDA_14 = ("nvmlDeviceGetTemperature", "nvmlDeviceGetCurrentClocksThrottleReasons")
+"""What the binding of 2026 says will be removed."""
 
-Card = dict[str, object]
+Card = dict[str, Any]
 
-RTX_4060: Card = {
-    "NAME": "NVIDIA GeForce RTX 4060",
-    "TOTAL_MIB": 8188,
-    "FREE_MIB": 7000,
-    "RESERVED_MIB": 280,
-    "CC": "8.9",
-    "CLOCK_MHZ": 8501,
-    "BUS_BITS": 128,
-    "POWER_MW": 115000,
-    "TEMPERATURE": 41,
-    "BAR1_MIB": 8192,
-    "DISPLAY": 1,
-    "ACTIVE": 1,
-}
-RTX_3060: Card = {
-    "NAME": "NVIDIA GeForce RTX 3060",
-    "TOTAL_MIB": 12288,
-    "FREE_MIB": 11300,
-    "CC": "8.6",
-    "CLOCK_MHZ": 7501,
-    "BUS_BITS": 192,
-    "POWER_MW": 170000,
-    "TEMPERATURE": 38,
-    "BAR1_MIB": 256,
-    "DISPLAY": 0,
-    "ACTIVE": 0,
-}
-A100_80: Card = {
-    "NAME": "NVIDIA A100-SXM4-80GB",
-    "TOTAL_MIB": 81920,
-    "FREE_MIB": 81000,
-    "CC": "8.0",
-    "CLOCK_MHZ": 1593,
-    "BUS_BITS": 5120,
-    "POWER_MW": 400000,
-    "TEMPERATURE": 30,
-    "BAR1_MIB": 131072,
-    "DISPLAY": 0,
-    "ACTIVE": 0,
-}
-GTX_1060: Card = {
-    "NAME": "NVIDIA GeForce GTX 1060 6GB",
-    "TOTAL_MIB": 6144,
-    "FREE_MIB": 5600,
-    "CC": "6.1",
-    "CLOCK_MHZ": 4004,
-    "BUS_BITS": 192,
-    "POWER_MW": 120000,
-    "TEMPERATURE": 55,
-    "BAR1_MIB": 256,
-    "DISPLAY": 1,
-    "ACTIVE": 0,
-}
-# Shares the system's memory: the driver knows neither a size nor a bus.
-UNIFIED: Card = {"NAME": "NVIDIA GB10", "CC": "12.1", "TEMPERATURE": 40}
+
+def description(name: str) -> dict[str, Any]:
+    """A description of this folder."""
+    found: dict[str, Any] = json.loads((FOLDER / name).read_text("utf-8"))
+    return found
+
+
+_CARDS = description("made_cards.json")
+RTX_4060: Card = _CARDS["RTX_4060"]
+RTX_3060: Card = _CARDS["RTX_3060"]
+A100_80: Card = _CARDS["A100_80"]
+GTX_1060: Card = _CARDS["GTX_1060"]
+UNIFIED: Card = _CARDS["UNIFIED"]
+"""Shares the system's memory: the driver knows neither a size nor a bus."""
+LAPTOP: Card = _CARDS["LAPTOP"]
+"""Its power limit belongs to the firmware."""
+VGPU: Card = _CARDS["VGPU"]
+ZERO: Card = _CARDS["ZERO"]
 
 
 def reason_not_buildable() -> str | None:
@@ -80,11 +56,14 @@ def reason_not_buildable() -> str | None:
     return None if shutil.which("cc") else "no C compiler (cc) to build the made NVML library"
 
 
-def build(folder: Path, *leave_out: str) -> Path:
-    """Compile the library into a folder (given back); ``leave_out``: NO_V3, NO_MEMORY_V2."""
+def build(folder: Path, *missing: str) -> Path:
+    """Compile the library into a folder (given back) without the functions named in ``missing``."""
     folder.mkdir(parents=True, exist_ok=True)
     options = ["-shared", "-fPIC", "-O1", "-Wall", "-Werror", f"-Wl,-soname,{SONAME}"]
-    options += [f"-D{name}" for name in leave_out]
+    if missing:
+        hidden = folder / "symbols.map"
+        hidden.write_text("{ local: " + " ".join(f"{name};" for name in missing) + " global: *; };\n", "utf-8")
+        options.append(f"-Wl,--version-script={hidden}")
     subprocess.run(["cc", *options, "-o", str(folder / SONAME), str(SOURCE)], check=True, timeout=60)
     return folder
 
@@ -96,10 +75,42 @@ def environment(
 
     ``errors``: function name → NVML's error code; a trailing ``_at_0`` restricts it to one card.
     """
-    variables = dict(os.environ, LD_LIBRARY_PATH=str(library), MADE_NVML_COUNT=str(len(cards)))
-    variables |= {"MADE_NVML_DRIVER": driver, "MADE_NVML_CUDA": str(cuda)}
-    pairs = (f"{name.replace('_at_', '#')}={code}" for name, code in errors.items())
-    variables["MADE_NVML_ERRORS"] = ",".join(pairs)
+    by_function = {name.replace("_at_", "#"): code for name, code in errors.items()}
+    return described(library, {"driver": driver, "cuda": cuda, "cards": list(cards), "errors": by_function})
+
+
+def described(library: Path, told: Mapping[str, Any]) -> dict[str, str]:
+    """Environment variables for a process that shall see the machine of a description."""
+    text = "".join(f"{line}\n" for line in _lines(told))
+    path = library / f"described-{len(list(library.iterdir()))}.txt"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    return dict(os.environ, LD_LIBRARY_PATH=str(library), MADE_NVML=str(path))
+
+
+def _lines(told: Mapping[str, Any]) -> Iterator[str]:
+    cards = told.get("cards", [])
+    yield f"count={told.get('count', len(cards))}"
+    for key in ("driver", "cuda"):
+        if told.get(key) is not None:
+            yield f"{key}={told[key]}"
+    for function, code in told.get("errors", {}).items():
+        yield f"error.{function}={code}"
     for index, card in enumerate(cards):
-        variables |= {f"MADE_NVML_{index}_{key}": str(value) for key, value in card.items()}
-    return variables
+        yield from _card(str(index), card)
+
+
+def _card(name: str, card: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in card.items():
+        if key == "MigDevices":
+            for number, device in enumerate(value):
+                yield from _card(f"{name}m{number}", device)
+        elif key.endswith("RunningProcesses"):
+            shown = ((one["pid"], "?" if one.get("mib") is None else one["mib"]) for one in value)
+            yield f"{name}.{key}=" + ";".join(f"{pid}:{mib}" for pid, mib in shown)
+            yield from (f"name.{one['pid']}={one['name']}" for one in value if "name" in one)
+        elif isinstance(value, Mapping):
+            yield from (f"{name}.{key}.{part}={number}" for part, number in value.items())
+        elif isinstance(value, list):
+            yield f"{name}.{key}=" + ".".join(map(str, value))
+        else:
+            yield f"{name}.{key}={value}"

@@ -1,11 +1,10 @@
-/* A made-up NVML with the functions the probe uses, told by environment variables what to answer:
- *   MADE_NVML_COUNT          number of cards (default 0)
- *   MADE_NVML_DRIVER, MADE_NVML_CUDA (12060)
- *   MADE_NVML_ERRORS         "function=code,function#card=code": what fails, and how
- *   MADE_NVML_<i>_NAME, _TOTAL_MIB, _FREE_MIB, _RESERVED_MIB, _CC (8.9), _CLOCK_MHZ, _BUS_BITS, _POWER_MW,
- *   _TEMPERATURE, _BAR1_MIB, _DISPLAY (0/1), _ACTIVE (0/1),
- *   _COMPUTE and _GRAPHICS   "pid:mib:path;pid:mib:path" (mib "?" = not available)
- * A variable that is not set answers "not supported". -DNO_V3, -DNO_MEMORY_V2 leave symbols out, as old drivers do.
+/* A made-up NVML with the functions that the probe uses. What it answers stands in the file named by MADE_NVML, lines
+ * of "key=value" that tests/fakes/nvml/__init__.py writes from a JSON description:
+ *   count, driver, cuda            of the whole
+ *   error.<function>[#<card>]      an error of NVML's instead of an answer
+ *   <card>.<What>[.<part>]         what nvmlDeviceGet<What> answers; not there: "not supported"
+ *   name.<pid>                     a process's command
+ * A card is "0", "1" …; its MIG devices are "0m0", "0m1" …
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,33 +17,54 @@
 #define INSUFFICIENT_SIZE 7
 #define MIB 1048576ULL
 #define NOT_AVAILABLE (~0ULL)
+#define MOST_CARDS 64
+#define MOST_MIG 8
 
-typedef struct { int index; } Card;
+typedef struct { char id[8]; } Card;
 typedef struct { unsigned long long total, free, used; } Memory;
 typedef struct { unsigned version; unsigned long long total, reserved, free, used; } MemoryV2;
 typedef struct { unsigned pid; unsigned long long used; unsigned gpu_instance, compute_instance; } Process;
+typedef struct { unsigned gpu, memory; } Utilisation;
+typedef struct { unsigned version, sensor; int degrees; } Temperature;
 
-static Card cards[16];
+static char told[1 << 18];
+static Card cards[MOST_CARDS], mig[MOST_CARDS][MOST_MIG];
+
+static void load(void) {
+    FILE *file = getenv("MADE_NVML") ? fopen(getenv("MADE_NVML"), "rb") : NULL;
+    if (!file) return;
+    size_t length = fread(told + 1, 1, sizeof told - 2, file);
+    told[0] = '\n';
+    told[length + 1] = 0;
+    fclose(file);
+}
+
+/* The value of a key, up to the end of its line, in a buffer that the next call overwrites; NULL: not told. */
+static const char *find(const char *key) {
+    static char out[4096];
+    char wanted[160];
+    if (!told[0]) load();
+    snprintf(wanted, sizeof wanted, "\n%s=", key);
+    const char *found = strstr(told, wanted);
+    if (!found) return NULL;
+    found += strlen(wanted);
+    snprintf(out, sizeof out, "%.*s", (int)strcspn(found, "\n"), found);
+    return out;
+}
 
 static int error_of(const char *function, const Card *card) {
-    const char *errors = getenv("MADE_NVML_ERRORS");
-    char wanted[128];
-    while (errors && *errors) {
-        size_t length = strcspn(errors, "=");
-        snprintf(wanted, sizeof wanted, "%s#%d", function, card ? card->index : -1);
-        if ((length == strlen(function) && !strncmp(errors, function, length)) ||
-            (length == strlen(wanted) && !strncmp(errors, wanted, length)))
-            return atoi(errors + length + 1);
-        errors = strchr(errors, ',');
-        if (errors) errors++;
-    }
-    return SUCCESS;
+    char key[128];
+    snprintf(key, sizeof key, "error.%s#%s", function, card ? card->id : "");
+    const char *code = find(key);
+    snprintf(key, sizeof key, "error.%s", function);
+    if (!code) code = find(key);
+    return code ? atoi(code) : SUCCESS;
 }
 
 static const char *value(const Card *card, const char *key) {
-    char name[64];
-    snprintf(name, sizeof name, "MADE_NVML_%d_%s", card->index, key);
-    return getenv(name);
+    char name[128];
+    snprintf(name, sizeof name, "%s.%s", card->id, key);
+    return find(name);
 }
 
 static int number(const char *function, Card *card, const char *key, unsigned long long *out) {
@@ -59,7 +79,7 @@ static int number(const char *function, Card *card, const char *key, unsigned lo
 static int small(const char *function, Card *card, const char *key, unsigned *out) {
     unsigned long long wide = 0;
     int error = number(function, card, key, &wide);
-    *out = (unsigned)wide;
+    if (!error) *out = (unsigned)wide;
     return error;
 }
 
@@ -75,12 +95,12 @@ const char *nvmlErrorString(int code) { (void)code; return "made error"; }
 
 int nvmlSystemGetDriverVersion(char *out, unsigned size) {
     int error = error_of(__func__, NULL);
-    return error ? error : copy(getenv("MADE_NVML_DRIVER"), out, size);
+    return error ? error : copy(find("driver"), out, size);
 }
 
 int nvmlSystemGetCudaDriverVersion_v2(int *out) {
-    const char *text = getenv("MADE_NVML_CUDA");
     int error = error_of(__func__, NULL);
+    const char *text = find("cuda");
     if (error) return error;
     if (!text) return NOT_SUPPORTED;
     *out = atoi(text);
@@ -88,30 +108,30 @@ int nvmlSystemGetCudaDriverVersion_v2(int *out) {
 }
 
 int nvmlDeviceGetCount_v2(unsigned *out) {
-    const char *text = getenv("MADE_NVML_COUNT");
     int error = error_of(__func__, NULL);
+    const char *text = find("count");
     *out = text ? (unsigned)atoi(text) : 0;
     return error;
 }
 
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, Card **out) {
-    if (index >= 16) return INVALID_ARGUMENT;
-    cards[index].index = (int)index;
+    if (index >= MOST_CARDS) return INVALID_ARGUMENT;
+    snprintf(cards[index].id, sizeof cards[index].id, "%u", index);
     *out = &cards[index];
     return error_of(__func__, *out);
 }
 
 int nvmlDeviceGetName(Card *card, char *out, unsigned size) {
     int error = error_of(__func__, card);
-    return error ? error : copy(value(card, "NAME"), out, size);
+    return error ? error : copy(value(card, "Name"), out, size);
 }
 
 static int memory(const char *function, Card *card, MemoryV2 *out) {
     unsigned long long total = 0, free_mib = 0, reserved = 0;
-    int error = number(function, card, "TOTAL_MIB", &total);
+    int error = number(function, card, "MemoryInfo.total_mib", &total);
     if (error) return error;
-    number(function, card, "FREE_MIB", &free_mib);
-    number(function, card, "RESERVED_MIB", &reserved);
+    number(function, card, "MemoryInfo.free_mib", &free_mib);
+    number(function, card, "MemoryInfo.reserved_mib", &reserved);
     out->total = total * MIB;
     out->free = free_mib * MIB;
     out->reserved = reserved * MIB;
@@ -122,59 +142,99 @@ static int memory(const char *function, Card *card, MemoryV2 *out) {
 int nvmlDeviceGetMemoryInfo(Card *card, Memory *out) {
     MemoryV2 info = {0};
     int error = memory(__func__, card, &info);
+    if (error) return error;
     out->total = info.total;
     out->free = info.free;
     out->used = info.total - info.free;
-    return error;
+    return SUCCESS;
 }
 
-#ifndef NO_MEMORY_V2
 int nvmlDeviceGetMemoryInfo_v2(Card *card, MemoryV2 *out) {
     if (out->version != 0x02000028) return 25;
     return memory(__func__, card, out);
 }
-#endif
 
 int nvmlDeviceGetCudaComputeCapability(Card *card, int *major, int *minor) {
-    const char *text = value(card, "CC");
+    const char *text = value(card, "CudaComputeCapability");
+    int told_both = text && sscanf(text, "%d.%d", major, minor) == 2;
     int error = error_of(__func__, card);
-    if (error) return error;
-    return text && sscanf(text, "%d.%d", major, minor) == 2 ? SUCCESS : NOT_SUPPORTED;
+    return error ? error : told_both ? SUCCESS : NOT_SUPPORTED;
 }
 
 int nvmlDeviceGetMaxClockInfo(Card *card, unsigned type, unsigned *out) {
-    if (type != 2) return INVALID_ARGUMENT;
-    return small(__func__, card, "CLOCK_MHZ", out);
+    static const char *parts[] = {"MaxClockInfo.graphics", "MaxClockInfo.sm", "MaxClockInfo.memory"};
+    return type > 2 ? INVALID_ARGUMENT : small(__func__, card, parts[type], out);
 }
 
-int nvmlDeviceGetMemoryBusWidth(Card *card, unsigned *out) { return small(__func__, card, "BUS_BITS", out); }
-int nvmlDeviceGetEnforcedPowerLimit(Card *card, unsigned *out) { return small(__func__, card, "POWER_MW", out); }
-int nvmlDeviceGetPowerManagementLimit(Card *card, unsigned *out) { return small(__func__, card, "POWER_MW", out); }
-int nvmlDeviceGetDisplayMode(Card *card, unsigned *out) { return small(__func__, card, "DISPLAY", out); }
-int nvmlDeviceGetDisplayActive(Card *card, unsigned *out) { return small(__func__, card, "ACTIVE", out); }
+#define SMALL(what) int nvmlDeviceGet##what(Card *card, unsigned *out) { return small(__func__, card, #what, out); }
+#define WIDE(what) \
+    int nvmlDeviceGet##what(Card *card, unsigned long long *out) { return number(__func__, card, #what, out); }
+SMALL(MemoryBusWidth)
+SMALL(EnforcedPowerLimit)
+SMALL(PowerManagementLimit)
+SMALL(PowerUsage)
+SMALL(DisplayMode)
+SMALL(DisplayActive)
+SMALL(CurrPcieLinkGeneration)
+SMALL(MaxPcieLinkGeneration)
+SMALL(CurrPcieLinkWidth)
+SMALL(MaxPcieLinkWidth)
+SMALL(NumGpuCores)
+SMALL(MaxMigDeviceCount)
+WIDE(CurrentClocksEventReasons)
+int nvmlDeviceGetCurrentClocksThrottleReasons(Card *card, unsigned long long *out) {
+    return number(__func__, card, "CurrentClocksEventReasons", out);
+}
 
 int nvmlDeviceGetTemperature(Card *card, unsigned sensor, unsigned *out) {
-    if (sensor != 0) return INVALID_ARGUMENT;
-    return small(__func__, card, "TEMPERATURE", out);
+    return sensor ? INVALID_ARGUMENT : small(__func__, card, "Temperature", out);
+}
+
+int nvmlDeviceGetTemperatureV(Card *card, Temperature *out) {
+    if (out->version != 0x100000C) return 25;
+    return small(__func__, card, "Temperature", (unsigned *)&out->degrees);
+}
+
+int nvmlDeviceGetUtilizationRates(Card *card, Utilisation *out) {
+    return small(__func__, card, "UtilizationRates", &out->gpu);
 }
 
 int nvmlDeviceGetBAR1MemoryInfo(Card *card, Memory *out) {
     unsigned long long total = 0;
-    int error = number(__func__, card, "BAR1_MIB", &total);
+    int error = number(__func__, card, "BAR1MemoryInfo", &total);
+    if (error) return error;
     out->total = out->free = total * MIB;
     out->used = 0;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetMigMode(Card *card, unsigned *current, unsigned *pending) {
+    int error = small(__func__, card, "MigMode", current);
+    *pending = *current;
     return error;
 }
 
+int nvmlDeviceGetMigDeviceHandleByIndex(Card *card, unsigned index, Card **out) {
+    int error = error_of(__func__, card);
+    long number_of = card - cards;
+    if (error) return error;
+    if (number_of < 0 || number_of >= MOST_CARDS || index >= MOST_MIG) return INVALID_ARGUMENT;
+    Card *device = &mig[number_of][index];
+    snprintf(device->id, sizeof device->id, "%ldm%u", number_of, index);
+    if (!value(device, "Name")) return NOT_FOUND;
+    *out = device;
+    return SUCCESS;
+}
+
 static int processes(const char *function, Card *card, const char *key, unsigned *count, Process *out) {
+    int error = error_of(function, card);
     const char *text = value(card, key);
     unsigned room = *count, found = 0;
-    int error = error_of(function, card);
     if (error) return error;
     for (; text && *text; found++) {
         char mib[32] = "";
         unsigned pid = 0;
-        sscanf(text, "%u:%31[^:]", &pid, mib);
+        sscanf(text, "%u:%31[^;]", &pid, mib);
         if (out && found < room) {
             memset(&out[found], 0, sizeof *out);
             out[found].pid = pid;
@@ -187,40 +247,20 @@ static int processes(const char *function, Card *card, const char *key, unsigned
     return found > room ? INSUFFICIENT_SIZE : SUCCESS;
 }
 
-int nvmlDeviceGetComputeRunningProcesses_v2(Card *card, unsigned *count, Process *out) {
-    return processes(__func__, card, "COMPUTE", count, out);
-}
-int nvmlDeviceGetGraphicsRunningProcesses_v2(Card *card, unsigned *count, Process *out) {
-    return processes(__func__, card, "GRAPHICS", count, out);
-}
-#ifndef NO_V3
-int nvmlDeviceGetComputeRunningProcesses_v3(Card *card, unsigned *count, Process *out) {
-    return processes(__func__, card, "COMPUTE", count, out);
-}
-int nvmlDeviceGetGraphicsRunningProcesses_v3(Card *card, unsigned *count, Process *out) {
-    return processes(__func__, card, "GRAPHICS", count, out);
-}
-#endif
+#define PROCESSES(kind, suffix) \
+    int nvmlDeviceGet##kind##RunningProcesses##suffix(Card *card, unsigned *count, Process *out) { \
+        return processes(__func__, card, #kind "RunningProcesses", count, out); \
+    }
+PROCESSES(Compute, _v2)
+PROCESSES(Compute, _v3)
+PROCESSES(Graphics, _v2)
+PROCESSES(Graphics, _v3)
 
 int nvmlSystemGetProcessName(unsigned pid, char *out, unsigned size) {
-    static const char *keys[] = {"COMPUTE", "GRAPHICS"};
+    char key[32];
     int error = error_of(__func__, NULL);
+    snprintf(key, sizeof key, "name.%u", pid);
+    const char *text = find(key);
     if (error) return error;
-    for (int index = 0; index < 16; index++)
-        for (int list = 0; list < 2; list++) {
-            Card card = {index};
-            const char *text = value(&card, keys[list]);
-            for (; text && *text; text = strchr(text, ';') ? strchr(text, ';') + 1 : NULL) {
-                unsigned found = 0;
-                const char *name = strchr(text, ':');
-                name = name ? strchr(name + 1, ':') : NULL;
-                sscanf(text, "%u", &found);
-                if (found == pid && name) {
-                    unsigned length = (unsigned)strcspn(name + 1, ";");
-                    snprintf(out, size, "%.*s", (int)length, name + 1);
-                    return SUCCESS;
-                }
-            }
-        }
-    return NOT_FOUND;
+    return text ? copy(text, out, size) : NOT_FOUND;
 }
