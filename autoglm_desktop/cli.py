@@ -184,7 +184,9 @@ def _add_pull(commands: Any) -> None:
             "auto, huggingface, hf-mirror, modelscope, an address (https://…) or a folder; default: as chosen"
         ),
     )
-    parser.add_argument("--dir", metavar="DIR", help=_("put the files into exactly this folder"))
+    parser.add_argument(
+        "--dir", type=_folder, metavar="DIR", help=_("put the files into exactly this folder")
+    )
     parser.add_argument("--json", action="store_true", help=_("one JSON document on stdout"))
 
 
@@ -224,6 +226,13 @@ def _add_serve(commands: Any) -> None:
     parser.add_argument("--context", type=_positive, metavar="N", help=_("context in tokens"))
 
 
+def _folder(text: str) -> str:
+    """An empty variable of a script is no folder."""
+    if not text.strip():
+        raise ValueError(text)
+    return text
+
+
 def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -240,6 +249,7 @@ def _port(text: str) -> int:
 
 _positive.__name__ = "positive number"  # argparse names the type in its message
 _port.__name__ = "port"
+_folder.__name__ = "folder"
 
 
 def run(work: Awaitable[int], *, terminated: int = INTERRUPTED) -> int:
