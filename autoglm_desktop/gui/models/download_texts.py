@@ -71,13 +71,13 @@ def state_word(item: DownloadItem) -> tuple[str, str]:
 
 
 def facts(item: DownloadItem) -> str:
-    """``3.1 of 7.4 GiB · 12 MB/s · 6 min left · from Hugging Face + ModelScope``"""
+    """``41 % · 3.1 of 7.4 GiB · 12 MB/s · 6 min left · from Hugging Face + ModelScope``"""
     progress = item.progress
     done = progress.done_bytes if progress is not None else item.done_bytes
     total = (progress.total_bytes if progress is not None else None) or item.total_bytes
     if item.state == DONE:
         return _done_facts(item, total or done)
-    parts = []
+    parts = [share] if (share := percent(item)) else []
     if total or done:
         parts.append(amount(done, total))
     if item.state == RUNNING and progress is not None:
