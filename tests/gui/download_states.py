@@ -123,23 +123,10 @@ def many_offers(page):
     """Every type there is, some in parts, a vision part, one that is here; names as long as they come."""
     from autoglm_desktop.core.repository import RemoteFile, make_listing, offers
 
-    types = [
-        "IQ1_S",
-        "IQ1_M",
-        "IQ2_XXS",
-        "IQ2_XS",
-        "IQ2_M",
-        "Q2_K",
-        "IQ3_XXS",
-        "Q3_K_S",
-        "Q3_K_M",
-        "Q3_K_L",
-        "IQ4_XS",
-        "Q4_0",
-        "Q4_K_S",
-        "Q4_K_M",
-    ]
-    types += ["Q5_K_S", "Q5_K_M", "Q6_K", "UD-Q4_K_XL"]
+    types = (
+        "IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_M", "Q2_K", "IQ3_XXS", "Q3_K_S", "Q3_K_M", "Q3_K_L", "IQ4_XS",
+        "Q4_0", "Q4_K_S", "Q4_K_M", "Q5_K_S", "Q5_K_M", "Q6_K", "UD-Q4_K_XL",
+    )  # fmt: skip
     name = "Some-Very-Long-Model-Name-Instruct-Merged-Abliterated-128k-i1"
     entries = [RemoteFile(f"{name}.{kind}.gguf", (20 + n) * GIB // 8) for n, kind in enumerate(types)]
     parts = [f"BF16/{name}-BF16-{n:05}-of-00007.gguf" for n in range(1, 8)]
@@ -167,10 +154,8 @@ def unfinished(page):
 
 
 def verified_badly(page):
-    page.rows[1].say(
-        "fail",
-        "Made-long-name.gguf: damaged: it is not what was published (Hugging Face). Delete it and get it again.",
-    )
+    bad = "Made-long-name.gguf: damaged: it is not what was published (Hugging Face). Delete it and get it again."
+    page.rows[1].say("fail", bad)
     page.rows[2].say("warn", "It is whole; for some files no hash is known to compare with.")
 
 
@@ -218,8 +203,11 @@ def ask_discard(page):
 
 
 def token_kept(page):
+    from tests.gui.states import until
+
+    page.fetching._actions = replace(page.fetching._actions, token_where=lambda _services, _name: "keyring")
     page.fetching.ask_for_token("modelscope")
-    page.fetching.dialog.show_kept("keyring")
+    until(lambda: not page.fetching.dialog.forget_button.isHidden())
 
 
 def ask_token(page):

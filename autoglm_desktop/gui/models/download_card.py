@@ -60,6 +60,7 @@ class DownloadCard(Card):
         self.source_link = button(_("Another source"), kind="link")
         for made in (self.buttons["source"], self.source_link):
             made.setMenu(self._sources())
+        self.source_link.setProperty("menu", True)
         self.source_link.setAccessibleName(self.buttons["source"].accessibleName())
         self.licence_button = button("", lambda: self.wanted.emit("licence"), "link")
         self._arrange()
@@ -111,7 +112,8 @@ class DownloadCard(Card):
 
     def _show_buttons(self, shown: list[str]) -> None:
         """Where the one with the focus goes, the next takes it: the keyboard does not lose its place."""
-        had = any(made.hasFocus() and name not in shown for name, made in self.buttons.items())
+        focused = self.window().focusWidget()
+        had = any(made is focused and name not in shown for name, made in self.buttons.items())
         for name in shown:
             if name:
                 self.buttons[name].setVisible(True)

@@ -53,7 +53,7 @@ def fraction(item: DownloadItem) -> float | None:
 def state_word(item: DownloadItem) -> tuple[str, str]:
     """The word in the pill, and its tone."""
     if item.state == RUNNING:
-        stage = item.progress.stage if item.progress is not None else "listing"
+        stage = item.progress.stage if item.progress is not None else "fetch" if item.elsewhere else "listing"
         if stage == "listing":
             return _("Looking at the source"), "accent"
         return (_("Checking"), "accent") if stage == "verify" else (_("Downloading"), "accent")

@@ -133,7 +133,8 @@ class RepositoryCard(Card):
         if beside:
             files = _("{files}, with the vision part {name}").format(files=files, name=beside[0])
         self._grid.addWidget(ElidedLabel(offer.id), row, 0)
-        self._grid.addWidget(label(size), row, 1)
+        self._grid.setRowMinimumHeight(row, 4 * GAP)
+        self._grid.addWidget(label(size), row, 1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._grid.addWidget(ElidedLabel(files, "muted"), row, 2)
         mark = label(_("Installed"), "good")
         mark.hide()
