@@ -198,7 +198,9 @@ def _add_pull(commands: Any) -> None:
             "auto, huggingface, hf-mirror, modelscope, an address (https://…) or a folder; default: as chosen"
         ),
     )
-    parser.add_argument("--dir", metavar="DIR", help=_("put the files into exactly this folder"))
+    parser.add_argument(
+        "--dir", type=_folder, metavar="DIR", help=_("put the files into exactly this folder")
+    )
     parser.add_argument("--json", action="store_true", help=_("one JSON document on stdout"))
 
 
@@ -247,6 +249,13 @@ def _add_doctor(commands: Any) -> None:
     )
 
 
+def _folder(text: str) -> str:
+    """An empty variable of a script is no folder."""
+    if not text.strip():
+        raise ValueError(text)
+    return text
+
+
 def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -263,6 +272,7 @@ def _port(text: str) -> int:
 
 _positive.__name__ = "positive number"  # argparse names the type in its message
 _port.__name__ = "port"
+_folder.__name__ = "folder"
 
 
 def run(work: Awaitable[int], *, terminated: int = INTERRUPTED) -> int:

@@ -19,6 +19,7 @@ from .store.paths import expanded
 from .store.transfer.journal import Unfinished
 from .texts import places, reasons
 from .texts.disk import verified_text
+from .texts.downloads import note_lines
 from .usecases import disk_use, on_disk
 from .usecases.on_disk import DiskProgress, Report
 from .usecases.services import create_services
@@ -64,7 +65,7 @@ def _file_line(local: LocalModel) -> str:
     place = places.origin(local.place) if local.place is not None else ""
     parts = [local.name, local.file_type or "", format_bytes(local.size_bytes), place, str(local.path)]
     line = "  " + " · ".join(part for part in parts if part)
-    return f"{line}\n    {reasons.text(local.refusal)}" if local.refusal is not None else line
+    return "\n    ".join((line, *note_lines((local.refusal,)))) if local.refusal is not None else line
 
 
 def _use_line(use: on_disk.DiskUse) -> str:

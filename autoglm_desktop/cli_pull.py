@@ -9,9 +9,10 @@ import sys
 from typing import Any
 
 from .cli_progress import ProgressLine
-from .core.downloads import Pulled, PullProgress, PullRequest
+from .core import pasted
+from .core.downloads import SOURCES, Pulled, PullProgress, PullRequest
 from .core.errors import Reason
-from .core.repository import Offer, repository_name
+from .core.repository import Offer
 from .store import settings
 from .store.paths import expanded
 from .texts import downloads as texts
@@ -30,7 +31,7 @@ async def run(options: argparse.Namespace) -> int:
     try:
         return await _pull(services, options, last)
     except pull.SeveralVariants as error:
-        return _several(options, error.offers)
+        return _several(options, error)
     except asyncio.CancelledError:  # Ctrl-C or SIGTERM; everything is kept
         print(texts.paused_text(last[-1] if last else None), file=sys.stderr)
         return PAUSED
@@ -44,7 +45,8 @@ async def _pull(services: Services, options: argparse.Namespace, last: list[Pull
 
     def show(progress: PullProgress) -> None:
         last[:] = [progress]
-        if progress.stage != "done":
+        all_here = progress.stage == "fetch" and progress.done_bytes == progress.total_bytes
+        if progress.stage != "done" and not all_here:
             line.show(texts.progress_line(progress), progress.stage, progress.fraction)
 
     try:
@@ -69,10 +71,10 @@ async def _pull(services: Services, options: argparse.Namespace, last: list[Pull
 def request_of(services: Services, options: argparse.Namespace) -> PullRequest:
     """What the command line asks for; the source is the one chosen under Models where none is named."""
     folder = expanded(options.dir).absolute() if options.dir is not None else None
-    target = options.target
-    if target.lower().startswith(("https://", "http://")):  # the address of a repository's page
-        target = repository_name(target)
-    return PullRequest(target, options.source or settings.load(services.home).source, folder)
+    named = pasted.read(options.target)
+    source = (options.source or "").strip() or named.source or settings.load(services.home).source
+    known = next((one for one in SOURCES if one == source.lower()), source)
+    return PullRequest(named.target, known, folder)
 
 
 def document(pulled: Pulled) -> dict[str, Any]:
@@ -116,11 +118,11 @@ def variants_document(target: str, offers: tuple[Offer, ...]) -> dict[str, Any]:
     return {"schema": 1, "target": target, "variants": variants}
 
 
-def _several(options: argparse.Namespace, offers: tuple[Offer, ...]) -> int:
+def _several(options: argparse.Namespace, error: pull.SeveralVariants) -> int:
     if options.json:
-        print(json.dumps(variants_document(options.target, offers), ensure_ascii=False))
+        print(json.dumps(variants_document(error.target, error.offers), ensure_ascii=False))
     else:
-        _say(texts.several_lines(options.target, offers))
+        _say(texts.several_lines(error.target, error.offers))
     return SEVERAL
 
 

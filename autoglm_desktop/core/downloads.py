@@ -66,6 +66,11 @@ class PullPlan:
     def sources(self) -> tuple[str, ...]:
         return tuple(copy.source for copy in self.copies)
 
+    def repo_of(self, file: RemoteFile) -> str:
+        """The repository that a file comes from; a vision part may have one of its own."""
+        first = next((copy for copy in self.copies if copy.file(file.path) is not None), None)
+        return first.repo if first is not None else self.repo
+
 
 @dataclass(frozen=True)
 class FileProgress:
@@ -139,8 +144,9 @@ class DownloadItem:
 
     ``interrupted``: it ran when the program ended the last time; the user is offered to go on. ``plan`` and
     ``progress`` are None until they are known in this run; ``title``, ``done_bytes`` and ``total_bytes`` are
-    remembered from run to run. ``waits``: how often it has waited for the network in a row. ``elsewhere``: another
-    instance of this program runs it.
+    remembered from run to run, as are ``folder`` and ``files``: where its files lie, and their names below it.
+    ``waits``: how often it has waited for the network in a row. ``elsewhere``: another instance of this program
+    runs it.
     """
 
     id: str
@@ -156,6 +162,8 @@ class DownloadItem:
     interrupted: bool = False
     waits: int = 0
     elsewhere: bool = False
+    folder: Path | None = None
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

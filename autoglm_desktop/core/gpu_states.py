@@ -38,7 +38,8 @@ DESKTOP = frozenset((
 """The desktop itself: never to be closed."""
 
 SHARED_CAPABILITIES = frozenset(((5, 3), (6, 2), (7, 2), (8, 7), (11, 0), (12, 1)))
-"""Of NVIDIA's chips that share the system's RAM (Tegra, Jetson, GB10), and of no card (developer.nvidia.com/cuda-gpus and cuda-legacy-gpus)."""
+"""Of NVIDIA's chips that share the system's RAM (Tegra, Jetson, GB10), and of no card
+(developer.nvidia.com/cuda-gpus and cuda-legacy-gpus)."""
 
 
 def throttle_codes(bits: int | None) -> tuple[str, ...] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Protocol
 
@@ -45,17 +47,22 @@ class Queue(Protocol):
 
 class DownloadsModel(QObject):
     """``changed(DownloadsState)`` on every change, at most some times a second; ``arrived(DownloadItem)`` once
-    for each that was completed while the window is there; ``failed(AppError)``: a request could not be done."""
+    for each that was completed while the window is there; ``failed(AppError)``: a request could not be done;
+    ``deferred()``: it is done when the work on the folder is over (``resting``); ``cancelled()``: what had
+    arrived of one is deleted."""
 
     changed = Signal(object)
     arrived = Signal(object)
     failed = Signal(object)
+    deferred = Signal()
+    cancelled = Signal()
 
     def __init__(self, bridge: Bridge, queue: Queue, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._bridge, self._queue = bridge, queue
         self._watch: Job | None = None
         self._known = False
+        self._gate, self._resting = asyncio.Lock(), False
         self.state = DownloadsState()
 
     def start(self) -> None:
@@ -70,7 +77,9 @@ class DownloadsModel(QObject):
         resting = [
             item.id
             for item in self.state.items
-            if item.state in (PAUSED, FAILED) and item.request.target == target and item.request != request
+            if item.state in (PAUSED, WAITING, FAILED)
+            and item.request.target == target
+            and item.request != request
         ]
 
         async def work() -> None:
@@ -78,35 +87,39 @@ class DownloadsModel(QObject):
             for item_id in resting:
                 await self._queue.dismiss(item_id)
 
-        self._ask(work)
+        self._ask(work, begins=True)
 
     def pause(self, item_id: str) -> None:
         self._ask(lambda: self._queue.pause(item_id))
 
     def resume(self, item_id: str) -> None:
-        self._ask(lambda: self._queue.resume(item_id))
+        self._ask(lambda: self._queue.resume(item_id), begins=True)
 
     def cancel(self, item_id: str) -> None:
         """Stop it and throw away what has arrived of it."""
-        self._ask(lambda: self._queue.cancel(item_id))
+        self._ask(lambda: self._queue.cancel(item_id)).ended.connect(self.cancelled)
 
     def retry(self, item_id: str) -> None:
-        self._ask(lambda: self._queue.retry(item_id))
+        self._ask(lambda: self._queue.retry(item_id), begins=True)
 
     def dismiss(self, item_id: str) -> None:
         """Take one that is complete out of the list; its files stay."""
         self._ask(lambda: self._queue.dismiss(item_id))
 
-    async def rest(self) -> tuple[str, ...]:
-        """Pause all, for work on the folder they lie in; on the loop. Returns those that were under way."""
-        going = tuple(item.id for item in self.state.items if item.state in UNDER_WAY)
-        await self._queue.pause_all()
-        return going
-
-    async def go_on(self, ids: tuple[str, ...]) -> None:
-        """Let them go on; on the loop."""
-        for item_id in ids:
-            await self._queue.resume(item_id)
+    @contextlib.asynccontextmanager
+    async def resting(self) -> AsyncIterator[None]:
+        """For work on the folder that they lie in, on the loop: all are paused, and those that were under way go on
+        afterwards. Nothing begins meanwhile."""
+        async with self._gate:
+            going = [item.id for item in self.state.items if item.state in UNDER_WAY]
+            self._resting = True
+            try:
+                await self._queue.pause_all()
+                yield
+            finally:
+                self._resting = False
+                for item_id in going:
+                    await self._queue.resume(item_id)
 
     def of_target(self, target: str) -> DownloadItem | None:
         """The entry for a target, whatever its case; one that is under way before one that is done."""
@@ -114,11 +127,14 @@ class DownloadsModel(QObject):
         found = [item for item in self.state.items if item.request.target.casefold() == wanted]
         return next((item for item in found if item.state != DONE), found[-1] if found else None)
 
-    def _ask(self, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+    def _ask(self, work: Callable[[], Coroutine[Any, Any, object]], *, begins: bool = False) -> Job:
         async def run(_report: Callable[[object], None]) -> None:
-            await work()
+            async with self._gate if begins else contextlib.nullcontext():
+                await work()
 
-        self._bridge.submit(run, on_error=self.failed.emit)
+        if begins and self._resting:
+            self.deferred.emit()
+        return self._bridge.submit(run, on_error=self.failed.emit)
 
     def _show(self, state: DownloadsState) -> None:
         before = {item.id: item.state for item in self.state.items}

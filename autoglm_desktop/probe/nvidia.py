@@ -1,24 +1,18 @@
-"""NVIDIA GPUs by NVML, the driver's own library (nvidia-ml-py is imported when asked, not before).
-
-Every question to a card is asked on its own: what a driver will not say is ``None`` for that field alone.
-"""
+"""NVIDIA GPUs by NVML, the driver's own library (nvidia-ml-py is imported when asked, not before)."""
 
 from __future__ import annotations
 
-import logging
-import re
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any
 
-from ..core.machine import Gpu, GpuProcess
+from ..core.machine import Gpu
+from .nvidia_card import Nvml, first_part, is_divided, read_card
+from .nvidia_missing import Seen, look, why
 from .outcome import GpuFinding
-
-T = TypeVar("T")
-log = logging.getLogger(__name__)
 
 # Codes of nvmlReturn_t that end the whole probe: (reason, what helps).
 FATAL = {
-    4: ("nvidia_no_permission", None),
+    4: ("nvidia_no_permission", "nvidia_permission"),
     6: ("nvidia_no_devices", None),
     9: ("nvidia_driver_not_loaded", "load_nvidia_driver"),
     12: ("nvidia_driver_missing", "install_nvidia_driver"),
@@ -31,8 +25,9 @@ NOTHING_THERE = frozenset({6, 12})
 LOST = 15
 
 
-def probe_nvml(found: tuple[Gpu, ...] = ()) -> GpuFinding:
-    """All cards that NVML shows, in PCI order (CUDA's order only with ``CUDA_DEVICE_ORDER=PCI_BUS_ID``)."""
+def probe_nvml(found: tuple[Gpu, ...] = (), root: Path = Path("/")) -> GpuFinding:
+    """All cards that NVML shows, in PCI order (CUDA's order only with ``CUDA_DEVICE_ORDER=PCI_BUS_ID``).
+    ``root``: where to look for what explains a failure."""
     try:
         import pynvml
     except ImportError:
@@ -40,17 +35,21 @@ def probe_nvml(found: tuple[Gpu, ...] = ()) -> GpuFinding:
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
-        return unavailable(error.value, str(error))
+        return unavailable(error.value, str(error), look(root))
+    nvml = Nvml(pynvml)
     try:
-        return _Nvml(pynvml).cards()
+        return _cards(nvml)
     except pynvml.NVMLError as error:
-        return unavailable(error.value, str(error))
+        return unavailable(error.value, str(error), look(root))
     finally:
-        _Nvml(pynvml).ask("nvmlShutdown")
+        nvml.ask("nvmlShutdown")
 
 
-def unavailable(code: int, text: str) -> GpuFinding:
-    """Why NVML as a whole has no answer."""
+def unavailable(code: int, text: str, seen: Seen | None = None) -> GpuFinding:
+    """Why NVML as a whole has no answer; ``seen``: what there is to see of a card all the same."""
+    explained = why(code, seen) if seen is not None else None
+    if explained is not None:
+        return GpuFinding.failed(*explained)
     reason, advice = FATAL.get(code, ("nvml_error", None))
     make = GpuFinding.skipped if code in NOTHING_THERE else GpuFinding.failed
     if reason == "nvml_error":
@@ -58,146 +57,53 @@ def unavailable(code: int, text: str) -> GpuFinding:
     return make(reason, advice)
 
 
-class _Nvml:
-    """NVML with every failure of a single question turned into ``None``."""
-
-    def __init__(self, api: Any) -> None:
-        self.api = api
-        # NVMLLibraryMismatchError is no NVMLError; a name may be no UTF-8; old bindings lack functions.
-        self.failures: tuple[type[BaseException], ...] = (
-            api.NVMLError,
-            getattr(api, "NVMLLibraryMismatchError", api.NVMLError),
-            AttributeError,
-            UnicodeDecodeError,
-        )
-
-    def ask(self, function: str, *arguments: object) -> Any:
-        try:
-            return getattr(self.api, function)(*arguments)
-        except self.failures as error:
-            log.debug("%s: %s", function, error)
-            return None
-
-    def cards(self) -> GpuFinding:
-        count = self.api.nvmlDeviceGetCount()
-        if not count:
-            return unavailable(6, "")
-        driver = _text(self.ask("nvmlSystemGetDriverVersion"))
-        cuda = cuda_version(self.ask("nvmlSystemGetCudaDriverVersion_v2"))
-        gpus, silent = [], []
-        for index in range(count):
-            handle = self._handle(index)
-            if handle is None:
-                silent.append(index)
-                gpus.append(Gpu(index, "nvidia", driver_version=driver, cuda_version=cuda))
-            else:
-                gpus.append(self._card(index, handle, driver, cuda))
-        if silent:
-            reason = GpuFinding.failed("gpu_not_responding", "restart_machine", indexes=tuple(silent))
-            return GpuFinding(tuple(gpus), "found", reason.reason, reason.advice)
-        return GpuFinding(tuple(gpus))
-
-    def _handle(self, index: int) -> Any:
-        """A handle to a card that still answers; one that fell off the bus can have a handle, too."""
-        handle = self.ask("nvmlDeviceGetHandleByIndex", index)
+def _cards(nvml: Nvml) -> GpuFinding:
+    count = nvml.api.nvmlDeviceGetCount()
+    if not count:
+        return unavailable(6, "")
+    driver = nvml.text("nvmlSystemGetDriverVersion")
+    cuda = cuda_version(nvml.ask("nvmlSystemGetCudaDriverVersion_v2"))
+    gpus, silent, divided, empty = [], [], [], []
+    for index in range(count):
+        handle = _handle(nvml, index)
         if handle is None:
-            return None
-        try:
-            self.api.nvmlDeviceGetMemoryInfo(handle)
-        except self.api.NVMLError as error:
-            if error.value == LOST:
-                return None
-        return handle
-
-    def _card(self, index: int, handle: Any, driver: str | None, cuda: str | None) -> Gpu:
-        total, free, reserved = self._memory(handle)
-        clock = self.ask("nvmlDeviceGetMaxClockInfo", handle, self.api.NVML_CLOCK_MEM)
-        power = self.ask("nvmlDeviceGetEnforcedPowerLimit", handle)
-        if power is None:
-            power = self.ask("nvmlDeviceGetPowerManagementLimit", handle)
-        bar1 = self.ask("nvmlDeviceGetBAR1MemoryInfo", handle)
-        capability = self.ask("nvmlDeviceGetCudaComputeCapability", handle)
-        return Gpu(
-            index,
-            "nvidia",
-            name=_text(self.ask("nvmlDeviceGetName", handle)),
-            memory_total_bytes=total,
-            memory_free_bytes=free,
-            compute_capability=tuple(capability) if capability else None,
-            driver_version=driver,
-            cuda_version=cuda,
-            memory_bandwidth_bytes_per_s=bandwidth(clock, self.ask("nvmlDeviceGetMemoryBusWidth", handle)),
-            power_limit_w=power / 1000 if power else None,
-            temperature_c=self.ask("nvmlDeviceGetTemperature", handle, self.api.NVML_TEMPERATURE_GPU),
-            bar1_total_bytes=bar1.bar1Total or None if bar1 else None,
-            display_attached=any_true(
-                self.ask("nvmlDeviceGetDisplayMode", handle), self.ask("nvmlDeviceGetDisplayActive", handle)
-            ),
-            processes=self._processes(handle),
-            memory_reserved_bytes=reserved,
-        )
-
-    def _memory(self, handle: Any) -> tuple[int | None, int | None, int | None]:
-        """(total, free, reserved) in bytes; reserved only where the driver has version 2 of the call."""
-        version = getattr(self.api, "nvmlMemory_v2", None)
-        info = self.ask("nvmlDeviceGetMemoryInfo", handle, version) if version else None
-        reserved = info.reserved if info else None
-        info = info or self.ask("nvmlDeviceGetMemoryInfo", handle)
-        if not info or not info.total:
-            return None, None, None
-        return info.total, min(info.free, info.total), reserved
-
-    def _processes(self, handle: Any) -> tuple[GpuProcess, ...]:
-        found: list[tuple[int, int | None]] = []
-        for kind in ("Compute", "Graphics"):
-            for suffix in ("_v3", "_v2"):
-                entries = self.ask(f"nvmlDeviceGet{kind}RunningProcesses{suffix}", handle)
-                if entries is not None:
-                    found += [(entry.pid, entry.usedGpuMemory) for entry in entries]
-                    break
-        return merge_processes(found, lambda pid: self.ask("nvmlSystemGetProcessName", pid))
+            silent.append(index)
+            gpus.append(Gpu(index, "nvidia", driver_version=driver, cuda_version=cuda))
+            continue
+        gpus.append(read_card(nvml, index, handle, driver, cuda))
+        if is_divided(nvml, handle):
+            (divided if first_part(nvml, handle) is not None else empty).append(index)
+    return _noted(tuple(gpus), tuple(silent), tuple(empty), tuple(divided))
 
 
-def bandwidth(clock_mhz: int | None, bus_bits: int | None) -> int | None:
-    """Bytes/s = maximum memory clock × 2 (double data rate) × bus width ÷ 8; None where the driver won't say.
+def _noted(
+    gpus: tuple[Gpu, ...], silent: tuple[int, ...], empty: tuple[int, ...], divided: tuple[int, ...]
+) -> GpuFinding:
+    """The cards with the worst of what is odd about them."""
+    if silent:
+        note = GpuFinding.failed("gpu_not_responding", "restart_machine", indexes=silent)
+    elif empty:
+        note = GpuFinding.failed("gpu_divided_empty", "mig_devices", indexes=empty)
+    elif divided:
+        note = GpuFinding.failed("gpu_divided", None, indexes=divided)
+    else:
+        return GpuFinding(gpus)
+    return GpuFinding(gpus, "found", note.reason, note.advice)
 
-    Agrees with published figures for RTX 3060 (360 GB/s), 4060 (272), 4090 (1008) and A100 80 GB (2039).
-    Cards that share the system's memory report no clock or no bus.
-    """
-    if not clock_mhz or not bus_bits:
+
+def _handle(nvml: Nvml, index: int) -> Any:
+    """A handle to a card that still answers; one that fell off the bus can have a handle, too."""
+    handle = nvml.ask("nvmlDeviceGetHandleByIndex", index)
+    if handle is None:
         return None
-    return clock_mhz * 1_000_000 * 2 * bus_bits // 8
+    try:
+        nvml.api.nvmlDeviceGetMemoryInfo(handle)
+    except nvml.api.NVMLError as error:
+        if error.value == LOST:
+            return None
+    return handle
 
 
 def cuda_version(number: int | None) -> str | None:
     """NVML's 12060 is CUDA 12.6."""
     return f"{number // 1000}.{number % 1000 // 10}" if number else None
-
-
-def any_true(*answers: int | None) -> bool | None:
-    """A display is plugged in, or memory is set aside for one; unknown where neither is told."""
-    known = [bool(answer) for answer in answers if answer is not None]
-    return any(known) if known else None
-
-
-def merge_processes(
-    entries: Iterable[tuple[int, int | None]], name_of: Callable[[int], str | bytes | None]
-) -> tuple[GpuProcess, ...]:
-    """One entry per process (a process can be in both lists), the largest first."""
-    memory: dict[int, int | None] = {}
-    for pid, used in entries:
-        before = memory.get(pid)
-        memory[pid] = used if before is None else before if used is None else max(before, used)
-    named = [GpuProcess(program_name(_text(name_of(pid))), used) for pid, used in memory.items()]
-    return tuple(sorted(named, key=lambda item: (-(item.memory_bytes or 0), item.name or "")))
-
-
-def program_name(command: str | None) -> str | None:
-    """The program alone: folders and arguments can be private."""
-    program = re.split(r"\s+--?\w", (command or "").strip(), maxsplit=1)[0]
-    return re.split(r"[\\/]", program.rstrip("\\/"))[-1].strip() or None
-
-
-def _text(value: str | bytes | None) -> str | None:
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-    return text.strip() or None if text else None

@@ -18,8 +18,9 @@ from ..core.subject import Installed, ProjectorWeights
 from . import gguf, local_models, manifest, safetensors
 from .added import AddedPaths
 from .elsewhere import Elsewhere, FoundModel
-from .local_models import LocalModel, placed, with_projector
+from .local_models import LocalModel, placed
 from .model_walk import file_key, models_below
+from .projectors import each_with_its_own, with_projector
 from .transfer import journal
 
 __all__ = ["Library", "LocalModel", "projector_weights"]
@@ -47,9 +48,7 @@ class Library:
         Those of the models folder first, then added ones, then other programs', each part by name. A file that is
         reached twice is listed once; a remembered one that is gone is left out.
         """
-        found = self._found()
-        projectors = [local for local in found if local.is_projector]
-        return tuple(with_projector(local, projectors) for local in found if not local.is_projector)
+        return each_with_its_own(self._found(), self.catalog)
 
     def find(self, model: str, variant: str | None = None) -> LocalModel | None:
         """The file of a catalogue model's variant (None: any) that can be run."""
@@ -74,7 +73,8 @@ class Library:
         else:
             local = self._placed(local_models.of_gguf(path, gguf.read_header(path), self.catalog))
             others = [self._look(other) for other in models_below(path.parent, depth=0) if other != path]
-            local = with_projector(local, [other for other in others if other and other.is_projector])
+            beside = [self._placed(other) for other in others if other is not None]
+            local = with_projector(local, beside, self.catalog)
         return local if known is None else self._of_other(local, known)
 
     def installed(self, model: Model) -> Installed:
@@ -161,7 +161,7 @@ class Library:
         else:
             parts = local.path.relative_to(self.models).parts if self.is_own(local.path) else ()
             repo = "/".join(parts[:2]) if len(parts) > 2 or (len(parts) == 2 and local.is_folder) else None
-        return placed(local, self.catalog, repo=repo) if repo else local
+        return placed(local, self.catalog, repo=repo or local.repo)
 
     def _projected(self, local: LocalModel, projector: Path) -> LocalModel:
         """With the projector that another program uses for it, if it can be used here."""
@@ -169,15 +169,16 @@ class Library:
         if found is None or not found.is_projector:
             return local
         beside = replace(found, path=local.path.parent / projector.name)
-        fits = with_projector(local, [beside]).projector is not None
+        fits = with_projector(local, [beside], self.catalog).projector is not None
         return replace(local, projector=projector) if fits else local
 
     def _paths(self) -> Iterator[Path]:
         yield from models_below(self.models)
-        for text in self._added.paths():
-            path = Path(text)
-            if path.exists() and not self.is_own(path):
-                yield path
+        added = [path for path in map(Path, self._added.paths()) if path.exists() and not self.is_own(path)]
+        yield from added
+        for folder in dict.fromkeys(path.parent for path in added if path.is_file()):
+            beside = ((path, self._look(path)) for path in models_below(folder, depth=0))
+            yield from (path for path, local in beside if local is not None and local.is_projector)
 
     def _look(self, path: Path, repo: str | None = None) -> LocalModel | None:
         """A model's entry; a damaged one is listed with the reason, one that vanished or is being fetched is not."""

@@ -12,8 +12,9 @@ from ..core.errors import Reason, TargetError
 from ..core.gguf_header import GgufHeader
 from . import gguf, safetensors
 
-GLM4V = "glm4v"
 NOT_RUN_YET = "safetensors_not_run_yet"
+UNNAMED = frozenset(("", "gguf", "ggml", "model", "ggml-model"))
+"""What the names of files that tell of no model come down to."""
 _ARCHITECTURES = {"glm4v": "glm4", "glm4v_text": "glm4", "glm": "chatglm"}
 """``model_type`` of transformers → the GGUF architecture, where they differ (the catalogue has the latter)."""
 
@@ -105,14 +106,35 @@ def of_failure(path: Path, size: int, error: TargetError) -> LocalModel:
 
 
 def placed(local: LocalModel, catalog: Catalog, **values: object) -> LocalModel:
-    """With ``place``, ``repo`` or ``name``. What a damaged file would have been is told by where it came from."""
-    local = replace(local, **values)  # type: ignore[arg-type]
+    """With ``place``, ``repo`` or ``name``. What a file without a name is, and what a damaged one would have been, is
+    told by where it came from."""
+    local = _by_place(replace(local, **values), catalog)  # type: ignore[arg-type]
     if local.complete or local.repo is None or local.model is not None or local.is_projector:
         return local
     kind = local.file_type or gguf_names.parse(local.path.name).type
     known = _of_repo(catalog, local.repo)
     model = known.id if known is not None else None
     return replace(local, file_type=kind, model=model, variant=kind if known is not None else None)
+
+
+def _by_place(local: LocalModel, catalog: Catalog) -> LocalModel:
+    """A file that neither its header nor its own name names (``ggml-model-Q4_K_M.gguf``): by its repository, else by
+    its folder."""
+    header = local.header
+    if header is None or header.name or header.is_projector or local.model is not None:
+        return local
+    base = gguf_names.parse(f"{local.path.stem}.gguf").base
+    if base not in UNNAMED:
+        return local
+    name = local.repo.rpartition("/")[2] if local.repo else local.path.parent.name
+    known = catalog.recognise(header.architecture, header.block_count, (name,))
+    told = known.title if known is not None else name
+    return replace(
+        local,
+        name=told if local.name == local.path.stem and (known is not None or local.repo) else local.name,
+        model=known.id if known is not None else None,
+        variant=local.file_type if known is not None else None,
+    )
 
 
 def of_variant(found: Iterable[LocalModel], variant: str | None) -> tuple[LocalModel, ...]:
@@ -131,17 +153,6 @@ def _told_by_name(local: LocalModel) -> tuple[str, ...]:
         return (SAFETENSORS,)
     name = gguf_names.parse(local.path.name) if local.path.suffix.lower() == ".gguf" else None
     return ((name.type or "").casefold(), name.stem.casefold()) if name is not None else ()
-
-
-def with_projector(local: LocalModel, projectors: list[LocalModel]) -> LocalModel:
-    """The model with a glm4v projector from its own folder, if it has the sections that images need."""
-    if local.header is None or local.refusal is not None or not local.header.has_mrope:
-        return local
-    for other in projectors:
-        fits = other.header is not None and other.header.projector_type == GLM4V
-        if fits and other.path.parent == local.path.parent:
-            return replace(local, projector=other.path)
-    return local
 
 
 def _of_repo(catalog: Catalog, repo: str) -> Model | None:

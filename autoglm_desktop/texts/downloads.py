@@ -98,7 +98,7 @@ def plan_lines(plan: PullPlan) -> list[str]:
     size = _("unknown size") if plan.total_bytes is None else format_bytes(plan.total_bytes)
     text = ngettext("{name}: {count} file, {size}", "{name}: {count} files, {size}", count)
     first = text.format(name=name_of(plan), count=count, size=size)
-    if plan.remaining_bytes is not None and plan.remaining_bytes != plan.total_bytes:
+    if plan.remaining_bytes and plan.remaining_bytes != plan.total_bytes:
         first += " " + _("({size} still to fetch)").format(size=format_bytes(plan.remaining_bytes))
     sources = listed(map(source_name, plan.sources))
     lines = [first, _("From {sources}, {repo}").format(sources=sources, repo=plan.repo)]

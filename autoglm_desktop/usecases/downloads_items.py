@@ -67,6 +67,8 @@ def item_of(entry: Entry, live: Live, *, elsewhere: bool) -> DownloadItem:
         interrupted=entry.interrupted,
         waits=live.waits,
         elsewhere=elsewhere and entry.state == RUNNING,
+        folder=Path(entry.plan_folder) if entry.plan_folder is not None else None,
+        files=entry.files,
     )
 
 

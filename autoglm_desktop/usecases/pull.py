@@ -16,7 +16,7 @@ from ..core.downloads import AUTO, Copy, Pulled, PullPlan, PullProgress, PullReq
 from ..core.errors import AppError, Reason, TransferError
 from ..core.repository import Listing, Offer, offers
 from .pull_choose import SeveralVariants, agreeing, choose, projector_of
-from .pull_disk import begun, changed_since, folder_of, left, require_space
+from .pull_disk import begun, changed_since, folder_of, left, require_no_other, require_space
 from .pull_find import Candidate, Looked, Pinned, asked_for, candidates, look, most_telling
 from .pull_here import complete_here, elsewhere, proved
 from .pull_run import Fetching
@@ -65,7 +65,8 @@ async def plan_pull(
     """What will be fetched and where it will lie. What is complete here needs no network, unless ``afresh`` or a check
     for updates has found a newer version. ``pinned``: the commit that an interrupted download began with.
 
-    Raises SeveralVariants, TargetError, TransferError (nothing is found), AppError (disk_full, models_folder_gone).
+    Raises SeveralVariants, TargetError, TransferError (nothing is found), AppError (disk_full, models_folder_gone,
+    move_conflict: another file lies where one of them would).
     """
     if request.folder is None and services.models_folder_gone:
         raise AppError("models_folder_gone", path=str(services.models))
@@ -131,7 +132,7 @@ async def _find(
     for one in looked:
         for listing in one.listings:
             try:
-                found.append((one, listing, choose(one.candidate, listing, request.target, model)))
+                found.append((one, listing, choose(one.candidate, listing, model)))
                 break
             except TransferError as error:
                 errors.append(error)
@@ -145,9 +146,11 @@ async def _find(
     own = [listing, *(other for other in first.listings if other is not listing)]
     others = [other for one in looked if one is not first for other in one.listings]
 
+    weights = {file.path for file in offer.files}
+
     def here(copy: Copy) -> bool:
         folder = request.folder or folder_of(services.models, copy.repo)
-        return any(begun(folder, file, copy.commit) for file in copy.files if file in offer.files)
+        return any(begun(folder, file, copy.commit) for file in copy.files if file.path in weights)
 
     copies = await agreeing(services, offer, own, others, here)
     beside = apart[first.candidate.repo]
@@ -231,7 +234,9 @@ def _notes(model: Model | None, found: _Found) -> tuple[Reason, ...]:
 
 
 def _with_remaining(plan: PullPlan) -> PullPlan:
-    """With what is still missing on disk. Raises AppError(disk_full). Reads files."""
+    """With what is still missing on disk. Raises AppError (disk_full, move_conflict). Reads files."""
+    for file in plan.files:
+        require_no_other(plan.folder, file, plan.repo_of(file))
     changed = [file.path for file in plan.files if changed_since(plan.folder, file, plan.commit)]
     if changed:
         note = Reason.of("changed_meanwhile", repo=plan.repo)

@@ -34,12 +34,12 @@ class SeveralVariants(AppError):
         self.offers = tuple(found)
 
 
-def choose(candidate: Candidate, listing: Listing, target: str, model: Model | None) -> Offer:
+def choose(candidate: Candidate, listing: Listing, model: Model | None) -> Offer:
     """The offer that is wanted of a listing. Raises SeveralVariants, TransferError (variant_not_offered,
     nothing_to_run)."""
     found = offers(listing)
     if candidate.variant is None:
-        return _only(found, listing, target)
+        return _only(found, listing)
     offer = _named(candidate, listing, found)
     if offer is None:
         known = ", ".join(one.id for one in found) or "–"
@@ -59,9 +59,10 @@ def choose(candidate: Candidate, listing: Listing, target: str, model: Model | N
 
 
 def _named(candidate: Candidate, listing: Listing, found: Sequence[Offer]) -> Offer | None:
-    """By the file that the catalogue names, by the variant's id, or by the type alone where several files have it."""
+    """By the file that the catalogue or the user names, by the variant's id, or by the type alone where several files
+    have it."""
     variant = candidate.variant or ""
-    file = by_name(listing, candidate.file)
+    file = by_name(listing, candidate.file or f"{variant.removesuffix('.gguf')}.gguf")
     holds = next((offer for offer in found if file in offer.files), None) if file is not None else None
     exact = holds or find_offer(found, variant)
     if exact is not None or candidate.file is not None:
@@ -75,11 +76,11 @@ def _type(offer: Offer) -> str | None:
     return parse(path).type if path.lower().endswith(".gguf") else None
 
 
-def _only(found: Sequence[Offer], listing: Listing, target: str) -> Offer:
+def _only(found: Sequence[Offer], listing: Listing) -> Offer:
     """All allowed files of a repository that has one variant."""
     ggufs = [offer for offer in found if offer.id != SAFETENSORS]
     if len(ggufs) > 1:
-        raise SeveralVariants(target, found)
+        raise SeveralVariants(listing.repo, found)
     if not found:
         raise TransferError("nothing_to_run", repo=listing.repo, source=listing.source)
     one = (ggufs or list(found))[0]
@@ -140,10 +141,19 @@ def _copy(offer: Offer, listing: Listing) -> Copy | None:
 
 def _agree(one: Copy, other: Copy, offer: Offer) -> bool:
     """Whether both have the same large files; small ones are told apart when they are fetched."""
-    if one.repo == other.repo and one.commit is not None and one.commit == other.commit:
-        return True
     large = [f.path for f in offer.all_files if f in offer.files or f.size is None or f.size > SMALL_BYTES]
-    return all(same(one.file(path), other.file(path)) for path in large)
+    pairs = [(one.file(path), other.file(path)) for path in large]
+    if one.repo == other.repo and one.commit is not None and one.commit == other.commit:
+        return not any(differ(*pair) for pair in pairs)
+    return all(same(*pair) for pair in pairs)
+
+
+def differ(one: RemoteFile | None, other: RemoteFile | None) -> bool:
+    """Whether sizes or hashes, where both are known, tell that these are two files."""
+    if one is None or other is None:
+        return one is not other
+    values = ((one.size, other.size), (one.sha256, other.sha256), (one.git_sha1, other.git_sha1))
+    return any(None not in pair and pair[0] != pair[1] for pair in values)
 
 
 def same(one: RemoteFile | None, other: RemoteFile | None) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 
 from ..core.errors import AppError
 from ..core.repository import RemoteFile
 from ..store import manifest
 from ..store.transfer import journal
+from ..store.transfer.part import matches
 from ..store.transfer.values import Wanted, journal_of, lock_of, part_of
 
 MARGIN_BYTES = 512 * 1024 * 1024
@@ -62,6 +64,35 @@ def is_here(folder: Path, file: RemoteFile, commit: str | None) -> bool:
     except OSError:
         return False
     return same and size == entry.size and file.size in (None, size)
+
+
+def is_other(folder: Path, file: RemoteFile, repo: str) -> bool:
+    """Whether a file lies there that no download from ``repo`` has put there. Only texts that no model needs may be
+    another download's."""
+    if not (folder / file.path).exists():
+        return False
+    known = manifest.read(folder)
+    entry = known.file(file.path) if known is not None else None
+    if known is None or entry is None:
+        return True
+    own = (known.repo_of(entry) or "").lower() == repo.lower()
+    return not own and not file.path.lower().endswith(".md")
+
+
+def require_no_other(folder: Path, file: RemoteFile, repo: str) -> None:
+    """Raises AppError(move_conflict) where another file, by its size, lies where this one would."""
+    target = folder / file.path
+    if is_other(folder, file, repo) and (
+        not target.is_file() or file.size not in (None, target.stat().st_size)
+    ):
+        raise AppError("move_conflict", path=str(target))
+
+
+def require_same(wanted: Wanted, stop: threading.Event) -> None:
+    """Raises AppError(move_conflict) where the file that lies there has another hash. Reads all of it."""
+    same = not wanted.target.is_file() or matches(wanted.target, wanted, stop, lambda _count: None)
+    if not same and not stop.is_set():
+        raise AppError("move_conflict", path=str(wanted.target))
 
 
 def require_space(folder: Path, remaining: int) -> None:

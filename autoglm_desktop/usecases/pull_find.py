@@ -33,6 +33,9 @@ AT_ONCE = 8
 PATIENCE_S = 6.0
 """How long the other sources are waited for once one has answered."""
 
+LONGEST = 200
+"""Characters of a repository's name; of what was typed an error repeats no more."""
+
 _TELLING = (
     "download_gated",
     "download_gated_no_token",
@@ -100,11 +103,13 @@ def automatic(hub: str, environment: Mapping[str, str] | None = None) -> tuple[s
 
 async def candidates(services: Services, request: PullRequest) -> tuple[tuple[Candidate, ...], Model | None]:
     """The repositories for a target, preferred first. Raises TargetError (target_unknown, variant_unknown,
-    variant_needed, no_public_copy, not_at_source)."""
+    variant_needed, no_public_copy, not_at_source, repo_name_wrong)."""
     repo, variant = split_repo(request.target)
     environment = services.web.environment
-    if repo is not None:
+    if repo is not None and len(repo) <= LONGEST:
         return (Candidate(repo, asked_for(request.source, environment), variant),), None
+    if "/" in request.target or len(request.target) > LONGEST:
+        raise TargetError("repo_name_wrong", repo=_short(request.target))
     found = named(services.library, request.target)
     form = await _variant(services, found.model, found.variant)
     listed = [
@@ -116,6 +121,10 @@ async def candidates(services: Services, request: PullRequest) -> tuple[tuple[Ca
         code = "no_public_copy" if not form.sources else "not_at_source"
         raise TargetError(code, model=found.model.id, variant=form.id, source=request.source)
     return _one_per_repo(listed), found.model
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def asked_for(source: str, environment: Mapping[str, str] | None) -> tuple[str, ...]:

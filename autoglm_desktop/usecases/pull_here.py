@@ -42,7 +42,7 @@ def complete_here(
         if known is None or newest.get(str(folder)) not in (None, known.commit):
             continue
         listing = _listing(known, repos)
-        offer = _offer(candidate, listing, request.target, model)
+        offer = _offer(candidate, listing, model)
         if offer is None or not all(_whole(folder, known, file) for file in offer.all_files):
             continue
         notes = (Reason.of("newest_unknown"),) if offline else ()
@@ -60,10 +60,10 @@ def _listing(known: manifest.Manifest, repos: set[str]) -> Listing:
     return Listing(known.source or "", known.repo or "", known.commit, files)
 
 
-def _offer(candidate: Candidate, listing: Listing, target: str, model: Model | None) -> Offer | None:
+def _offer(candidate: Candidate, listing: Listing, model: Model | None) -> Offer | None:
     """What is wanted, if all of it is there: also the vision part, for a model that has one."""
     try:
-        offer = choose(candidate, listing, target, model)
+        offer = choose(candidate, listing, model)
     except AppError:
         return None
     blind = model is not None and model.vision and offer.id != SAFETENSORS and not offer.beside

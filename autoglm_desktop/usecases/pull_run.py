@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from ..core.repository import SAFETENSORS, RemoteFile
 from ..store import gguf, manifest
 from ..store.transfer.values import Fetched, Wanted
 from .pull_choose import SMALL_BYTES
-from .pull_disk import is_here, left
+from .pull_disk import is_here, is_other, left, require_same
 from .pull_progress import Progress
 from .services import Services
 
@@ -58,6 +59,7 @@ class Fetching:
         for file in sorted(large, key=lambda file: file.size or 0):
             await self._one(file)
         notes = await asyncio.to_thread(self._look_inside)
+        await asyncio.to_thread(self._remember)
         self._progress.tell("done", force=True)
         files = tuple(self._done[file.path] for file in self._plan.files)
         return Pulled(self._plan, files, self._clock() - self._begun, (*self._plan.notes, *notes))
@@ -92,6 +94,7 @@ class Fetching:
             done = brought if brought is not None else await asyncio.to_thread(self._known, file)
         else:
             wanted = Wanted(self._plan.folder / file.path, file.size, file.sha256, file.git_sha1, commit)
+            await self._leave_others_alone(file, wanted)
             found, local = await self._fetch(file, wanted)
             source = found.sources[0] if found.sources else None
             fetched = 0 if local else found.fetched_bytes
@@ -100,6 +103,16 @@ class Fetching:
         async with self._noting:
             await asyncio.to_thread(self._note, file, done.verified, done.size)
         self._progress.done(file, done.size)
+
+    async def _leave_others_alone(self, file: RemoteFile, wanted: Wanted) -> None:
+        """Raises AppError(move_conflict) where somebody else's file would be replaced."""
+        if not await asyncio.to_thread(is_other, self._plan.folder, file, self._plan.repo_of(file)):
+            return
+        stop = threading.Event()
+        try:
+            await asyncio.to_thread(require_same, wanted, stop)
+        finally:
+            stop.set()
 
     def _known(self, file: RemoteFile) -> PulledFile:
         """A file that an earlier run has verified."""
@@ -173,6 +186,19 @@ class Fetching:
             return
         source = plan.copies[0].source if plan.copies else None
         manifest.merge(plan.folder, manifest.Manifest(plan.repo, source, plan.commit, (entry,)))
+
+    def _remember(self) -> None:
+        """A model in a folder of the user's choice is in the list from now on."""
+        library, plan = self._services.library, self._plan
+        if library.is_own(plan.folder):
+            return
+        weights = [plan.folder / f.path for f in plan.files if f.path.lower().endswith(".gguf")]
+        for path in [plan.folder] if plan.variant == SAFETENSORS else weights:
+            try:
+                if not library.at(path).is_projector:
+                    library.add(path)
+            except AppError as error:
+                log.warning("not in the list: %s: %s", path, error)
 
     def _look_inside(self) -> tuple[Reason, ...]:
         """What the headers of the GGUF files say that came: refusals and warnings, not failures."""

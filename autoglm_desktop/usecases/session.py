@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import logging
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,6 +103,21 @@ class Session:
         async with self._busy:
             await self._end()
             self._set(SessionState(target=self._target))
+
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """For work on the files that a model is loaded from: what runs is ended first, and nothing loads meanwhile."""
+        self.cancel_load()
+        self.stop()
+        async with self._busy:
+            await self._end()
+            self._set(SessionState(target=self._target))
+            yield
+
+    def retarget(self, target: Target | None) -> None:
+        """The file of the target lies elsewhere now, or is gone (None). Only while ``held``."""
+        self._target = target
+        self._set(SessionState(target=target))
 
     async def close(self) -> None:
         """End the engine for good, also in the middle of something."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from autoglm_desktop.core.downloads import DownloadsState, FileProgress
 from autoglm_desktop.core.errors import AppError, Reason, TransferError
 from autoglm_desktop.core.units import GIB
+from autoglm_desktop.gui.models.unfinished import begun
+from autoglm_desktop.store.transfer.journal import Unfinished
+from autoglm_desktop.usecases.session import SessionState
+from autoglm_desktop.usecases.targets import of_local
 from tests.fakes.fake_downloads import GATED, made_item, made_plan, made_progress, made_update
 
 LONG = "一个名字很长的仓库/Some-Very-Long-Model-Name-Instruct-Merged-Abliterated-128k-i1-GGUF"
@@ -41,6 +46,13 @@ def _items():
         "done": (
             made_item("done", plan=made_plan(Path("/made/models/made+AutoGLM-Phone-9B-GGUF"), "a.gguf")),
             made_item("done", "2", title=LONG, variant="IQ4_XS"),
+        ),
+        "elsewhere": (made_item(elsewhere=True),),
+        "notes": (
+            made_item(progress=made_progress(), plan=replace(
+                made_plan(Path("/made"), "a.gguf"), notes=(
+                    Reason.of("no_projector_there", repo=LONG),
+                    Reason.of("no_mrope", name="AutoGLM-Phone-9B-Q4_K_M.gguf")))),
         ),
         "many": (
             made_item(progress=made_progress(files=tuple(
@@ -107,6 +119,46 @@ def listing_failed(page):
     page.fetching.repository.show_error(GATED)
 
 
+def many_offers(page):
+    """Every type there is, some in parts, a vision part, one that is here; names as long as they come."""
+    from autoglm_desktop.core.repository import RemoteFile, make_listing, offers
+
+    types = (
+        "IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_M", "Q2_K", "IQ3_XXS", "Q3_K_S", "Q3_K_M", "Q3_K_L", "IQ4_XS",
+        "Q4_0", "Q4_K_S", "Q4_K_M", "Q5_K_S", "Q5_K_M", "Q6_K", "UD-Q4_K_XL",
+    )  # fmt: skip
+    name = "Some-Very-Long-Model-Name-Instruct-Merged-Abliterated-128k-i1"
+    entries = [RemoteFile(f"{name}.{kind}.gguf", (20 + n) * GIB // 8) for n, kind in enumerate(types)]
+    parts = [f"BF16/{name}-BF16-{n:05}-of-00007.gguf" for n in range(1, 8)]
+    entries += [RemoteFile(part, 45 * GIB) for part in parts]
+    entries += [RemoteFile(f"mmproj-{name}-F16.gguf", GIB), RemoteFile("Q8_0.gguf", None)]
+    found = make_listing("hf-mirror", f"made-owner/{name}-GGUF", "c" * 40, entries)
+    page.fetching.repository.show_installed(frozenset((f"{found.repo}:q4_k_m".casefold(),)))
+    page.fetching.repository.field.setText(found.repo)
+    page.fetching.repository.show_listing(found, offers(found))
+
+
+def bad_name(page):
+    page.fetching.repository.field.setText("llama")
+    page.fetching.repository.list_button.click()
+
+
+def unfinished(page):
+    folder = page._services.models
+    found = [
+        Unfinished(folder / "made" / "Model-GGUF" / "Model-Q4_K_M.gguf", 5 * GIB, 2 * GIB),
+        Unfinished(folder / "made" / "Model-GGUF" / "mmproj-F16.gguf", GIB, 0),
+        Unfinished(folder.joinpath(*LONG.split("/"), "x-Q8_0.gguf"), 9 * GIB, 8 * GIB),
+    ]
+    page.unfinished.show_begun(begun(found, folder, ()))
+
+
+def verified_badly(page):
+    bad = "Made-long-name.gguf: damaged: it is not what was published (Hugging Face). Delete it and get it again."
+    page.rows[1].say("fail", bad)
+    page.rows[2].say("warn", "It is whole; for some files no hash is known to compare with.")
+
+
 def updates(page):
     page.fetching.updates.show_updates(
         (
@@ -139,6 +191,25 @@ def ask_delete(page):
     page.disk.ask_delete(page.rows[0].entry.local.path)
 
 
+def ask_delete_loaded(page):
+    target = of_local(page.rows[1].entry.local)
+    page._session._show(SessionState("ready", target))
+    page.disk.ask_delete(target.file)
+
+
+def ask_discard(page):
+    queue("interrupted")(page)
+    page.fetching._ask_discard()
+
+
+def token_kept(page):
+    from tests.gui.states import until
+
+    page.fetching._actions = replace(page.fetching._actions, token_where=lambda _services, _name: "keyring")
+    page.fetching.ask_for_token("modelscope")
+    until(lambda: not page.fetching.dialog.forget_button.isHidden())
+
+
 def ask_token(page):
     page.fetching.ask_for_token("huggingface", GATED)
 
@@ -154,10 +225,16 @@ ON_EMPTY |= {
     "downloads-many-files": unfolded("many"),
     "downloads-chat": chattable,
     "downloads-own-address": own_address,
+    "downloads-updates-busy": lambda page: page.fetching.updates.show_busy(),
+    "downloads-updates-none": lambda page: page.fetching.updates.show_updates(()),
 }
 ON_FILES = {
     "downloads-repository": listing,
     "downloads-repository-failed": listing_failed,
+    "downloads-repository-many": many_offers,
+    "downloads-repository-bad": bad_name,
+    "downloads-unfinished": unfinished,
+    "downloads-verified": verified_badly,
     "downloads-updates": updates,
     "downloads-working": working,
 }
@@ -167,4 +244,7 @@ DIALOGS = {
     "dialog-token-plain": lambda page: page.fetching.ask_for_token("auto"),
     "dialog-move": ask_move,
     "dialog-delete": ask_delete,
+    "dialog-delete-loaded": ask_delete_loaded,
+    "dialog-discard": ask_discard,
+    "dialog-token-kept": token_kept,
 }

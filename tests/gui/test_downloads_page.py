@@ -4,7 +4,8 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from PySide6.QtCore import QEvent, QObject
+from PySide6.QtCore import QEvent, QObject, QUrl
+from PySide6.QtGui import QFontMetricsF
 from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
 
 from autoglm_desktop.core.downloads import DownloadsState, FileProgress, PullRequest
@@ -12,6 +13,7 @@ from autoglm_desktop.core.errors import AppError, Reason, TransferError
 from autoglm_desktop.core.units import GIB
 from autoglm_desktop.gui.download_hint import DownloadHint
 from autoglm_desktop.gui.downloads_model import DownloadsModel
+from autoglm_desktop.gui.widgets.live import LiveText
 from tests.fakes.fake_downloads import (
     GATED,
     FakeQueue,
@@ -85,7 +87,9 @@ def test_a_button_says_how_far_it_is_and_leads_there(qtbot, page):
 def test_what_a_download_says(qtbot, page):
     show(qtbot, page, made_item(progress=made_progress()))
     card = card_of(page)
-    assert card.facts.text() == "3.1 of 7.4 GiB · 12 MB/s · 6 min left · from Hugging Face + ModelScope"
+    assert (
+        card.facts.text() == "41 % · 3.1 of 7.4 GiB · 12 MB/s · 6 min left · from Hugging Face + ModelScope"
+    )
     assert card.pill.text() == "Downloading"
     assert card.bar.fraction == pytest.approx(3.1 / 7.4)
     card.fold_button.click()
@@ -109,8 +113,7 @@ def test_progress_makes_no_widget_and_no_layout(qtbot, page):
     item = made_item(progress=made_progress(files=files, done_bytes=0))
     show(qtbot, page, item)
     card_of(page).fold_button.click()
-    page.cards[0].get_button.setText(page.cards[0].get_button.text())
-    QApplication.processEvents()
+    settle()
     before, watch = set(map(id, page.findChildren(QWidget))), Layouts()
     QApplication.instance().installEventFilter(watch)
     for step in range(1, 9):  # within one percent: the button on the catalogue's card may change its width
@@ -123,7 +126,7 @@ def test_progress_makes_no_widget_and_no_layout(qtbot, page):
     QApplication.instance().removeEventFilter(watch)
     assert watch.count == 0
     assert set(map(id, page.findChildren(QWidget))) == before
-    assert card_of(page).facts.text().startswith("0.1 of 7.4 GiB · 8.0 MB/s")
+    assert card_of(page).facts.text().startswith("0 % · 0.1 of 7.4 GiB · 8.0 MB/s")
 
 
 @pytest.mark.parametrize(
@@ -441,3 +444,80 @@ def test_what_arrives_is_told_once(qtbot, bridge):
     for state in ("done", "running", "done", "done"):
         model._show(DownloadsState((made_item(state),)))
     assert [item.state for item in told] == ["done"]
+
+
+def test_a_paused_one_goes_on_from_another_source(qtbot, page):
+    show(qtbot, page, made_item("paused"))
+    link = card_of(page).source_link
+    assert shown(link)
+    link.menu().actions()[2].trigger()
+    asked(qtbot, page, "dismiss", "1")
+    assert page.queue.asked == [("add", TARGET, "hf-mirror"), ("dismiss", "1")]
+    show(qtbot, page, made_item(progress=made_progress()))
+    assert not shown(link)
+
+
+def test_the_keyboard_keeps_its_place(qtbot, page):
+    show(qtbot, page, made_item(progress=made_progress()))
+    card_of(page).buttons["pause"].setFocus()
+    show(qtbot, page, made_item("paused"))
+    assert page.window().focusWidget() is card_of(page).buttons["resume"]
+    show(qtbot, page, made_item(progress=made_progress()))
+    assert page.window().focusWidget() is card_of(page).buttons["pause"]
+
+
+def test_a_name_without_owner_is_explained(qtbot, page):
+    card = page.fetching.repository
+    card.field.setText("llama")
+    card.list_button.click()
+    assert "looks like owner/name" in card.said.text()
+    assert not any(one[0] == "offers" for one in page.made.asked)
+
+
+def test_nothing_begins_while_the_folder_moves(qtbot, page, tmp_path):
+    begun, over = [], asyncio.Event()
+
+    async def move(_services, _folder, _report):
+        begun.append(True)
+        await over.wait()
+
+    page.disk._actions = replace(page.disk._actions, move_models=move)
+    page.disk._move(tmp_path / "new")
+    qtbot.waitUntil(lambda: bool(begun))
+    page.cards[0].get_button.click()
+    page.rows[0].act_button.click()
+    page.disk.ask_delete(page.rows[0].entry.local.path)
+    page.disk.bring([tmp_path], copy=True)
+    said = [notice.text for notice in page.notices.shown]
+    assert said[0] == "The models folder is being moved; this begins afterwards."
+    assert said[1] == "The models folder is being moved. Load a model when that is done."
+    assert said[2].startswith("Models are being moved or copied.")
+    assert len(said) == 3
+    assert page.model.state.phase == "idle"
+    assert page.queue.asked == [("pause_all",)]
+    page._bridge.call(over.set)
+    asked(qtbot, page, "add", TARGET, "auto")
+
+
+def test_words_keep_their_places_while_numbers_change(qtbot):
+    text = LiveText()
+    qtbot.addWidget(text)
+    metrics = QFontMetricsF(text.font())
+    text.set_text("41 % · 3.1 of 7.4 GiB · 11 MB/s · 6 min left")
+    wide = list(text.places(metrics))
+    text.set_text("41 % · 3.1 of 7.4 GiB · 9 MB/s · 6 min left")
+    assert text.places(metrics) == wide
+    text.set_text("41 % · 3.1 of 7.4 GiB")
+    assert len(text.places(metrics)) == 2
+
+
+def test_the_folder_of_one_that_another_instance_fetched(qtbot, page, opened):  # noqa: F811
+    folder = page._services.models / "made" / "one"
+    folder.mkdir(parents=True)
+    known = made_item("done", folder=page._services.home / "old" / "made" / "one", files=("made-one.gguf",))
+    show(qtbot, page, known)
+    card_of(page).buttons["folder"].click()
+    qtbot.waitUntil(lambda: opened == [QUrl.fromLocalFile(str(folder)).toString()])
+    folder.rmdir()
+    card_of(page).buttons["folder"].click()
+    qtbot.waitUntil(lambda: opened[1:] == [QUrl.fromLocalFile(str(page._services.models)).toString()])

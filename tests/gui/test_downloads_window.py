@@ -11,6 +11,7 @@ from autoglm_desktop.store.keys import Keys
 from autoglm_desktop.store.web import Web
 from tests.fakes.fake_hub import FakeHub
 from tests.fakes.fake_hub_faults import gated
+from tests.gui.frame import fake_engines
 from tests.gui.made_checks import made_services
 
 PATIENCE_MS = 30_000
@@ -172,3 +173,98 @@ def test_pause_keeps_what_arrived_and_cancel_asks(qtbot, start, model):
         page_of(application).fetching.dialog.do_button.click()
         qtbot.waitUntil(lambda: items(application) == (), timeout=PATIENCE_MS)
         assert list(application.services.models.rglob("*.part")) == []
+
+
+def begun(qtbot, application):
+    """Until some of a slow download has arrived."""
+    get(qtbot, application, "huggingface")
+    qtbot.waitUntil(lambda: items(application)[0].done_bytes > 300_000, timeout=PATIENCE_MS)
+    return page_of(application).fetching.section.cards[items(application)[0].id]
+
+
+def loaded(qtbot, page):
+    qtbot.waitUntil(lambda: bool(page.rows) and not page.rows[0].act_button.isHidden(), timeout=PATIENCE_MS)
+    page.rows[0].act_button.click()
+    qtbot.waitUntil(lambda: page._session.state.phase == "ready", timeout=PATIENCE_MS)
+
+
+def test_a_loaded_model_is_freed_before_it_is_deleted(qtbot, start, model):
+    with FakeHub({REPO: {"made-tiny.Q8_0.gguf": model}}) as hub:
+        application = start(hub)
+        page = page_of(application)
+        get(qtbot, application, "huggingface")
+        loaded(qtbot, page)
+        assert len(fake_engines()) == 1
+        page.rows[0].delete_action.trigger()
+        qtbot.waitUntil(lambda: page.disk.dialog is not None, timeout=PATIENCE_MS)
+        assert "loaded now; its memory is freed first" in page.disk.dialog.text.text()
+        page.disk.dialog.do_button.click()
+        qtbot.waitUntil(lambda: page.rows == [], timeout=PATIENCE_MS)
+        assert fake_engines() == []
+        assert (page._session.state.phase, page._session.state.target) == ("idle", None)
+
+
+def test_moving_pauses_frees_and_goes_on_in_the_new_folder(qtbot, start, model, tmp_path):
+    new = tmp_path / "大 disk" / "models"
+    with FakeHub({REPO: {"made-tiny.Q8_0.gguf": model}}, rate=400_000, send_buffer=16_384) as hub:
+        application = start(hub)
+        page, old = page_of(application), application.services.models
+        old.mkdir(parents=True, exist_ok=True)
+        (old / "made-other.gguf").write_bytes(model)
+        page.refresh()
+        loaded(qtbot, page)
+        application.window.show_page(MODELS)
+        begun(qtbot, application)
+        page.disk._move(new)
+        qtbot.waitUntil(lambda: not page.disk.moving, timeout=PATIENCE_MS)
+        assert [notice.text for notice in page.notices.shown] == [f"The models lie in {new} now."]
+        assert page._session.state.target.file == new / "made-other.gguf"
+        assert fake_engines() == []
+        qtbot.waitUntil(lambda: [one.state for one in items(application)] == ["done"], timeout=PATIENCE_MS)
+        assert sorted(path.read_bytes() for path in new.rglob("*.gguf")) == [model, model]
+        assert not list(old.rglob("*.gguf*"))
+        qtbot.waitUntil(lambda: all(row.entry.local.path.is_relative_to(new) for row in page.rows))
+        card = page.fetching.section.cards[items(application)[0].id]
+        qtbot.waitUntil(lambda: not card.buttons["chat"].isHidden(), timeout=PATIENCE_MS)
+
+
+def test_what_no_entry_is_about_can_be_continued(qtbot, start, model):
+    with FakeHub({REPO: {"made-tiny.Q8_0.gguf": model}}, rate=400_000, send_buffer=16_384) as hub:
+        application = start(hub)
+        page = page_of(application)
+        begun(qtbot, application).buttons["pause"].click()
+        qtbot.waitUntil(lambda: items(application)[0].state == "paused", timeout=PATIENCE_MS)
+        assert page.unfinished.isHidden()
+        page.fetching.downloads.dismiss(items(application)[0].id)
+        qtbot.waitUntil(lambda: not page.unfinished.isHidden(), timeout=PATIENCE_MS)
+        assert [one.target for one in page.unfinished.shown] == [f"{REPO}:Q8_0"]
+        sent = hub.sent("made-tiny.Q8_0.gguf")
+        page.unfinished.buttons[1].click()
+        qtbot.waitUntil(lambda: page.unfinished.isHidden(), timeout=PATIENCE_MS)
+        qtbot.waitUntil(lambda: [one.state for one in items(application)] == ["done"], timeout=PATIENCE_MS)
+        assert hub.sent("made-tiny.Q8_0.gguf") - sent < len(model)
+
+
+def test_what_is_unfinished_can_be_deleted(qtbot, start, model):
+    with FakeHub({REPO: {"made-tiny.Q8_0.gguf": model}}, rate=400_000, send_buffer=16_384) as hub:
+        application = start(hub)
+        page = page_of(application)
+        begun(qtbot, application).buttons["pause"].click()
+        qtbot.waitUntil(lambda: items(application)[0].state == "paused", timeout=PATIENCE_MS)
+        page.fetching.downloads.dismiss(items(application)[0].id)
+        qtbot.waitUntil(lambda: not page.unfinished.isHidden(), timeout=PATIENCE_MS)
+        page.unfinished.buttons[0].click()
+        qtbot.waitUntil(lambda: page.disk.dialog is not None, timeout=PATIENCE_MS)
+        page.disk.dialog.do_button.click()
+        qtbot.waitUntil(lambda: page.unfinished.isHidden(), timeout=PATIENCE_MS)
+        assert list(application.services.models.rglob("*.part*")) == []
+
+
+def test_what_is_here_is_marked_in_a_repository(qtbot, start, model):
+    with FakeHub({REPO: {"made-tiny.Q8_0.gguf": model}}) as hub:
+        application = start(hub)
+        get(qtbot, application, "huggingface")
+        repository = page_of(application).fetching.repository
+        assert not repository.buttons[0][1].isHidden()
+        qtbot.waitUntil(lambda: not repository.marks[0][1].isHidden(), timeout=PATIENCE_MS)
+        assert repository.buttons[0][1].isHidden()

@@ -274,3 +274,124 @@ def test_a_download_into_any_folder_is_known_by_its_manifest(library: Library, t
     library.add(folder)
     (found,) = library.files()
     assert (found.model, found.variant, found.repo) == (PHONE, "safetensors", "zai-org/AutoGLM-Phone-9B")
+
+
+def made_nameless(path: Path, layers: int, architecture: str = "chatglm") -> Path:
+    """A file whose header names no model, as the maker's GLM-Edge files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = GgufWriter(path)
+    writer.add("general.architecture", architecture)
+    writer.add(f"{architecture}.block_count", layers)
+    writer.add("general.file_type", 15)
+    writer.add("tokenizer.ggml.model", "gpt2")
+    writer.add("tokenizer.ggml.tokens", ["a", "b"])
+    writer.add_tensor("blk.0.attn_norm.weight", TYPES["F32"], (64,), lambda: [bytes(256)])
+    writer.write()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("place", "layers", "model"),
+    [
+        ("zai-org/glm-edge-1.5b-chat-gguf", 28, "glm-edge-1.5b-chat"),
+        ("ZhipuAI/glm-edge-4b-chat-gguf", 40, "glm-edge-4b-chat"),
+        ("my files/glm-edge-4b-chat", 40, "glm-edge-4b-chat"),
+        ("glm-edge-4b-chat", 40, "glm-edge-4b-chat"),
+        ("zai-org/glm-edge-4b-chat-gguf", 28, None),
+        ("made/something", 28, None),
+        (".", 28, None),
+    ],
+)
+def test_a_file_without_any_name_is_known_by_where_it_lies(
+    library: Library, place: str, layers: int, model: str | None
+) -> None:
+    path = made_nameless(library.models / place / "ggml-model-Q4_K_M.gguf", layers)
+    (found,) = library.files()
+    assert (found.path, found.model, found.refusal) == (path, model, None)
+    assert found.variant == ("Q4_K_M" if model is not None else None)
+    known = library.catalog.model(model or "")
+    assert library.at(path) == found and (known is None or found.name == known.title)
+
+
+def test_a_name_of_its_own_goes_before_the_folder(library: Library) -> None:
+    made_nameless(library.models / "glm-edge-4b-chat" / "other-Q4_K_M.gguf", 40)
+    (found,) = library.files()
+    assert (found.model, found.name) == (None, "other-Q4_K_M")
+
+
+def test_a_file_without_a_name_is_known_by_its_manifest(library: Library, tmp_path: Path) -> None:
+    path = made_nameless(tmp_path / "D" / "ggml-model-Q4_K_M.gguf", 28)
+    remember(tmp_path / "D", path, repo="zai-org/glm-edge-1.5b-chat-gguf")
+    assert library.add(path).model == "glm-edge-1.5b-chat"
+
+
+THINKING = "GLM-4.1V-9B-Thinking"
+
+
+def test_in_a_flat_folder_each_model_gets_its_own_projector(library: Library) -> None:
+    """The alphabet would give both the same."""
+    made_phone_model(library.models / "AutoGLM-Phone-9B-Q4_K_M.gguf")
+    made_phone_model(library.models / f"{THINKING}-Q4_K_M.gguf", name=THINKING)
+    first = made_projector(library.models / "mmproj-AutoGLM-Phone-9B-F16.gguf")
+    second = made_projector(library.models / f"mmproj-{THINKING}-F16.gguf")
+    found = {local.path.name: local.projector for local in library.files()}
+    assert found == {"AutoGLM-Phone-9B-Q4_K_M.gguf": first, f"{THINKING}-Q4_K_M.gguf": second}
+    assert {name: library.at(library.models / name).projector for name in found} == found
+    first.unlink()
+    found = {local.path.name: local.projector for local in library.files()}
+    assert found == {"AutoGLM-Phone-9B-Q4_K_M.gguf": None, f"{THINKING}-Q4_K_M.gguf": second}
+
+
+def test_the_manifest_says_whose_a_projector_is(library: Library, tmp_path: Path) -> None:
+    """Names that tell nothing, in one folder that two downloads went to."""
+    folder = tmp_path / "D"
+    one, two = (made_phone_model(folder / f"{name}-Q4_K_M.gguf") for name in ("a", "b"))
+    first, second = (made_projector(folder / f"{name}.gguf") for name in ("mmproj-F16", "x-mmproj-F16"))
+    remember(folder, one, second, repo="made/one")
+    remember(folder, two, first, repo="made/two")
+    assert (library.add(one).projector, library.add(two).projector) == (second, first)
+
+
+def test_a_projector_of_another_repository_that_the_catalogue_names(library: Library) -> None:
+    from dataclasses import replace
+
+    repo = "ggml-org/AutoGLM-Phone-9B-GGUF"
+    model = library.catalog.model(PHONE)
+    assert model is not None
+    folder = library.models / "ggml-org" / "AutoGLM-Phone-9B-GGUF"
+    path = made_phone_model(folder / "AutoGLM-Phone-9B-Q4_K_M.gguf")
+    projector = made_projector(folder / "vision-mmproj.gguf")
+    remember(folder, projector, repo="made/vision")
+    remember(folder, path, repo=repo)
+    assert library.at(path).projector is None, "it is another repository's"
+
+    def paired(variant):  # type: ignore[no-untyped-def]
+        sources = [replace(s, projector_repo="made/vision") if s.repo == repo else s for s in variant.sources]
+        return replace(variant, sources=tuple(sources))
+
+    told = replace(model, variants=tuple(map(paired, model.variants)))
+    library.catalog = replace(library.catalog, models=(told, *library.catalog.models[1:]))
+    assert library.at(path).projector == projector
+
+
+def test_unknown_models_share_a_folder_and_keep_apart(library: Library) -> None:
+    for name in ("one", "two", "three"):
+        made_phone_model(library.models / f"{name}-Q4_K_M.gguf", name=f"made {name}")
+    first = made_projector(library.models / "one.mmproj-F16.gguf")
+    found = {local.path.stem: local.projector for local in library.files()}
+    assert found == {"one-Q4_K_M": first, "two-Q4_K_M": None, "three-Q4_K_M": None}
+
+
+def test_the_best_type_of_projector_is_taken(library: Library) -> None:
+    made_phone_model(library.models / "AutoGLM-Phone-9B-Q4_K_M.gguf")
+    made_projector(library.models / "AutoGLM-Phone-9B.mmproj-Q8_0.gguf")
+    best = made_projector(library.models / "AutoGLM-Phone-9B.mmproj-f16.gguf")
+    assert [local.projector for local in library.files()] == [best]
+
+
+def test_an_added_file_has_the_projector_beside_it(library: Library, tmp_path: Path) -> None:
+    path = made_phone_model(tmp_path / "D" / "AutoGLM-Phone-9B-Q4_K_M.gguf")
+    made_phone_model(tmp_path / "D" / "not added.gguf")
+    projector = made_projector(tmp_path / "D" / "mmproj.gguf")
+    assert library.add(path).projector == projector
+    assert [(local.path, local.projector) for local in library.files()] == [(path, projector)]

@@ -19,7 +19,7 @@ from ..widgets.mark import Mark
 from ..widgets.pill import Pill
 from ..widgets.rule import Rule
 from . import texts
-from .get_button import GetButton
+from .get_button import GET_WIDTH, GetButton
 
 HEADS = (
     "",
@@ -30,9 +30,6 @@ HEADS = (
     "",
 )
 SIZE, VERDICT, PLACE, GET = 2, 3, 4, 5
-
-GET_WIDTH = 9 * GAP
-"""Room for a button, also while it says 100 %."""
 
 LINK_MARGINS = (5, 0, 0, 0)
 """A link's text stands in from its edge; what stands above it does so too."""

@@ -70,6 +70,10 @@ class DiskCard(Card):
             text.setText(labelled(share.name, share.text))
         self.bar.set_content(BarContent(shares, sum(share.value for share in shares)))
 
+    def stops(self) -> list[QWidget]:
+        """What the Tab key goes through."""
+        return [self.open_button, self.move_button, self.stop_button]
+
     def show_work(self, text: str | None, fraction: float | None = None) -> None:
         """What is being done to the folder; None: nothing."""
         self.work.setVisible(text is not None)

@@ -44,11 +44,13 @@ def _progress(word: str, item: DiskProgress | None) -> tuple[str, float | None]:
 
 def verified_text(found: Verified) -> tuple[str, str]:
     """Mark and sentence."""
-    return "ok" if found.proved else "warn" if found.ok else "fail", disk.summary(found)
+    if not found.ok:
+        return "fail", sentences(disk.summary(found), _("Delete it and get it again."))
+    return "ok" if found.proved else "warn", disk.summary(found)
 
 
-def removal_text(removal: Removal) -> str:
-    """What goes, what stays."""
+def removal_text(removal: Removal, *, loaded: bool = False) -> str:
+    """What goes, what stays; that a loaded model is freed."""
     if not removal.files:
         return _("It is only taken from the list; its file stays where it is.")
     names = [path.name for path in removal.files]
@@ -62,7 +64,8 @@ def removal_text(removal: Removal) -> str:
     stays = _("Conversations and other models stay.")
     if removal.forgotten:
         stays = _("Files that were added from elsewhere stay where they are and leave the list only.")
-    return sentences(text, stays)
+    freed = [_("The model is loaded now; its memory is freed first.")] if loaded else []
+    return sentences(text, *freed, stays)
 
 
 def removed_text(removal: Removal) -> str:

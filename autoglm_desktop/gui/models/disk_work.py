@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +21,13 @@ from . import disk_texts as texts
 from .actions import Actions
 from .disk_card import DiskCard
 from .file_row import FileRow
+from .holds import Holds
 from .source_bar import PickFolder, pick_folder
-
-Hold = Callable[[], AbstractAsyncContextManager[None]]
 
 
 class DiskWork(QObject):
-    """Owns ``card``. ``said(status, text)``; ``changed()`` when files came, went or moved. ``hold``: what keeps
-    everybody off the models folder, on the loop."""
+    """Owns ``card``. ``said(status, text)``; ``changed()`` when files came, went or moved. ``moving``: whether the
+    models folder is on its way."""
 
     said = Signal(str, str)
     changed = Signal()
@@ -39,12 +37,13 @@ class DiskWork(QObject):
         bridge: Bridge,
         services: Services,
         actions: Actions,
-        hold: Hold,
+        holds: Holds,
         parent: QWidget,
         pick: PickFolder = pick_folder,
     ) -> None:
         super().__init__(parent)
-        self._hold = hold
+        self._holds = holds
+        self.moving = False
         self._bridge, self._services, self._actions = bridge, services, actions
         self._parent, self._pick = parent, pick
         self._verifying: dict[Path, Job] = {}
@@ -93,15 +92,17 @@ class DiskWork(QObject):
         job.ended.connect(lambda: self._verify_ended(path))
         self._verify_progress(path, None)
 
-    def ask_delete(self, path: Path) -> None:
-        """Say what goes and what stays, and delete it when the user wants that."""
+    def ask_delete(self, path: Path | str) -> None:
+        """Say what goes and what stays, and delete it when the user wants that. Also of ``owner/repo:VARIANT``."""
+        if self._is_busy():
+            return
         self._bridge.submit(
             lambda _report: self._actions.removal(self._services, path), self._confirm, self._say_error
         )
 
     def ask_move(self) -> None:
         """Move the models folder to where the user wants it."""
-        if self._busy is not None:
+        if self._is_busy():
             return
         folder = self._pick(self._parent, _("Where shall the models lie?"))
         if not folder:
@@ -114,7 +115,7 @@ class DiskWork(QObject):
 
     def bring(self, paths: Sequence[Path], *, copy: bool) -> None:
         """Import files and folders: where they lie, or as a copy. A refusal is said and the others go on."""
-        if not paths or (copy and self._busy is not None):
+        if not paths or (copy and self._is_busy()):
             return
 
         async def work(report: Report) -> None:
@@ -127,10 +128,17 @@ class DiskWork(QObject):
                     report(found)
 
         job = self._bridge.submit(work, on_item=self._brought)
-        job.ended.connect(self._ended)
+        job.ended.connect(lambda: self._ended(job))
         if copy:
             self._busy = job
             self.card.show_work(*texts.copy_progress(None))
+
+    def _is_busy(self) -> bool:
+        """Says so."""
+        if self._busy is not None:
+            text = _("Models are being moved or copied. Wait until that is done, or cancel it under “Disk”.")
+            self.said.emit("warn", text)
+        return self._busy is not None
 
     def _brought(self, item: Any) -> None:
         if isinstance(item, AppError):
@@ -140,10 +148,11 @@ class DiskWork(QObject):
         else:
             self.card.show_work(*texts.copy_progress(item))
 
-    def _ended(self) -> None:
+    def _ended(self, job: Job) -> None:
         """Moving or importing is over."""
-        self._busy = None
-        self.card.show_work(None)
+        if self._busy is job:
+            self._busy, self.moving = None, False
+            self.card.show_work(None)
         self.changed.emit()
 
     def _stop_busy(self) -> None:
@@ -154,9 +163,8 @@ class DiskWork(QObject):
         self._measuring = False
 
     def _confirm(self, removal: Any) -> None:
-        dialog = Ask(
-            _("Delete these files?"), texts.removal_text(removal), _("Delete"), "danger", self._parent
-        )
+        text = texts.removal_text(removal, loaded=self._holds.is_loaded(removal.files))
+        dialog = Ask(_("Delete these files?"), text, _("Delete"), "danger", self._parent)
         dialog.accepted.connect(functools.partial(self._remove, removal))
         self._open(dialog)
 
@@ -165,26 +173,29 @@ class DiskWork(QObject):
             self.said.emit("ok", texts.removed_text(removal))
             self.changed.emit()
 
-        self._bridge.submit(
-            lambda _report: self._actions.remove(self._services, removal), removed, self._say_error
-        )
+        async def work(_report: Report) -> None:
+            async with self._holds.files(removal.files):
+                await self._actions.remove(self._services, removal)
+
+        self._bridge.submit(work, removed, self._say_error)
 
     def _move(self, folder: Path) -> None:
         def moved(_none: object) -> None:
             self.said.emit("ok", _("The models lie in {folder} now.").format(folder=folder))
 
         async def work(report: Report) -> None:
-            async with self._hold():
+            async with self._holds.folder():
                 await self._actions.move_models(self._services, folder, report)
 
+        self.moving = True
         self.card.show_work(_("Moving …"))
-        self._busy = self._bridge.submit(
+        job = self._busy = self._bridge.submit(
             work,
             moved,
             self._say_error,
             lambda item: self.card.show_work(*texts.move_progress(item)),
         )
-        self._busy.ended.connect(self._ended)
+        job.ended.connect(lambda: self._ended(job))
 
     def _stop(self, path: Path) -> None:
         if path in self._verifying:

@@ -23,6 +23,8 @@ BAR_COLOURS = {FAILED: "bad", DONE: "good", WAITING: "warn", PAUSED: "muted", QU
 TOP = ("cancel", "dismiss", "pause", "resume", "chat")
 REMEDIES = ("source", "retry", "token", "room")
 """Buttons as they stand: in the first line, and below an error."""
+FOCUS = ("resume", "pause", "chat", "token", "room", "retry", "dismiss")
+"""What takes the focus of a button that goes."""
 BUTTONS = {
     QUEUED: ("pause", "cancel"),
     RUNNING: ("pause", "cancel"),
@@ -55,7 +57,11 @@ class DownloadCard(Card):
         self.files.hide()
         self.fold_button = button(_("Show files"), self._fold, "link")
         self.buttons = {name: self._button(name, *look) for name, look in self._looks_of_buttons().items()}
-        self.buttons["source"].setMenu(self._sources())
+        self.source_link = button(_("Another source"), kind="link")
+        for made in (self.buttons["source"], self.source_link):
+            made.setMenu(self._sources())
+        self.source_link.setProperty("menu", True)
+        self.source_link.setAccessibleName(self.buttons["source"].accessibleName())
         self.licence_button = button("", lambda: self.wanted.emit("licence"), "link")
         self._arrange()
         self.show_item(item)
@@ -72,7 +78,7 @@ class DownloadCard(Card):
         word, tone = texts.state_word(item)
         looks = (
             word, tone, texts.notice(item), texts.error(item), texts.remedy(item), item.title, item.variant,
-            bool(files), self.can_chat, bool(self.facts.text()),
+            bool(files), self.can_chat,
         )  # fmt: skip
         if looks != self._looks:
             self._looks = looks
@@ -93,23 +99,36 @@ class DownloadCard(Card):
         shown.append(texts.remedy(item))
         if item.state == DONE and self.can_chat:
             shown.append("chat")
-        for name, made in self.buttons.items():
-            made.setVisible(name in shown)
+        self._show_buttons(shown)
         self.remedies.setVisible(any(name in shown for name in REMEDIES))
+        self.source_link.setVisible(item.state in (WAITING, PAUSED, FAILED) and "source" not in shown)
         self.buttons["cancel"].setText(_("Remove") if item.state == FAILED else _("Cancel"))
-        self.buttons["resume"].setText(_("Continue"))
         address = texts.licence_address(item)
         self.licence_button.setText(texts.open_text(address))
         self.licence_button.setVisible(bool(address))
         self.fold_button.setVisible(has_files)
-        self.facts.setVisible(bool(self.facts.text()))
         if not has_files:
             self.files.hide()
+
+    def _show_buttons(self, shown: list[str]) -> None:
+        """Where the one with the focus goes, the next takes it: the keyboard does not lose its place."""
+        focused = self.window().focusWidget()
+        had = any(made is focused and name not in shown for name, made in self.buttons.items())
+        for name in shown:
+            if name:
+                self.buttons[name].setVisible(True)
+        if had:
+            first = next((name for name in FOCUS if name in shown), shown[0])
+            self.buttons[first].setFocus()
+        for name, made in self.buttons.items():
+            if name not in shown:
+                made.setVisible(False)
 
     def stops(self) -> list[QWidget]:
         """What the Tab key goes through, as it stands."""
         below = [self.licence_button, *(self.buttons[name] for name in REMEDIES)]
-        return [*(self.buttons[name] for name in TOP), self.buttons["folder"], self.fold_button, *below]
+        line = [self.source_link, self.buttons["folder"], self.fold_button]
+        return [*(self.buttons[name] for name in TOP), *line, *below]
 
     def _fold(self) -> None:
         opened = self.files.isHidden()
@@ -159,6 +178,7 @@ class DownloadCard(Card):
         line = QHBoxLayout()
         line.setSpacing(2 * GAP)
         line.addWidget(self.facts, 1)
+        line.addWidget(self.source_link)
         line.addWidget(self.buttons["folder"])
         line.addWidget(self.fold_button)
         remedies = QHBoxLayout(self.remedies)

@@ -53,7 +53,7 @@ def fraction(item: DownloadItem) -> float | None:
 def state_word(item: DownloadItem) -> tuple[str, str]:
     """The word in the pill, and its tone."""
     if item.state == RUNNING:
-        stage = item.progress.stage if item.progress is not None else "listing"
+        stage = item.progress.stage if item.progress is not None else "fetch" if item.elsewhere else "listing"
         if stage == "listing":
             return _("Looking at the source"), "accent"
         return (_("Checking"), "accent") if stage == "verify" else (_("Downloading"), "accent")
@@ -71,13 +71,13 @@ def state_word(item: DownloadItem) -> tuple[str, str]:
 
 
 def facts(item: DownloadItem) -> str:
-    """``3.1 of 7.4 GiB · 12 MB/s · 6 min left · from Hugging Face + ModelScope``"""
+    """``41 % · 3.1 of 7.4 GiB · 12 MB/s · 6 min left · from Hugging Face + ModelScope``"""
     progress = item.progress
     done = progress.done_bytes if progress is not None else item.done_bytes
     total = (progress.total_bytes if progress is not None else None) or item.total_bytes
     if item.state == DONE:
         return _done_facts(item, total or done)
-    parts = []
+    parts = [share] if (share := percent(item)) else []
     if total or done:
         parts.append(amount(done, total))
     if item.state == RUNNING and progress is not None:

@@ -55,6 +55,7 @@ class Fetching(QObject):
         self._bridge, self._services, self._actions = bridge, services, actions
         self._open_url, self._parent = open_url, parent
         self._listing: Job | None = None
+        self._updating: Job | None = None
         self.downloads = downloads
         self.dialog: Ask | None = None
         self.section, self.repository, self.updates = DownloadsSection(), RepositoryCard(), UpdatesCard()
@@ -73,13 +74,17 @@ class Fetching(QObject):
             self.show_wanted.emit(item.id)
 
     def check_updates(self) -> None:
-        """Ask the sources of what is here whether it has changed."""
+        """Ask the sources of what is here whether it has changed. A check that still runs goes on."""
+        if self._updating is not None:
+            self.updates.show()
+            return
         self.updates.show_busy()
-        self._bridge.submit(
+        self._updating = self._bridge.submit(
             lambda _report: self._actions.updates(self._services),
             self.updates.show_updates,
             self.updates.show_error,
         )
+        self._updating.ended.connect(self._updates_ended)
 
     def ask_for_token(
         self, source: str, error: AppError | None = None, item: DownloadItem | None = None
@@ -197,6 +202,9 @@ class Fetching(QObject):
     def _listing_ended(self, job: Job) -> None:
         if self._listing is job:
             self._listing = None
+
+    def _updates_ended(self) -> None:
+        self._updating = None
 
     def _token_for_listing(self, error: AppError) -> None:
         self.ask_for_token(str(error.values.get("source", self.source.source)), error)

@@ -48,6 +48,7 @@ class FileRow(Card):
         self.work = QWidget()
         self.work_text, self.work_bar = LiveText(), LiveBar(GAP - 2)
         self.stop_button = button(_("Cancel"), self.stop_wanted.emit)
+        self.stop_button.setAccessibleName(f"{_('Cancel')}: {entry.local.name}")
         self.act_button = button(_("Load and chat"), self._act, "primary")
         self.act_button.setVisible(entry.refusal is None)
         self._fill_menu()
@@ -69,11 +70,10 @@ class FileRow(Card):
         self.error.setText(errors.text(state.error) if failed and state.error is not None else "")
         self.error.setVisible(failed)
         self.act_button.setText(self._action())
+        self.act_button.setAccessibleName(f"{self._action()}: {self.entry.local.name}")
         self.act_button.setProperty("kind", "plain" if self.phase in LOADING else "primary")
         self.act_button.style().unpolish(self.act_button)
         self.act_button.style().polish(self.act_button)
-        for action in (self.remove_action, self.delete_action):
-            action.setEnabled(self.phase not in LOADED + LOADING)
 
     def show_work(self, text: str | None, fraction: float | None = None) -> None:
         """What is being done to the file; None: nothing."""

@@ -6,7 +6,11 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from ...core.downloads import DONE, DownloadItem
+from ..theme import GAP
 from . import download_texts as texts
+
+GET_WIDTH = 9 * GAP
+"""Room for a short one, also while it says 100 %."""
 
 
 class GetButton(QPushButton):
@@ -45,6 +49,10 @@ class GetButton(QPushButton):
         if text != self.text() or words != self._words:
             self._words = words
             self.setText(text)
+            if item is None or self._short:
+                self.setMinimumWidth(0)
+            else:  # what changes twice a minute does not jump
+                self.setMinimumWidth(max(self.minimumWidth(), self.sizeHint().width()))
             self.setAccessibleName(self._name if item is None else f"{self._name}: {words}")
             self.setToolTip(words)
 

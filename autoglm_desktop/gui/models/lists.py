@@ -20,8 +20,10 @@ from .file_row import FileRow
 
 
 class FileSection(QWidget):
-    """Files and where to drop more. ``load_wanted(LocalModel)``, ``remove_wanted(Path)``, ``folder_wanted(Path)``;
-    ``cancel_wanted``, ``chat_wanted``: of the one that is being loaded, or is."""
+    """Files, what is ``unfinished``, where to drop more, and what stands ``below``.
+
+    ``load_wanted(LocalModel)``, ``remove_wanted(Path)``, ``folder_wanted(Path)``; ``cancel_wanted``, ``chat_wanted``:
+    of the one that is being loaded, or is."""
 
     load_wanted = Signal(object)
     cancel_wanted = Signal()
@@ -29,7 +31,7 @@ class FileSection(QWidget):
     remove_wanted = Signal(object)
     folder_wanted = Signal(object)
 
-    def __init__(self, below: QWidget, parent: QWidget | None = None) -> None:
+    def __init__(self, unfinished: QWidget, below: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.rows: list[FileRow] = []
         self.drop = DropArea()
@@ -38,6 +40,7 @@ class FileSection(QWidget):
         column = _section(self)
         column.addWidget(label(_("On this machine"), "subtitle"))
         column.addLayout(self._column)
+        column.addWidget(unfinished)
         column.addWidget(self.drop)
         column.addWidget(below)
 
@@ -64,10 +67,7 @@ class FileSection(QWidget):
 
     def stops(self) -> list[QWidget]:
         """What the Tab key goes through."""
-        return [
-            *(made for row in self.rows for made in (*row.buttons, row.stop_button)),
-            self.drop.pick_button,
-        ]
+        return [made for row in self.rows for made in (*row.buttons, row.stop_button)]
 
     def _connect(self, row: FileRow) -> None:
         local = row.entry.local

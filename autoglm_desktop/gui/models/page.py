@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import QWidget
 
-from ...core.downloads import DownloadItem
+from ...core.downloads import DONE, DownloadItem
 from ...core.errors import AppError
 from ...i18n import _
 from ...store.library import LocalModel
@@ -31,13 +30,16 @@ from ..widgets.notice import Notices
 from ..widgets.steady import Steady
 from .actions import Actions
 from .adding import AddButton, Pick, pick_files
+from .arrived import folder_of, local_of, targets_of
 from .catalogue_card import CatalogueCard
 from .disk_work import DiskWork
 from .drop import dropped_files
 from .fetching import Fetching
 from .file_row import FileRow
+from .holds import Holds
 from .lists import CatalogueSection, FileSection
 from .source_bar import PickFolder, pick_folder
+from .unfinished import UnfinishedList, begun
 
 OpenUrl = Callable[[QUrl], bool]
 
@@ -66,12 +68,17 @@ class ModelsPage(Page):
         self._check: CheckResult | None = None
         self._job: Job | None = None
         self._again = False
+        self._states: tuple[tuple[object, ...], ...] = ()
+        self._matched: ModelList | None = None
         self.listed: ModelList | None = None
         self.notices = Notices()
         actions = actions or Actions()
         self.fetching = Fetching(bridge, services, downloads, actions, self._open, self, pick_folder)
-        self.disk = DiskWork(bridge, services, actions, self._hold_models, self, pick_folder)
-        self.here = FileSection(self.disk.card)
+        self.disk = DiskWork(
+            bridge, services, actions, Holds(session, downloads, services), self, pick_folder
+        )
+        self.unfinished = UnfinishedList()
+        self.here = FileSection(self.unfinished, self.disk.card)
         self.known = CatalogueSection(self.fetching.source, self.fetching.repository)
         self.drop = self.here.drop
         self.add_button = AddButton(pick, pick_folder)
@@ -134,6 +141,9 @@ class ModelsPage(Page):
     def _say_error(self, error: AppError) -> None:
         self.notices.say("fail", errors.text(error))
 
+    def _say_deferred(self) -> None:
+        self.notices.say("warn", _("The models folder is being moved; this begins afterwards."))
+
     def _ended(self) -> None:
         self._job = None
         if self._again:
@@ -148,6 +158,7 @@ class ModelsPage(Page):
             self._say_error(AppError("models_folder_gone", path=str(found.folder)))
         self.here.show_files(found.files, self._session.state)
         self.disk.adopt(self.rows)
+        self.fetching.repository.show_installed(targets_of(found.files))
         self.known.show_catalogue(found.catalogue, first_start=not found.files)
         self._place_sections(empty=not found.files)
         self._downloads_changed()
@@ -163,17 +174,20 @@ class ModelsPage(Page):
 
     def _order_tabs(self) -> None:
         """The Tab key goes down the page, also through what came later."""
-        source, repository = self.fetching.source, self.fetching.repository
-        disk = self.disk.card
-        here = [*self.here.stops(), disk.open_button, disk.move_button, disk.stop_button]
-        known = [source.choice, source.token_button, source.address, source.use_button, *self.known.stops()]
-        known += [repository.field, repository.list_button]
+        fetching = self.fetching
+        here = [*self.here.stops(), *self.unfinished.buttons, self.drop.pick_button, *self.disk.card.stops()]
+        known = [*fetching.source.stops(), *self.known.stops(), *fetching.repository.stops()]
         first = self.body.indexOf(self.here) < self.body.indexOf(self.known)
-        parts = [*self.fetching.section.stops(), *([*here, *known] if first else [*known, *here])]
+        lists = [*here, *known] if first else [*known, *here]
+        parts = [*fetching.section.stops(), *fetching.updates.stops(), *lists]
         for one, after in itertools.pairwise([self.updates_button, self.add_button, *parts]):
             self.setTabOrder(one, after)
 
     def _load(self, local: LocalModel) -> None:
+        if self.disk.moving:
+            text = _("The models folder is being moved. Load a model when that is done.")
+            self.notices.say("warn", text)
+            return
         self._session.load(of_local(local))
         self.chat_wanted.emit()
 
@@ -183,16 +197,6 @@ class ModelsPage(Page):
             lambda _known: self.refresh(),
             self._say_error,
         )
-
-    @contextlib.asynccontextmanager
-    async def _hold_models(self) -> AsyncIterator[None]:
-        """Nobody uses the models folder: no model is loaded and nothing is fetched. Runs on the loop."""
-        await self._session.session.unload()
-        going = await self.fetching.downloads.rest()
-        try:
-            yield
-        finally:
-            await self.fetching.downloads.go_on(going)
 
     def _open(self, address: str) -> None:
         if not self._open_url(QUrl(address)):
@@ -213,19 +217,24 @@ class ModelsPage(Page):
         )
 
     def _downloads_changed(self) -> None:
-        self.known.show_downloads(self.fetching.downloads)
-        items = self.fetching.downloads.state.items
+        downloads, listed = self.fetching.downloads, self.listed
+        self.known.show_downloads(downloads)
+        items = downloads.state.items
+        states = tuple((item.id, item.state, item.folder, item.plan) for item in items)
+        if states == self._states and listed is self._matched:
+            return
+        if states != self._states and listed is not None:
+            self.refresh()  # what lies on the disk has changed, too
+        self._states, self._matched = states, listed
         self.fetching.section.set_chattable(
-            frozenset(item.id for item in items if item.state == "done" and self._local_of(item) is not None)
+            frozenset(item.id for item in items if item.state == DONE and self._local_of(item) is not None)
         )
+        if listed is not None and self.unfinished.show_begun(begun(listed.unfinished, listed.folder, items)):
+            self._order_tabs()
 
     def _local_of(self, item: DownloadItem) -> LocalModel | None:
         """The file that a download brought, where it can be run."""
-        if self.listed is None or item.plan is None:
-            return None
-        paths = {item.plan.folder / file.path for file in item.plan.files} | {item.plan.in_place}
-        found = (entry.local for entry in self.listed.files if entry.refusal is None)
-        return next((local for local in found if local.path in paths), None)
+        return local_of(item, self.listed.files, self.listed.folder) if self.listed is not None else None
 
     def _chat_with(self, item: DownloadItem) -> None:
         local = self._local_of(item)
@@ -238,9 +247,10 @@ class ModelsPage(Page):
             self.ensureWidgetVisible(card)
 
     def _show_item_folder(self, item: DownloadItem) -> None:
-        if item.plan is not None:
-            place = item.plan.in_place
-            self._open_folder(place.parent if place is not None else item.plan.folder)
+        models = self._services.models
+        self._bridge.submit(
+            lambda _report: asyncio.to_thread(folder_of, item, models), self._open_folder, self._say_error
+        )
 
     def _connect_parts(self) -> None:
         self.drop.pick_wanted.connect(self.add_button.pick_files)
@@ -254,12 +264,17 @@ class ModelsPage(Page):
         self.known.show_wanted.connect(self.fetching.show_target)
         self.known.link_wanted.connect(self._open)
         self.fetching.said.connect(self.notices.say)
-        self.fetching.section.rearranged.connect(self._order_tabs)
+        for part in (self.fetching.section, self.fetching.repository, self.fetching.updates):
+            part.rearranged.connect(self._order_tabs)
+        self.unfinished.go_on_wanted.connect(self.fetching.get)
+        self.unfinished.delete_wanted.connect(self.disk.ask_delete)
         self.fetching.changed.connect(self._downloads_changed)
         self.fetching.chat_wanted.connect(self._chat_with)
         self.fetching.folder_wanted.connect(self._show_item_folder)
         self.fetching.show_wanted.connect(self._show_download)
         self.fetching.room_wanted.connect(self.disk.ask_move)
+        self.fetching.downloads.cancelled.connect(self.refresh)
+        self.fetching.downloads.deferred.connect(self._say_deferred)
         self.fetching.downloads.arrived.connect(lambda _item: self.refresh())
         self.disk.said.connect(self.notices.say)
         self.disk.changed.connect(self.refresh)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from ...core.errors import AppError
 from ...core.repository import Listing, Offer, repository_name
@@ -22,14 +22,16 @@ from ..widgets.card import Card
 from ..widgets.labels import ElidedLabel, label, set_role
 from ..widgets.rule import Rule
 from .download_texts import NEEDS_TOKEN
-from .get_button import GetButton
+from .get_button import GET_WIDTH, GetButton
 
 MOST_REFUSED = 12
 
 
 class RepositoryCard(Card):
-    """``list_wanted(repo)``, ``get_wanted(target)``, ``show_wanted(target)``, ``token_wanted(AppError)``."""
+    """``list_wanted(repo)``, ``get_wanted(target)``, ``show_wanted(target)``, ``token_wanted(AppError)``.
+    ``rearranged`` when buttons came or went."""
 
+    rearranged = Signal()
     list_wanted = Signal(str)
     get_wanted = Signal(str)
     show_wanted = Signal(str)
@@ -38,6 +40,8 @@ class RepositoryCard(Card):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(_("Another repository"), parent)
         self.buttons: list[tuple[str, GetButton]] = []
+        self.marks: list[tuple[str, QLabel]] = []
+        self._installed: frozenset[str] = frozenset()
         self._error: AppError | None = None
         self.field = QLineEdit()
         self.field.setPlaceholderText("owner/repo")
@@ -53,6 +57,7 @@ class RepositoryCard(Card):
         self._grid.setHorizontalSpacing(2 * GAP)
         self._grid.setVerticalSpacing(GAP // 2)
         self._grid.setColumnStretch(2, 1)
+        self._grid.setColumnMinimumWidth(3, GET_WIDTH)
         self.refused_button = button("", self._fold, "link")
         self.refused = label(role="muted", wrap=True, selectable=True)
         self._arrange()
@@ -76,7 +81,7 @@ class RepositoryCard(Card):
         """Its variants, and what was left out."""
         self._typed()
         clear(self._grid)
-        self.buttons = []
+        self.buttons, self.marks = [], []
         for row, offer in enumerate(offers):
             self._grid.addWidget(Rule(), 2 * row, 0, 1, 4)
             self._row(2 * row + 1, listing.repo, offer)
@@ -93,11 +98,26 @@ class RepositoryCard(Card):
             self._say(text.format(repo=listing.repo, source=source), "warn")
         self._show_results(bool(offers))
         self._show_refused(listing)
+        self.show_installed(self._installed)
+        self.rearranged.emit()
 
     def show_downloads(self, downloads: DownloadsModel) -> None:
         """Say on the buttons what is under way."""
         for target, made in self.buttons:
             made.show_item(downloads.of_target(target))
+
+    def show_installed(self, targets: frozenset[str]) -> None:
+        """What is on this machine: ``owner/repo:VARIANT``, in lower case."""
+        self._installed = targets
+        for (target, made), (_target, mark) in zip(self.buttons, self.marks, strict=True):
+            here = target.casefold() in targets
+            made.setVisible(not here)
+            mark.setVisible(here)
+
+    def stops(self) -> list[QWidget]:
+        """What the Tab key goes through."""
+        gets = [made for _target, made in self.buttons]
+        return [self.field, self.list_button, self.token_button, *gets, self.refused_button]
 
     def _row(self, row: int, repo: str, offer: Offer) -> None:
         target = f"{repo}:{offer.id}"
@@ -113,9 +133,14 @@ class RepositoryCard(Card):
         if beside:
             files = _("{files}, with the vision part {name}").format(files=files, name=beside[0])
         self._grid.addWidget(ElidedLabel(offer.id), row, 0)
-        self._grid.addWidget(label(size), row, 1)
+        self._grid.setRowMinimumHeight(row, 4 * GAP)
+        self._grid.addWidget(label(size), row, 1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._grid.addWidget(ElidedLabel(files, "muted"), row, 2)
-        self._grid.addWidget(get, row, 3)
+        mark = label(_("Installed"), "good")
+        mark.hide()
+        self.marks.append((target, mark))
+        for cell in (get, mark):
+            self._grid.addWidget(cell, row, 3, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
     def _show_refused(self, listing: Listing) -> None:
         count = len(listing.refused)
@@ -134,12 +159,16 @@ class RepositoryCard(Card):
 
     def _list(self) -> None:
         repo = repository_name(self.field.text())
-        if repo and self.list_button.isEnabled():
+        if not repo or not self.list_button.isEnabled():
+            return
+        if "/" in repo:
             self.field.setText(repo)
             self.list_wanted.emit(repo)
+        else:
+            self.show_error(AppError("repo_name_wrong", repo=repo))
 
     def _typed(self) -> None:
-        self.list_button.setEnabled("/" in self.field.text().strip("/ "))
+        self.list_button.setEnabled(bool(self.field.text().strip("/ ")))
 
     def _say(self, text: str, role: str) -> None:
         self.said.setText(text)

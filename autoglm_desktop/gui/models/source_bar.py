@@ -56,6 +56,10 @@ class SourceBar(QWidget):
     def source(self) -> str:
         return self._source
 
+    def stops(self) -> list[QWidget]:
+        """What the Tab key goes through."""
+        return [self.choice, self.token_button, self.address, self.use_button]
+
     def set_source(self, source: str) -> None:
         """Show a source; says nothing."""
         self._source = source

@@ -54,9 +54,10 @@ def state_of(update: Update) -> tuple[str, str]:
 
 
 class UpdatesCard(Card):
-    """``get_wanted(Update)``; hidden until something is shown."""
+    """``get_wanted(Update)``; hidden until something is shown. ``rearranged`` when buttons came or went."""
 
     get_wanted = Signal(object)
+    rearranged = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(_("Updates"), parent)
@@ -74,13 +75,17 @@ class UpdatesCard(Card):
         self.body.addLayout(self._grid)
         self.hide()
 
+    def stops(self) -> list[QWidget]:
+        """What the Tab key goes through."""
+        return [self.close_button, *self.get_buttons]
+
     def show_busy(self) -> None:
-        clear(self._grid)
+        self._empty()
         self._say(_("Asking the sources …"))
 
     def show_updates(self, updates: Sequence[Update]) -> None:
-        clear(self._grid)
-        self.shown, self.get_buttons = tuple(updates), []
+        self._empty()
+        self.shown = tuple(updates)
         self._say("" if updates else _("Nothing on this machine was fetched with this program yet."))
         for row, update in enumerate(updates):
             status, words = state_of(update)
@@ -92,10 +97,15 @@ class UpdatesCard(Card):
                 get.setAccessibleName(_("Get the new version of {repo}").format(repo=update.repo))
                 self._grid.addWidget(get, row, 3)
                 self.get_buttons.append(get)
+        self.rearranged.emit()
 
     def show_error(self, error: AppError) -> None:
-        clear(self._grid)
+        self._empty()
         self._say(errors.text(error))
+
+    def _empty(self) -> None:
+        clear(self._grid)
+        self.shown, self.get_buttons = (), []
 
     def _say(self, text: str) -> None:
         self.said.setText(text)

@@ -64,7 +64,10 @@ class ElidedLabel(QFrame):
         return self._text
 
     def set_text(self, text: str) -> None:
-        self._text = " ".join(text.split())
+        text = " ".join(text.split())
+        if text == self._text:
+            return
+        self._text = text
         self.setAccessibleName(self._text)
         self._fit()
         self.updateGeometry()

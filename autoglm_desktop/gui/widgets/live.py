@@ -10,11 +10,16 @@ from .. import theme
 from ..theme import GAP
 from .labels import tip
 
+DIVIDER = " · "
+KEPT = 0.7
+"""A part that has become shorter than this share of its place gets a smaller one."""
+
 
 class LiveText(QWidget):
     """One line, shortened at its end where it does not fit. A new text costs one repaint and no layout.
 
     ``colour``: a name of the theme; ``right``: set flush right; ``least``: the width that it is given at least.
+    Parts that `` · `` divides keep their places while the numbers in them change.
     """
 
     def __init__(
@@ -22,6 +27,7 @@ class LiveText(QWidget):
     ) -> None:
         super().__init__(parent)
         self._text, self._colour, self._least = "", colour, least
+        self._widths: list[float] = []
         self._flush = Qt.AlignmentFlag.AlignRight if right else Qt.AlignmentFlag.AlignLeft
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
@@ -48,8 +54,28 @@ class LiveText(QWidget):
         self.setToolTip(tip(self._text) if shown != self._text else "")
         painter = QPainter(self)
         painter.setPen(theme.colour(self._colour))
-        painter.drawText(self.rect(), self._flush | Qt.AlignmentFlag.AlignVCenter, shown)
+        widths = self.places(metrics)
+        if shown != self._text or len(widths) == 1 or sum(widths) > self.width():
+            painter.drawText(self.rect(), self._flush | Qt.AlignmentFlag.AlignVCenter, shown)
+        else:
+            rect = QRectF(self.rect())
+            for part, width in zip(self._parts(), widths, strict=True):
+                painter.drawText(rect, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, part)
+                rect.setLeft(rect.left() + width)
         painter.end()
+
+    def places(self, metrics: QFontMetricsF) -> list[float]:
+        """The width of each part: as wide as it has been lately, so that what follows it stands still."""
+        needed = [metrics.horizontalAdvance(part) for part in self._parts()]
+        if len(needed) != len(self._widths):
+            self._widths = needed
+        pairs = zip(needed, self._widths, strict=True)
+        self._widths = [max(now, old) if now > KEPT * old else now for now, old in pairs]
+        return self._widths
+
+    def _parts(self) -> list[str]:
+        parts = self._text.split(DIVIDER)
+        return [*(part + DIVIDER for part in parts[:-1]), parts[-1]]
 
 
 class LiveBar(QWidget):

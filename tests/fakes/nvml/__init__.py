@@ -62,7 +62,8 @@ def build(folder: Path, *missing: str) -> Path:
     options = ["-shared", "-fPIC", "-O1", "-Wall", "-Werror", f"-Wl,-soname,{SONAME}"]
     if missing:
         hidden = folder / "symbols.map"
-        hidden.write_text("{ local: " + " ".join(f"{name};" for name in missing) + " global: *; };\n", "utf-8")
+        names = " ".join(f"{name};" for name in missing)
+        hidden.write_text(f"{{ global: *; local: {names} }};\n", "utf-8")
         options.append(f"-Wl,--version-script={hidden}")
     subprocess.run(["cc", *options, "-o", str(folder / SONAME), str(SOURCE)], check=True, timeout=60)
     return folder
