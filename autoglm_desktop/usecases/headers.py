@@ -57,7 +57,7 @@ async def _fetch(services: Services, target: str) -> tuple[Cached, ...]:
     for one in looked:
         for listing in one.listings:
             try:
-                offer = choose(one.candidate, listing, target, model)
+                offer = choose(one.candidate, listing, model)
             except TransferError as error:
                 errors.append(error)
                 continue
