@@ -8,7 +8,7 @@ from typing import Any
 from ..core.machine import Gpu
 from .nvidia_card import Nvml, first_part, is_divided, read_card
 from .nvidia_missing import Seen, look, why
-from .outcome import GpuFinding
+from .outcome import FOUND, GpuFinding
 
 # Codes of nvmlReturn_t that end the whole probe: (reason, what helps).
 FATAL = {
@@ -22,7 +22,10 @@ FATAL = {
 }
 # These mean "there is nothing here to ask", not that something is broken.
 NOTHING_THERE = frozenset({6, 12})
-LOST = 15
+LOST = frozenset({15, 16})
+"""Fell off the bus, or waits for a reset."""
+SILENT = {4: FATAL[4], 8: ("gpu_power_cable", "check_power_cable")}
+"""Why a single card has no answer, where that is not LOST or unknown: (reason, what helps)."""
 
 
 def probe_nvml(found: tuple[Gpu, ...] = (), root: Path = Path("/")) -> GpuFinding:
@@ -63,45 +66,42 @@ def _cards(nvml: Nvml) -> GpuFinding:
         return unavailable(6, "")
     driver = nvml.text("nvmlSystemGetDriverVersion")
     cuda = cuda_version(nvml.ask("nvmlSystemGetCudaDriverVersion_v2"))
-    gpus, silent, divided, empty = [], [], [], []
+    gpus: list[Gpu] = []
+    notes: list[GpuFinding] = []
     for index in range(count):
-        handle = _handle(nvml, index)
+        handle, code = _handle(nvml, index)
         if handle is None:
-            silent.append(index)
             gpus.append(Gpu(index, "nvidia", driver_version=driver, cuda_version=cuda))
+            reason, advice = SILENT.get(code, FATAL[15])
+            notes.insert(0, GpuFinding.failed(reason, advice, index=index))
             continue
         gpus.append(read_card(nvml, index, handle, driver, cuda))
         if is_divided(nvml, handle):
-            (divided if first_part(nvml, handle) is not None else empty).append(index)
-    return _noted(tuple(gpus), tuple(silent), tuple(empty), tuple(divided))
+            notes.append(_divided(nvml, index, handle))
+    if not notes:
+        return GpuFinding(tuple(gpus))
+    return GpuFinding(tuple(gpus), FOUND, notes[0].reason, notes[0].advice)
 
 
-def _noted(
-    gpus: tuple[Gpu, ...], silent: tuple[int, ...], empty: tuple[int, ...], divided: tuple[int, ...]
-) -> GpuFinding:
-    """The cards with the worst of what is odd about them."""
-    if silent:
-        note = GpuFinding.failed("gpu_not_responding", "restart_machine", indexes=silent)
-    elif empty:
-        note = GpuFinding.failed("gpu_divided_empty", "mig_devices", indexes=empty)
-    elif divided:
-        note = GpuFinding.failed("gpu_divided", None, indexes=divided)
-    else:
-        return GpuFinding(gpus)
-    return GpuFinding(gpus, "found", note.reason, note.advice)
+def _divided(nvml: Nvml, index: int, handle: Any) -> GpuFinding:
+    """What is odd about a card that MIG divides."""
+    if first_part(nvml, handle) is None:
+        return GpuFinding.failed("gpu_divided_empty", "mig_devices", index=index)
+    return GpuFinding.failed("gpu_divided", None, index=index)
 
 
-def _handle(nvml: Nvml, index: int) -> Any:
-    """A handle to a card that still answers; one that fell off the bus can have a handle, too."""
-    handle = nvml.ask("nvmlDeviceGetHandleByIndex", index)
-    if handle is None:
-        return None
+def _handle(nvml: Nvml, index: int) -> tuple[Any, int]:
+    """A handle to a card that still answers, else the error; one that fell off the bus can have a handle, too."""
+    try:
+        handle = nvml.api.nvmlDeviceGetHandleByIndex(index)
+    except nvml.api.NVMLError as error:
+        return None, error.value
     try:
         nvml.api.nvmlDeviceGetMemoryInfo(handle)
     except nvml.api.NVMLError as error:
-        if error.value == LOST:
-            return None
-    return handle
+        if error.value in LOST:
+            return None, error.value
+    return handle, 0
 
 
 def cuda_version(number: int | None) -> str | None:

@@ -1,4 +1,4 @@
-"""One NVIDIA card by NVML. Every question is asked on its own: what a driver will not say is ``None`` for that field."""
+"""One NVIDIA card by NVML. Every question is asked on its own: what a driver will not say is ``None``."""
 
 from __future__ import annotations
 

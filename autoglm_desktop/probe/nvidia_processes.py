@@ -11,7 +11,10 @@ import psutil
 from ..core.gpu_states import OWN_PROGRAM
 from ..core.machine import GpuProcess
 
-ENGINE_MARKS = (re.compile(r"autoglm_desktop[\\/]engine[\\/]__main__\.py$"), re.compile(r"^--engine-process$"))
+ENGINE_MARKS = (
+    re.compile(r"autoglm_desktop[\\/]engine[\\/]__main__\.py$"),
+    re.compile(r"^--engine-process$"),
+)
 """How an engine is started (host.command); also one of another window of this program."""
 MOST_ARGUMENTS = 12
 

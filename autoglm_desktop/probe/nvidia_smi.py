@@ -5,32 +5,36 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from ..core.machine import Gpu
 from .files import run_text
+from .nvidia_processes import is_own_process, merge_processes
+from .nvidia_smi_csv import known, mib, parse_smi, rows
 from .outcome import GpuFinding
 
-FIELDS = (
-    "index",
-    "name",
-    "memory.total",
-    "memory.free",
-    "compute_cap",
-    "driver_version",
-    "enforced.power.limit",
-    "temperature.gpu",
-    "display_active",
-)
-MIB = 1024 * 1024
+Run = Callable[[tuple[str, ...], float], "str | None"]
+OLD = ("index", "pci.bus_id", "driver_version", "memory.total", "memory.free", "temperature.gpu", "name")
+BASIC = (
+    *OLD[:-1], "compute_cap", "enforced.power.limit", "display_active", "power.draw", "utilization.gpu",
+    "clocks.max.memory", "clocks.max.sm", "pcie.link.gen.current", "pcie.link.gen.max", "pcie.link.width.current",
+    "pcie.link.width.max", "name",
+)  # fmt: skip
+FIELDS = (*BASIC[:-1], "memory.reserved", "clocks_event_reasons.active", "name")
+"""The name is last: it may hold a comma, and what is cut off hits it first."""
+LEVELS = (FIELDS, (*BASIC[:-1], "clocks_throttle_reasons.active", "name"), BASIC, OLD)
+"""One unknown field makes the tool refuse all; older drivers are asked again with what they know."""
+PROGRAMS = ("gpu_bus_id", "pid", "used_memory", "process_name")
 TIMEOUT_S = 10.0
 
 
 def probe_smi(
     found: tuple[Gpu, ...] = (),
     find: Callable[[], str | None] | None = None,
-    run: Callable[[tuple[str, ...], float], str | None] = run_text,
+    run: Run = run_text,
 ) -> GpuFinding:
     """Asked only where NVML found nothing."""
     if any(gpu.vendor == "nvidia" for gpu in found):
@@ -38,13 +42,30 @@ def probe_smi(
     tool = (find or find_tool)()
     if tool is None:
         return GpuFinding.skipped("nvidia_smi_missing")
-    query = (tool, "--query-gpu=" + ",".join(FIELDS), "--format=csv,noheader,nounits")
-    text = run(query, TIMEOUT_S)
+    text = query(tool, run, TIMEOUT_S)
     if text is None:
         return GpuFinding.failed("nvidia_smi_failed", "install_nvidia_driver")
-    cuda = parse_cuda_version(run((tool,), TIMEOUT_S) or "")
-    gpus = parse_smi(text, cuda)
-    return GpuFinding(gpus) if gpus else GpuFinding.skipped("nvidia_no_devices")
+    gpus = parse_smi(text, parse_cuda_version(run((tool,), TIMEOUT_S) or ""))
+    if not gpus:
+        return GpuFinding.skipped("nvidia_no_devices")
+    programs = (tool, "--query-compute-apps=" + ",".join(PROGRAMS), "--format=csv,nounits")
+    return GpuFinding(with_programs(gpus, text, run(programs, TIMEOUT_S) or ""))
+
+
+def query(tool: str, run: Run, limit_s: float) -> str | None:
+    """What the tool prints for FIELDS, or for as many of them as it knows; None where it fails.
+    Asks again as long as ``limit_s`` seconds have not passed."""
+    end = time.monotonic() + limit_s
+    answer: str | None = None
+    for fields in LEVELS:
+        left = end - time.monotonic()
+        if left <= 0:
+            break
+        text = run((tool, "--query-gpu=" + ",".join(fields), "--format=csv,nounits"), left)
+        if text is not None and rows(text):
+            return text
+        answer = answer if text is None else text
+    return answer
 
 
 def find_tool() -> str | None:
@@ -58,56 +79,25 @@ def find_tool() -> str | None:
     return next((str(place) for place in places if place.is_file()), None)
 
 
-def parse_smi(text: str, cuda: str | None = None) -> tuple[Gpu, ...]:
-    """``--query-gpu=`` FIELDS as CSV without units (memory in MiB); "[N/A]" and the like are unknown."""
-    gpus: list[Gpu] = []
-    for line in text.splitlines():
-        cells = [cell.strip() for cell in line.split(",")]
-        # A name may hold a comma: what is too much belongs to it.
-        if len(cells) < len(FIELDS) or not cells[0].isdecimal():
-            continue
-        extra = len(cells) - len(FIELDS)
-        cells[1 : 2 + extra] = [", ".join(cells[1 : 2 + extra])]
-        values = dict(zip(FIELDS, cells, strict=True))
-        total, free = _mib(values["memory.total"]), _mib(values["memory.free"])
-        temperature = _number(values["temperature.gpu"])
-        gpus.append(
-            Gpu(
-                int(values["index"]),
-                "nvidia",
-                name=_known(values["name"]),
-                memory_total_bytes=total or None,
-                memory_free_bytes=free if total else None,
-                compute_capability=parse_capability(values["compute_cap"]),
-                driver_version=_known(values["driver_version"]),
-                cuda_version=cuda,
-                power_limit_w=_number(values["enforced.power.limit"]) or None,
-                temperature_c=None if temperature is None else int(temperature),
-                display_attached={"enabled": True, "disabled": False}.get(values["display_active"].lower()),
+def with_programs(gpus: tuple[Gpu, ...], query_text: str, programs: str) -> tuple[Gpu, ...]:
+    """The cards with the programs that compute on them; the tool's query does not tell of graphics."""
+    buses = {known(row.get("pci.bus_id")): row.get("index") for row in rows(query_text)}
+    entries: dict[str, list[tuple[int, int | None]]] = {}
+    names: dict[int, str | None] = {}
+    for row in rows(programs):
+        index, pid = buses.get(known(row.get("gpu_bus_id"))), row.get("pid") or ""
+        if index is not None and pid.isascii() and pid.isdecimal():
+            entries.setdefault(index, []).append(
+                (int(pid), mib(row.get("used_memory") or row.get("used_gpu_memory")))
             )
-        )
-    return tuple(gpus)
-
-
-def parse_capability(text: str) -> tuple[int, int] | None:
-    match = re.fullmatch(r"(\d+)\.(\d+)", text)
-    return (int(match[1]), int(match[2])) if match else None
+            names[int(pid)] = known(row.get("process_name"))
+    return tuple(
+        replace(gpu, processes=merge_processes(entries.get(str(gpu.index), []), names.get, is_own_process))
+        for gpu in gpus
+    )
 
 
 def parse_cuda_version(text: str) -> str | None:
     """From the head of nvidia-smi's table: ``CUDA Version: 12.6`` (newer ones: ``CUDA UMD Version``)."""
     match = re.search(r"CUDA(?: UMD)? Version\s*:\s*(\d+\.\d+)", text)
     return match[1] if match else None
-
-
-def _known(text: str) -> str | None:
-    return None if not text or text.startswith("[") or text.upper() in ("N/A", "ERR!") else text
-
-
-def _number(text: str) -> float | None:
-    return float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else None
-
-
-def _mib(text: str) -> int | None:
-    number = _number(text)
-    return None if number is None else int(number * MIB)

@@ -217,9 +217,8 @@ def _smi(ask: Sources) -> list[Section]:
     tool = ask.find_smi()
     if tool is None:
         return []
-    query = (tool, "--query-gpu=" + ",".join(nvidia_smi.FIELDS), "--format=csv,noheader,nounits")
     return [
-        _section("nvidia-smi-query", ask.run(query, TOOL_S)),
+        _section("nvidia-smi-query", nvidia_smi.query(tool, ask.run, TOOL_S)),
         _section("nvidia-smi", ask.run((tool,), TOOL_S)),
     ]
 

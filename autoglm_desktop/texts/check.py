@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..core.check_values import Check
 from ..core.machine import OsInfo
 from ..i18n import N_, _
-from . import check_advice
+from . import check_advice, check_gpu
 from .check_advice import ANY, WSL, Advice
 from .values import fill, shown
 
@@ -32,24 +32,7 @@ NAMES: dict[str, str] = {
 }
 
 SENTENCES: dict[str, str] = {
-    "gpu_none": N_("No GPU was found; the CPU does the work."),
-    "gpu_found": N_("{name}"),
-    "gpu_silent": N_("The card does not tell."),
-    "gpu_memory": N_("{free_bytes} of {total_bytes} are free."),
-    "gpu_memory_short": N_("{free_bytes} of {total_bytes} are free: {short_bytes} too little."),
-    "gpu_memory_held": N_(
-        "{free_bytes} of {total_bytes} are free; other programs hold {held_bytes}: {names}."
-    ),
-    "driver_missing": N_("NVIDIA's driver is missing or does not answer."),
-    "driver_fine": N_("{driver} is new enough. A CUDA toolkit is not needed."),
-    "driver_other": N_("{driver}"),
-    "driver_old": N_("{driver} is too old; {required} or newer is needed."),
-    "capability_fine": N_("Compute capability {capability}."),
-    "capability_old": N_("Compute capability {capability} is older than the published builds support."),
-    "bar1_whole": N_("On."),
-    "bar1_small": N_("Off; that costs little."),
-    "temperature_fine": N_("{celsius} °C."),
-    "temperature_high": N_("{celsius} °C: hot, the card will slow down."),
+    **check_gpu.SENTENCES,
     "cpu_silent": N_("The processor does not tell."),
     "cores_fine": N_("{cores} cores."),
     "cores_threads": N_("{cores} cores, {threads} threads."),
@@ -139,45 +122,7 @@ SENTENCES: dict[str, str] = {
     "engine_missing": N_("Not installed yet."),
 }
 
-_DRIVER_IN_WINDOWS = N_(
-    "Install the current driver from https://www.nvidia.com/drivers in Windows, not in the Subsystem for Linux; then, "
-    "in Windows: wsl --shutdown"
-)
-ADVICE: dict[str, Advice] = {
-    "gpu_none": {
-        ANY: N_("Published guides ask for an NVIDIA card with 8 GB or more; a smaller GGUF also runs on a CPU."),
-    },
-    "gpu_memory_short": {
-        ANY: N_("Close programs that use the GPU, or take a way below that needs less of it."),
-    },
-    "install_nvidia_driver": {
-        WSL: _DRIVER_IN_WINDOWS,
-        "Linux": N_("Ubuntu: sudo ubuntu-drivers install · Debian: sudo apt install nvidia-driver · Fedora (RPM "
-                    "Fusion): sudo dnf install akmod-nvidia · Arch: sudo pacman -S nvidia; then restart."),
-        "Windows": N_("Install the driver from https://www.nvidia.com/drivers, then restart."),
-        ANY: N_("Install NVIDIA's driver, then restart."),
-    },
-    "update_nvidia_driver": {
-        WSL: _DRIVER_IN_WINDOWS,
-        "Linux": N_("Ubuntu: sudo ubuntu-drivers install · Debian: sudo apt upgrade nvidia-driver · Fedora: sudo "
-                    "dnf upgrade akmod-nvidia · Arch: sudo pacman -Syu; then restart."),
-        "Windows": N_("Install the current driver from https://www.nvidia.com/drivers, then restart."),
-        ANY: N_("Update NVIDIA's driver, then restart."),
-    },
-    "load_nvidia_driver": {
-        WSL: _DRIVER_IN_WINDOWS,
-        "Linux": N_("sudo modprobe nvidia; if that fails, restart (Secure Boot needs a signed driver)."),
-        ANY: N_("Restart the machine."),
-    },
-    "restart_machine": {ANY: N_("Restart the machine.")},
-    "install_nvidia_ml_py": {ANY: N_("python -m pip install nvidia-ml-py")},
-    "capability_old": {ANY: N_("Use the CPU, or a card of the GTX 10 series or newer.")},
-    "bar1_small": {
-        ANY: N_("If you like: turn on “Above 4G Decoding” and “Resizable BAR” in the firmware settings."),
-    },
-    "cool_gpu": {ANY: N_("Clean the fans, give the case air, or lower the power limit (guides: at most 85 °C).")},
-    **check_advice.ADVICE,
-}  # fmt: skip
+ADVICE: dict[str, Advice] = {**check_gpu.ADVICE, **check_advice.ADVICE}
 
 
 def name_text(check: Check) -> str:

@@ -1,6 +1,6 @@
 """A made-up NVML as a shared library, built from nvml.c, that shows the cards of a JSON description.
 
-The library is found the way the real one is: a process started with ``environment(...)`` or ``described(...)`` loads it.
+The library is found the way the real one is: by a process started with ``environment(...)`` or ``described(...)``.
 A description: ``driver``, ``cuda`` (12060), ``cards``, ``errors`` (function, or function#card, → NVML's error code).
 A card: what ``nvmlDeviceGet<key>`` answers; what is not there is "not supported".
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -54,6 +55,15 @@ def reason_not_buildable() -> str | None:
     if sys.platform != "linux":
         return "the made NVML library is built for Linux only"
     return None if shutil.which("cc") else "no C compiler (cc) to build the made NVML library"
+
+
+def functions() -> set[str]:
+    """Every function of the made library."""
+    text = SOURCE.read_text("utf-8")
+    plain = set(re.findall(r"^(?:int|const char \*) ?(nvml\w+)\(", text, re.MULTILINE))
+    small = {f"nvmlDeviceGet{name}" for name in re.findall(r"^(?:SMALL|WIDE)\((\w+)\)", text, re.MULTILINE)}
+    lists = re.findall(r"^PROCESSES\((\w+), (\w+)\)", text, re.MULTILINE)
+    return plain | small | {f"nvmlDeviceGet{kind}RunningProcesses{suffix}" for kind, suffix in lists}
 
 
 def build(folder: Path, *missing: str) -> Path:
