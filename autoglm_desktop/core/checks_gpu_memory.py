@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .check_values import FAIL, OK, UNKNOWN, WARN, Check, Quantity, in_bytes
-from .gpu_states import DESKTOP, OWN_PROGRAM, holders, own_bytes
+from .gpu_states import OWN_PROGRAM, holders, is_desktop, own_bytes
 from .limits import best_gpu
 from .machine import Gpu, GpuProcess, Machine
 from .rungs import RungPlan
@@ -38,7 +38,7 @@ def memory(machine: Machine, plan: RungPlan | None) -> Check:
         if any(one.name == OWN_PROGRAM and one.memory_bytes is None for one in gpu.processes):
             return _as(check, OK, "gpu_memory_held_own", "close_gpu_programs", held_bytes=held, names=names)
         return _as(check, WARN, "gpu_memory_held", "close_gpu_programs", held_bytes=held, names=names)
-    if not any((one.name or "").lower() in DESKTOP for one in gpu.processes):
+    if not any(is_desktop(one.name) for one in gpu.processes):
         return _as(check, OK, "gpu_memory_unseen", None, held_bytes=held)
     return _as(check, OK, "gpu_memory_desktop", _display_advice(machine, gpu), held_bytes=held)
 

@@ -60,9 +60,18 @@ def own_bytes(gpu: Gpu) -> int:
     return sum(one.memory_bytes or 0 for one in gpu.processes if one.name == OWN_PROGRAM)
 
 
+def plain_name(name: str) -> str:
+    """Without folders, which a hand-written machine may name."""
+    return name.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def is_desktop(name: str | None) -> bool:
+    return plain_name(name or "").lower() in DESKTOP
+
+
 def is_closable(name: str | None) -> bool:
     """A program that the user can be asked to close: one with a name, not the desktop, not this program."""
-    return bool(name) and name != OWN_PROGRAM and str(name).lower() not in DESKTOP
+    return bool(name) and name != OWN_PROGRAM and not is_desktop(name)
 
 
 def holders(processes: Iterable[GpuProcess]) -> tuple[GpuProcess, ...]:
@@ -70,9 +79,9 @@ def holders(processes: Iterable[GpuProcess]) -> tuple[GpuProcess, ...]:
     found: dict[str, int | None] = {}
     for one in processes:
         if one.name is not None and is_closable(one.name):
-            before = found.get(one.name)
-            told = one.memory_bytes
-            found[one.name] = told if before is None else before if told is None else before + told
+            name, told = plain_name(one.name), one.memory_bytes
+            before = found.get(name)
+            found[name] = told if before is None else before if told is None else before + told
     return tuple(
         GpuProcess(name, told) for name, told in sorted(found.items(), key=lambda item: -(item[1] or 0))
     )

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from . import choice
 from .gguf_plans import best_plan
+from .gpu_states import is_closable
 from .help_values import Held, Help, Planning
 from .machine import Gpu, Machine
 from .prices import Prices
@@ -25,11 +26,6 @@ MOST_HELPS = 6
 MOST_VARIANTS = 3
 LEAST_HELD_BYTES = 256 * 1024**2
 """Closing a program that holds less of the card changes nothing."""
-DESKTOP = frozenset((
-    "csrss.exe", "dwm.exe", "explorer.exe", "searchhost.exe", "shellexperiencehost.exe", "startmenuexperiencehost.exe",
-    "winlogon.exe", "xorg", "xwayland", "gnome-shell", "kwin_wayland", "kwin_x11", "plasmashell", "mutter",
-))  # fmt: skip
-"""The desktop itself: never to be closed."""
 NO_PRICES = Prices()
 
 
@@ -80,9 +76,7 @@ def _held(gpu: Gpu) -> tuple[Held, ...]:
             name = one.name.replace("\\", "/").rsplit("/", 1)[-1]
             sums[name] = sums.get(name, 0) + one.memory_bytes
     large = [
-        Held(name, total)
-        for name, total in sums.items()
-        if total >= LEAST_HELD_BYTES and name.lower() not in DESKTOP
+        Held(name, total) for name, total in sums.items() if total >= LEAST_HELD_BYTES and is_closable(name)
     ]
     return tuple(sorted(large, key=lambda one: -one.memory_bytes))
 

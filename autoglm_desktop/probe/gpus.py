@@ -1,4 +1,8 @@
-"""The GPU probes, the best source first. Each one sees what those before it found."""
+"""The GPU probes, the best source first. Each one sees what those before it found.
+
+One module per vendor and source: ``nvidia`` and ``nvidia_smi``. AMD, Intel and Apple have none yet; ``adapters`` names
+their cards, whose memory stays unknown (Apple's is the system's). Theirs belong before ``adapters`` in GPU_PROBES.
+"""
 
 from __future__ import annotations
 

@@ -28,7 +28,9 @@ FIELDS = (*BASIC[:-1], "memory.reserved", "clocks_event_reasons.active", "name")
 LEVELS = (FIELDS, (*BASIC[:-1], "clocks_throttle_reasons.active", "name"), BASIC, OLD)
 """One unknown field makes the tool refuse all; older drivers are asked again with what they know."""
 PROGRAMS = ("gpu_bus_id", "pid", "used_memory", "process_name")
-TIMEOUT_S = 10.0
+QUERY_S = 10.0
+TABLE_S = 6.0
+"""Together less than the whole probe may take (gpus.GPU_PROBES)."""
 
 
 def probe_smi(
@@ -42,14 +44,14 @@ def probe_smi(
     tool = (find or find_tool)()
     if tool is None:
         return GpuFinding.skipped("nvidia_smi_missing")
-    text = query(tool, run, TIMEOUT_S)
+    text = query(tool, run, QUERY_S)
     if text is None:
         return GpuFinding.failed("nvidia_smi_failed", "install_nvidia_driver")
-    gpus = parse_smi(text, parse_cuda_version(run((tool,), TIMEOUT_S) or ""))
+    gpus = parse_smi(text, parse_cuda_version(run((tool,), TABLE_S) or ""))
     if not gpus:
         return GpuFinding.skipped("nvidia_no_devices")
     programs = (tool, "--query-compute-apps=" + ",".join(PROGRAMS), "--format=csv,nounits")
-    return GpuFinding(with_programs(gpus, text, run(programs, TIMEOUT_S) or ""))
+    return GpuFinding(with_programs(gpus, text, run(programs, TABLE_S) or ""))
 
 
 def query(tool: str, run: Run, limit_s: float) -> str | None:

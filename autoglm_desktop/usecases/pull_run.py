@@ -13,9 +13,10 @@ from ..core.downloads import Copy, Pulled, PulledFile, PullPlan, PullProgress
 from ..core.errors import AppError, Reason, TransferError
 from ..core.repository import SAFETENSORS, RemoteFile
 from ..store import gguf, manifest
+from ..store.transfer.ending import to_the_end
 from ..store.transfer.values import Fetched, Wanted
 from .pull_choose import SMALL_BYTES
-from .pull_disk import is_here, is_other, left, require_same
+from .pull_disk import identity, is_here, is_other, left, require_same
 from .pull_progress import Progress
 from .services import Services
 
@@ -47,7 +48,9 @@ class Fetching:
         self._progress: Progress = Progress(plan, report, notice, earlier, clock)
         self._done: dict[str, PulledFile] = {}
         self._noting = asyncio.Lock()
-        self._brought: dict[str, PulledFile] = dict(before._done) if before is not None else {}
+        self._brought: dict[str, PulledFile] = {}
+        if before is not None:
+            self._brought = {**before._brought, **before._done}
 
     async def run(self) -> Pulled:
         """Raises TransferError, AppError."""
@@ -95,14 +98,32 @@ class Fetching:
         else:
             wanted = Wanted(self._plan.folder / file.path, file.size, file.sha256, file.git_sha1, commit)
             await self._leave_others_alone(file, wanted)
-            found, local = await self._fetch(file, wanted)
+            before = identity(wanted.target)
+            try:
+                found, local = await self._fetch(file, wanted)
+            except asyncio.CancelledError:
+                if identity(wanted.target) not in (
+                    None,
+                    before,
+                ):  # it got its name, and that only when it was right
+                    await to_the_end(self._noted(file, self._told_to_stop(file, wanted)))
+                raise
             source = found.sources[0] if found.sources else None
             fetched = 0 if local else found.fetched_bytes
             done = PulledFile(file.path, found.size, found.verified, fetched, source, file.sha256)
+        await to_the_end(self._noted(file, done))
+        self._progress.done(file, done.size)
+
+    async def _noted(self, file: RemoteFile, done: PulledFile) -> None:
         self._done[file.path] = done
         async with self._noting:
             await asyncio.to_thread(self._note, file, done.verified, done.size)
-        self._progress.done(file, done.size)
+
+    def _told_to_stop(self, file: RemoteFile, wanted: Wanted) -> PulledFile:
+        """A file that became complete while the run was told to stop."""
+        size = wanted.target.stat().st_size
+        verified = "sha256" if file.sha256 else "git_sha1" if file.git_sha1 else "size"
+        return PulledFile(file.path, size, verified, self._progress.received(file), None, file.sha256)
 
     async def _leave_others_alone(self, file: RemoteFile, wanted: Wanted) -> None:
         """Raises AppError(move_conflict) where somebody else's file would be replaced."""

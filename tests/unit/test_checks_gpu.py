@@ -61,7 +61,9 @@ def test_what_to_close_is_named_the_largest_first() -> None:
 
 
 def test_the_desktop_and_this_program_are_never_to_be_closed() -> None:
-    machine = with_programs(21 * GIB, ("dwm.exe", 2 * GIB), (OWN_PROGRAM, 100 * MIB), ("Xorg", 500 * MIB))
+    machine = with_programs(
+        21 * GIB, ("C:\\Windows\\DWM.exe", 2 * GIB), (OWN_PROGRAM, 100 * MIB), ("Xorg", 500 * MIB)
+    )
     short = found(machine, 23 * GIB)["gpu.memory"]
     assert (short.status, short.code, short.advice) == ("fail", "gpu_memory_short", "gpu_memory_short")
     check = found(machine, 20 * GIB)["gpu.memory"]
