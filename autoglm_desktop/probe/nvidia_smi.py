@@ -77,7 +77,12 @@ def find_tool() -> str | None:
         return found
     places = [Path("/usr/lib/wsl/lib/nvidia-smi")]
     if os.name == "nt":
-        places = [Path(os.environ.get("WINDIR", r"C:\Windows")) / "System32" / "nvidia-smi.exe"]
+        programs = Path(os.environ.get("PROGRAMFILES", r"C:\Program Files"))
+        folders = (
+            Path(os.environ.get("WINDIR", r"C:\Windows")) / "System32",
+            programs / "NVIDIA Corporation/NVSMI",
+        )
+        places = [folder / "nvidia-smi.exe" for folder in folders]
     return next((str(place) for place in places if place.is_file()), None)
 
 

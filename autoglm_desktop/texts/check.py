@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ..core.check_values import Check
+from ..core.errors import Reason
 from ..core.machine import OsInfo
 from ..i18n import N_, _
-from . import check_advice, check_gpu
+from . import check_advice, check_gpu, reasons
 from .check_advice import ANY, WSL, Advice
 from .values import fill, shown
 
@@ -131,7 +132,10 @@ def name_text(check: Check) -> str:
 
 def sentence(check: Check) -> str:
     """What a check found, as one sentence."""
-    parts = {key: shown(key, value) for key, value in check.values.items()}
+    parts = {
+        key: reasons.text(value) if isinstance(value, Reason) else shown(key, value)
+        for key, value in check.values.items()
+    }
     return fill(_(SENTENCES[check.code]), parts)
 
 

@@ -8,6 +8,7 @@ from .check_advice import ANY, WSL, Advice
 SENTENCES: dict[str, str] = {
     "gpu_none": N_("No GPU was found; the CPU does the work."),
     "gpu_found": N_("{name}"),
+    "gpu_noted": N_("{name}; but: {why}."),
     "gpu_silent": N_("The card does not tell."),
     "gpu_memory": N_("{free_bytes} of {total_bytes} are free."),
     "gpu_memory_short": N_("{free_bytes} of {total_bytes} are free: {short_bytes} too little."),
@@ -38,6 +39,7 @@ SENTENCES: dict[str, str] = {
         "{free_bytes} of {total_bytes} are free; {held_bytes} are held by programs that cannot be seen from here."
     ),
     "gpu_memory_desktop": N_("{free_bytes} of {total_bytes} are free; the desktop holds {held_bytes}."),
+    "driver_unusable": N_("No answer from NVIDIA's driver: {why}."),
     "driver_outside": N_("The card is there, but this container was not given its driver."),
     "driver_cuda": N_("{driver}, for CUDA up to {cuda}, is new enough. A CUDA toolkit is not needed."),
     "capability_before_turing": N_(

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..core.catalog import SAFETENSORS, Model, Source
 from ..core.check_values import Check
 from ..core.checks import checks, deciding_plan
+from ..core.checks_gpu_trouble import explained
 from ..core.choice import DESIGNED
 from ..core.errors import AppError, TargetError
 from ..core.ladder import engines_of, plan_model
@@ -20,6 +21,7 @@ from ..core.rungs import CrashNote, EngineState, ModelPlan
 from ..core.subject import Subject, of_header, of_model
 from ..probe.all import probe_machine
 from ..probe.gpu_table import complete
+from ..probe.outcome import FAILED, ProbeReport
 from ..store.library import Library, LocalModel, projector_weights
 from .advice import NO_ADVICE, Advice, with_advice
 from .dry_runs import Head, dry_runs, head_of_file, heads_of_model, layouts
@@ -108,7 +110,19 @@ async def run_check(services: Services, options: CheckOptions, on_part: OnPart |
     first = result(machine, subjects, options, engines, crashes, known)
     known = await _dry(services, first)
     found = result(machine, subjects, options, engines, crashes, known) if known.dry_runs else first
+    found = _explained(found, report)
     return await asyncio.to_thread(with_advice, found, options, engines, crashes, services.home)
+
+
+def _explained(found: CheckResult, report: ProbeReport) -> CheckResult:
+    """With what NVIDIA's library said, where it had no answer or found something odd."""
+    said = report.outcome("gpus.nvml")
+    if said is None:
+        return found
+    failed = said.status == FAILED
+    return replace(
+        found, checks=explained(found.checks, found.machine, said.reason, said.advice, failed=failed)
+    )
 
 
 async def _dry(services: Services, found: CheckResult) -> Knowledge:

@@ -66,6 +66,15 @@ def is_here(folder: Path, file: RemoteFile, commit: str | None) -> bool:
     return same and size == entry.size and file.size in (None, size)
 
 
+def identity(target: Path) -> tuple[int, int, int] | None:
+    """What tells a file from the one that was there before under its name; None where there is none."""
+    try:
+        found = target.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 def is_other(folder: Path, file: RemoteFile, repo: str) -> bool:
     """Whether a file lies there that no download from ``repo`` has put there. Only texts that no model needs may be
     another download's."""

@@ -65,6 +65,10 @@ class Progress:
         )
         self.tell()
 
+    def received(self, file: RemoteFile) -> int:
+        """Bytes that this run's transfer of a file has brought so far."""
+        return self._seen.get(file.path, 0)
+
     def done(self, file: RemoteFile, size: int) -> None:
         """The file is complete."""
         known = self._files[file.path]

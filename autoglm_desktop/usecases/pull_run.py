@@ -102,10 +102,7 @@ class Fetching:
             try:
                 found, local = await self._fetch(file, wanted)
             except asyncio.CancelledError:
-                if identity(wanted.target) not in (
-                    None,
-                    before,
-                ):  # it got its name, and that only when it was right
+                if identity(wanted.target) not in (None, before):  # it has its name: it is right
                     await to_the_end(self._noted(file, self._told_to_stop(file, wanted)))
                 raise
             source = found.sources[0] if found.sources else None

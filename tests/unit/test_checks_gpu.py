@@ -9,6 +9,8 @@ import pytest
 from autoglm_desktop.core import gpu_states
 from autoglm_desktop.core.check_values import Check
 from autoglm_desktop.core.checks import checks
+from autoglm_desktop.core.checks_gpu_trouble import explained
+from autoglm_desktop.core.errors import Reason
 from autoglm_desktop.core.gpu_states import OWN_PROGRAM, throttle_codes
 from autoglm_desktop.core.machine import Gpu, GpuProcess, Machine, OsInfo
 from autoglm_desktop.core.rungs import DeviceMemory, RungPlan
@@ -36,7 +38,7 @@ def with_programs(free: int, *programs: tuple[str | None, int | None], **more: o
 def test_what_to_close_is_named_the_largest_first() -> None:
     machine = with_programs(
         20 * GIB,
-        ("small.exe", 100 * MIB),
+        ("a-small.exe", 100 * MIB),
         ("made-game.exe", 2 * GIB),
         (OWN_PROGRAM, GIB),
         ("made-game.exe", GIB),
@@ -56,7 +58,7 @@ def test_what_to_close_is_named_the_largest_first() -> None:
     )
     check = found(machine, 30 * GIB)["gpu.memory"]
     assert (check.status, check.code) == ("fail", "gpu_memory_short_held")
-    assert check.values["names"] == "made-game.exe (3.0 GiB), small.exe (100 MiB)"
+    assert check.values["names"] == "made-game.exe (3.0 GiB), a-small.exe (100 MiB)"
     assert "3.1 GiB, which is not enough" in texts.sentence(check)
 
 
@@ -200,3 +202,38 @@ def test_the_codes_are_those_of_the_binding() -> None:
     }  # fmt: skip
     for name, code in names.items():
         assert throttle_codes(getattr(pynvml, f"nvmlClocksThrottleReason{name}")) == (code,)
+
+
+def told(machine: Machine, reason: str, advice: str | None, *, failed: bool) -> dict[str, Check]:
+    said = Reason.of(advice) if advice else None
+    every = checks(machine, None)
+    return {check.id: check for check in explained(every, machine, Reason.of(reason), said, failed=failed)}
+
+
+def test_the_check_says_why_the_driver_did_not_answer() -> None:
+    seen = made.with_gpu(made.made_rtx_4090(), **SILENT)
+    check = told(seen, "nvidia_driver_mismatch", "restart_machine", failed=True)["gpu.driver"]
+    assert (check.status, check.advice) == ("warn", "restart_machine")
+    assert texts.sentence(check) == (
+        "No answer from NVIDIA's driver: NVIDIA's driver was updated and waits for a restart."
+    )
+    nobody = told(made.made_laptop(), "nvidia_wsl_no_driver", "wsl_driver", failed=True)["gpu.driver"]
+    assert (nobody.code, nobody.advice) == ("driver_unusable", "wsl_driver")
+
+
+def test_without_nvidia_nothing_is_said_of_its_driver() -> None:
+    """Also where a card of another vendor is there, and where nvidia-smi answered instead."""
+    for machine in (made.made_laptop(), made.made_mac()):
+        assert told(machine, "nvidia_driver_missing", "install_nvidia_driver", failed=False) == found(machine)
+    machine = made.made_rtx_4060()
+    assert told(machine, "nvml_error", None, failed=True) == found(machine)
+    assert explained(checks(machine, None), machine, None, None, failed=False) == checks(machine, None)
+
+
+def test_what_is_odd_about_a_card_stands_beside_its_name() -> None:
+    machine = made.made_rtx_4060()
+    lost = told(machine, "gpu_not_responding", "restart_machine", failed=False)["gpu.present"]
+    assert (lost.status, lost.advice) == ("warn", "restart_machine")
+    assert texts.sentence(lost) == "NVIDIA GeForce RTX 4060; but: a card does not respond."
+    divided = told(machine, "gpu_divided", None, failed=False)["gpu.present"]
+    assert (divided.status, divided.code, divided.advice) == ("ok", "gpu_noted", None)

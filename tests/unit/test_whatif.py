@@ -10,6 +10,7 @@ from autoglm_desktop import cli_check, i18n
 from autoglm_desktop.core import ladder, whatif_now
 from autoglm_desktop.core.cards import Cards
 from autoglm_desktop.core.costs import cost_table
+from autoglm_desktop.core.gpu_states import OWN_PROGRAM
 from autoglm_desktop.core.help_values import LEAST_GAIN, LOSSY, PURCHASES, Help, Planning
 from autoglm_desktop.core.machine import GpuProcess, Machine
 from autoglm_desktop.core.measured import LayerSpeed, Measurements
@@ -132,7 +133,8 @@ def test_a_game_on_the_card() -> None:
 @pytest.mark.parametrize("process", [
     GpuProcess(None, 3 * GIB), GpuProcess("made", None), GpuProcess("made", 0), GpuProcess("made", 20 * 1024**2),
     GpuProcess("C:\\Windows\\System32\\DWM.exe", 3 * GIB), GpuProcess("/usr/bin/gnome-shell", 3 * GIB),
-], ids=["no name", "no size", "nothing", "little", "dwm", "gnome"])  # fmt: skip
+    GpuProcess(OWN_PROGRAM, 3 * GIB),
+], ids=["no name", "no size", "nothing", "little", "dwm", "gnome", "own"])  # fmt: skip
 def test_a_program_that_cannot_be_named_is_not_to_be_closed(process: GpuProcess) -> None:
     machine = made.with_game(made.made_rtx_4060(bandwidth=made.DDR4_DUAL))
     assert "close_programs" not in kinds(helped(made.with_gpu(machine, processes=(process,))))
