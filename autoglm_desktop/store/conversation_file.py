@@ -28,6 +28,7 @@ MIGRATIONS = (
 """Statements that bring a file from version N to N + 1 (PRAGMA user_version)."""
 
 LOCK_TIMEOUT_S = 10.0
+WAL_PAUSE_S = 0.02
 _READABLE = (
     "SELECT id, title, created, updated FROM conversations LIMIT 1",
     "SELECT id, conversation, role, text, created, model, rung, tokens, tokens_per_s, first_token_s, dropped,"
@@ -72,13 +73,26 @@ def _open(path: Path) -> tuple[sqlite3.Connection, Opening]:
         problem = database.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problem != "ok":
             raise sqlite3.DatabaseError(f"malformed: {problem}")
-        database.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(database)
         database.execute("PRAGMA synchronous = FULL")
         _migrate(database)
     except BaseException:
         database.close()
         raise
     return database, Opening("fine", path)
+
+
+def _write_ahead(database: sqlite3.Connection) -> None:
+    """Switch to WAL. SQLite doesn't wait for another program that does the same just now, so this does."""
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= deadline:
+                raise
+            time.sleep(WAL_PAUSE_S)
 
 
 def _copy_newer(database: sqlite3.Connection, path: Path) -> tuple[sqlite3.Connection, Opening]:

@@ -506,3 +506,28 @@ def raising(error):
         raise error
 
     return answer
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3, 5], ids=lambda turns: f"after_{turns}_turns")
+def test_a_client_whose_closing_is_cancelled_leaves_no_socket(turns):
+    """A window that closes while the client does."""
+
+    async def work(hub):
+        client = make_client(LIMITS)
+        url = f"{hub.url}/api/models/made/model"
+        answers = await asyncio.gather(*(client.get(url) for _ in range(3)))
+        streams = [answer.extensions["network_stream"] for answer in answers]
+        sockets = [stream.get_extra_info("socket") for stream in streams]
+        assert len({one.fileno() for one in sockets}) == 3 and all(one.fileno() >= 0 for one in sockets)
+        closing = asyncio.create_task(client.aclose())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.wait([closing])
+        await asyncio.sleep(0)
+        return sockets, closing
+
+    with FakeHub({"made/model": {"a.gguf": DATA}}) as hub:
+        sockets, closing = asyncio.run(work(hub))
+    assert closing.cancelled() or turns > 1
+    assert [one.fileno() for one in sockets] == [-1] * 3

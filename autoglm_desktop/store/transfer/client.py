@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import ssl
 from dataclasses import dataclass
+from typing import Any
 
 import httpcore
 import httpx
 import truststore
 
 from ... import __version__
+from .ending import to_the_end
 
 MIB = 1024 * 1024
 
@@ -50,11 +52,22 @@ class Limits:
     max_redirects: int = 8
 
 
+class Client(httpx.AsyncClient):
+    """Closes all its connections even when the closing is cancelled: httpcore closes one after the other, and anyio's
+    shield doesn't hold off ``Task.cancel``."""
+
+    async def aclose(self) -> None:
+        await to_the_end(super().aclose())
+
+    async def __aexit__(self, *raised: Any) -> None:
+        await to_the_end(super().__aexit__(*raised))
+
+
 def make_client(limits: Limits | None = None) -> httpx.AsyncClient:
     """A client; close it. Proxies come from the environment and the system, certificates from the system's store."""
     limits = limits or Limits()
     timeout = httpx.Timeout(limits.read_timeout_s, connect=limits.connect_timeout_s, pool=None)
-    return httpx.AsyncClient(
+    return Client(
         verify=truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         timeout=timeout,
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
