@@ -145,6 +145,11 @@ def _add_check(commands: Any) -> None:
         help=_("measure RAM, disk and the engine's speed first (about half a minute, up to 1.5 GB of disk)"),
     )
     parser.add_argument(
+        "--forget-measurements",
+        action="store_true",
+        help=_("forget first what was measured on this machine"),
+    )
+    parser.add_argument(
         "--fetch-headers",
         action="store_true",
         help=_("ask the source for the header of the variant (uses the network)"),

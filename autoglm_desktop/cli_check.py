@@ -46,8 +46,10 @@ async def run(options: argparse.Namespace) -> int:
         variant=options.variant,
         order=options.order,
     )
-    if wanted.machine_file is not None and (options.measure or options.fetch_headers):
-        print(_("--measure and --fetch-headers are for this machine; leave out --machine"), file=sys.stderr)
+    here = options.measure or options.fetch_headers or options.forget_measurements
+    if wanted.machine_file is not None and here:
+        said = _("--measure, --forget-measurements and --fetch-headers are for this machine; leave out --machine")
+        print(said, file=sys.stderr)
         return 2
     services = create_services()
     result = await cli_measure.prepared(services, wanted, options)
@@ -95,7 +97,7 @@ def _further(model: ModelPlan, subject: Planned, first: ModelPlan, width: int, s
 
 
 def _machine(result: CheckResult, width: int, style: Style) -> list[str]:
-    """The machine in four lines."""
+    """The machine in four lines, and what was measured on it."""
     machine = result.machine
     title = _("The machine in the file") if result.described else _("This machine")
     rows = [
@@ -104,9 +106,16 @@ def _machine(result: CheckResult, width: int, style: Style) -> list[str]:
         (_("RAM"), _ram(machine)),
         (_("Disk"), _disk(machine)),
     ]
-    label = max(columns(name) for name, _text in rows) + 2
+    measured = cli_measure.known_lines(result)
+    name = _("Measured") if measured else ""
+    label = max(columns(name) for name, _text in (*rows, (name, ""))) + 2
     lines = [style.paint(_with_system(title, machine), "bold")]
-    return lines + [f"  {pad(name, label)}{cut(text, width - label - 2)}" for name, text in rows]
+    lines += [f"  {pad(name, label)}{cut(text, width - label - 2)}" for name, text in rows]
+    for text in measured:
+        first, *rest = paragraph(text, width, indent=" " * (label + 2))
+        lines += [f"  {pad(name, label)}{first.lstrip()}", *rest]
+        name = ""
+    return lines
 
 
 def _with_system(title: str, machine: Machine) -> str:

@@ -1,4 +1,5 @@
-"""``check --measure`` and ``--fetch-headers``: what is done before the check speaks, with progress on stderr."""
+"""``check --measure``, ``--forget-measurements`` and ``--fetch-headers``: what is done before the check speaks, with
+progress on stderr; and what was measured, for people."""
 
 from __future__ import annotations
 
@@ -7,23 +8,31 @@ import sys
 
 from .cli_progress import ProgressLine
 from .core.errors import AppError
+from .i18n import _
 from .texts import errors, measuring
 from .usecases.check import CheckOptions, CheckResult, run_check
 from .usecases.headers import fetch_header
-from .usecases.measure import Step, measure, wanted_variants
+from .usecases.measure import Step, forget
+from .usecases.measure_check import measure_and_check
 from .usecases.services import Services
 
 
 async def prepared(services: Services, wanted: CheckOptions, options: argparse.Namespace) -> CheckResult:
     """The check after what was asked for besides. Raises AppError (engine_not_installed …)."""
-    if not (options.measure or options.fetch_headers):
-        return await run_check(services, wanted)
     result = await run_check(services, wanted)
+    if options.forget_measurements:
+        await _forget(services, result)
     if options.fetch_headers:
         await _fetch(services, result)
-    if options.measure:
-        await _measure(services, result, wanted)
-    return await run_check(services, wanted)
+    if options.forget_measurements or options.fetch_headers:
+        result = await run_check(services, wanted)
+    return await _measured(services, result, wanted) if options.measure else result
+
+
+async def _forget(services: Services, result: CheckResult) -> None:
+    known = await forget(services, result.machine)
+    said = _("What was measured here is forgotten.") if known else _("Nothing was measured here.")
+    print(said, file=sys.stderr)
 
 
 async def _fetch(services: Services, result: CheckResult) -> None:
@@ -40,36 +49,30 @@ async def _fetch(services: Services, result: CheckResult) -> None:
             await services.web.close()
 
 
-async def _measure(services: Services, result: CheckResult, wanted: CheckOptions) -> None:
-    """Of the first model the variant that was named, or that would start or is recommended; where the figures make
-    another one the recommended, that one too."""
+async def _measured(services: Services, result: CheckResult, wanted: CheckOptions) -> CheckResult:
+    """Typing ``--measure`` is consent. Without an engine nothing is measured. Raises AppError."""
     if not any(one.description.backend == "llama.cpp" for one in services.environments.installed()):
         raise AppError("engine_not_installed", name="llama-cpu")
     line = ProgressLine()
 
-    def tell(step: Step) -> None:
-        line.show(measuring.step_text(step), f"{step.part} {step.device} {step.variant}", step.fraction)
+    def tell(step: Step | None) -> None:
+        if step is None:
+            line.show(_("Checking …"), "check")
+        else:
+            line.show(measuring.step_text(step), f"{step.part} {step.device} {step.variant}", step.fraction)
 
-    variants = _variants(result, wanted)
-    subject = result.subjects[0].subject if result.subjects else None
     try:
-        found = await measure(services, result.machine, subject, variants, tell)
-        failed = found.failed
-        again = await run_check(services, wanted)
-        more = tuple(variant for variant in _variants(again, wanted) if variant not in variants)
-        if more and not failed:
-            failed = (await measure(services, result.machine, subject, more, tell, ("model",))).failed
+        outcome = await measure_and_check(services, result, wanted, tell)
     finally:
         line.end()
-    for what, reason in failed:
+    for what, reason in outcome.failed:
         print(measuring.failure_text(what, reason), file=sys.stderr)
+    return outcome.result
 
 
-def _variants(result: CheckResult, wanted: CheckOptions) -> tuple[str, ...]:
-    """What to measure of the first model."""
-    if not result.models:
-        return ()
-    plan, subject = result.models[0], result.subjects[0]
-    started = plan.rung(plan.chosen).variant if plan.chosen is not None else None
-    recommended = plan.recommended.variant if plan.recommended is not None else None
-    return wanted_variants(subject.subject, wanted.variant or subject.variant or started or recommended)
+def known_lines(result: CheckResult) -> list[str]:
+    """What was measured here and when, and what of it no longer counts; nothing of a machine in a file."""
+    if result.described:
+        return []
+    known = result.known
+    return [*measuring.known_lines(known.measured), *map(measuring.outdated_text, known.outdated)]

@@ -23,7 +23,9 @@ def version(machine: Machine, plan: RungPlan | None) -> Check:
     if system.name is None:
         return Check("os.version", UNKNOWN, "os_silent")
     release = system.version or ""
-    values: dict[str, object] = {"name": release if system.name in release else f"{system.name} {release}".strip()}
+    values: dict[str, object] = {
+        "name": release if system.name in release else f"{system.name} {release}".strip()
+    }
     code = "os_wsl" if system.wsl else "os_container" if system.container else "os_version"
     return Check("os.version", OK, code, values=values)
 

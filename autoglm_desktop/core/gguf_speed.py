@@ -34,9 +34,7 @@ def with_speeds(setting: Setting, plan: RungPlan, weights: GgufWeights, place: P
         if place.context >= plan.phone_step.tokens:
             prompt = tokens / prefill if prefill else None
             step = speed.phone_step(plan.phone_step, image, prompt, 1 / decode if decode else None)
-    sure = plan.phone_step is None and all(
-        how.layer is not None for share, how in works if not share.empty
-    )
+    sure = plan.phone_step is None and all(how.layer is not None for share, how in works if not share.empty)
     return replace(
         plan,
         tokens_per_s=1 / decode if decode else None,

@@ -34,6 +34,7 @@ class LayerSpeed:
     layer_parameters: int = 0
     engine: str = ""  # the environment and its build; another build is another speed
     build: str = ""
+    taken: float | None = None  # seconds since 1970
 
     def decode_s(self, layers: float, cells: int) -> float:
         """Seconds of one decoded token in ``layers`` layers and the output."""
@@ -66,18 +67,20 @@ class DiskSpeed:
     bytes_per_s: int | None = None
     iops: int | None = None
     latency_s: float | None = None
+    taken: float | None = None  # seconds since 1970
 
 
 @dataclass(frozen=True)
 class Measurements:
-    """What was measured on one machine. ``hardware``: ``host.crashes.hardware_key``; ``taken``: seconds since 1970. A
-    part that was not measured is None or empty."""
+    """What was measured on one machine. ``hardware``: ``host.crashes.hardware_key``; ``taken``: seconds since 1970, of
+    the newest part. A part that was not measured is None or empty."""
 
     hardware: str
     taken: float | None = None
     ram_bytes_per_s: int | None = None
     disks: tuple[DiskSpeed, ...] = ()
     layers: tuple[LayerSpeed, ...] = ()
+    ram_taken: float | None = None
 
     def layer(self, device: str, shape: str, variant: str) -> LayerSpeed | None:
         """The speed of exactly this variant on this device."""

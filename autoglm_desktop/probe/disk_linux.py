@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from .cgroup import unescape
@@ -38,24 +40,51 @@ def device_of(folder: Path, root: Path = Path("/")) -> Path | None:
     return found
 
 
+@dataclass(frozen=True)
+class Mount:
+    """A line of /proc/self/mountinfo. ``read_only``: the mount itself, or the file system below it."""
+
+    point: Path
+    file_system: str
+    source: str
+    read_only: bool
+
+
 def mount_of(folder: Path, root: Path = Path("/")) -> tuple[str | None, bool | None]:
     """(file system, read-only) of the innermost mount above a folder."""
     return parse_mount(read_text(root / "proc/self/mountinfo") or "", folder.resolve())
 
 
 def parse_mount(mountinfo: str, folder: Path) -> tuple[str | None, bool | None]:
-    """From /proc/self/mountinfo. Read-only is the mount itself or the file system below it."""
-    best: tuple[int, str, bool] | None = None
+    """(file system, read-only), from /proc/self/mountinfo."""
+    found = innermost(mountinfo, folder)
+    return (found.file_system, found.read_only) if found is not None else (None, None)
+
+
+def parse_source(mountinfo: str, folder: Path) -> str | None:
+    """The source of the innermost mount above a folder, if that is a device."""
+    found = innermost(mountinfo, folder)
+    return found.source if found is not None and found.source.startswith("/dev/") else None
+
+
+def innermost(mountinfo: str, folder: Path) -> Mount | None:
+    """The mount that a folder lies on: of those above it the longest, of equal ones the last."""
+    found = None
+    for mount in mounts(mountinfo):
+        deeper = found is None or len(mount.point.parts) >= len(found.point.parts)
+        if deeper and folder.is_relative_to(mount.point):
+            found = mount
+    return found
+
+
+def mounts(mountinfo: str) -> Iterator[Mount]:
+    """Of /proc/self/mountinfo (proc_pid_mountinfo(5)); lines that are none are passed over."""
     for line in mountinfo.splitlines():
         left, dash, right = line.partition(" - ")
         fields, tail = left.split(), right.split()
-        if not dash or len(fields) < 6 or len(tail) < 3:
-            continue
-        point = Path(unescape(fields[4]))
-        if folder.is_relative_to(point) and (best is None or len(point.parts) >= best[0]):
+        if dash and len(fields) >= 6 and len(tail) >= 3:
             options = (*fields[5].split(","), *tail[2].split(","))
-            best = (len(point.parts), tail[0], "ro" in options)
-    return best[1:] if best else (None, None)
+            yield Mount(Path(unescape(fields[4])), tail[0], unescape(tail[1]), "ro" in options)
 
 
 def block_device(root: Path, major: int, minor: int) -> Path | None:
@@ -75,20 +104,6 @@ def mounted_device(mountinfo: str, folder: Path, root: Path) -> Path | None:
     except OSError:
         return None
     return found
-
-
-def parse_source(mountinfo: str, folder: Path) -> str | None:
-    """The source of the innermost mount above a folder, if that is a device."""
-    best: tuple[int, str] | None = None
-    for line in mountinfo.splitlines():
-        left, dash, right = line.partition(" - ")
-        fields, tail = left.split(), right.split()
-        if not dash or len(fields) < 5 or len(tail) < 2:
-            continue
-        point = Path(unescape(fields[4]))
-        if folder.is_relative_to(point) and (best is None or len(point.parts) >= best[0]):
-            best = (len(point.parts), unescape(tail[1]))
-    return best[1] if best and best[1].startswith("/dev/") else None
 
 
 def device_kind(device: Path, depth: int = 0) -> str:

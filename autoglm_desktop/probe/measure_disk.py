@@ -7,24 +7,31 @@ it refuses, nothing is told: the cache's speed is not the disk's.
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from ..core.errors import Reason
 from ..core.measured import DiskSpeed
-from .disk import nearest_existing
-from .files import read_text
+from .disk import free_bytes, nearest_existing
+from .disk_linux import mount_of
 
 MIB = 1 << 20
 BLOCK = 4096
 FILE_BYTES = 256 * MIB
 LEAST_BYTES = 32 * MIB
+FLUSHED_BYTES = 8 * MIB
+"""Written between two flushes: a slow disk takes a moment for it, and who cancels waits as long."""
+SPARE_BYTES = 500_000_000
+"""Left free on the disk."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
 LIMIT_S = 3.0
 MEMORY_FILE_SYSTEMS = frozenset(("tmpfs", "ramfs", "devtmpfs", "overlay-memory"))
 """These take O_DIRECT too (on new kernels) and have no disk."""
@@ -42,77 +49,85 @@ def measure_disk(
     folder: Path,
     file: Path | None = None,
     limit_s: float = LIMIT_S,
-    cancelled: Callable[[], bool] = lambda: False,
+    check: Callable[[], None] = lambda: None,
     opened: Callable[[Path], Reader | None] | None = None,
-) -> DiskSpeed | None:
+) -> DiskSpeed | Reason:
     """The speed of the disk under ``folder``, at most ``limit_s`` seconds for each of writing, sequential and random
-    reading. ``file``: a large file there that can be read instead of a new one (a model). None: it can't be told here
-    (a file system in memory, one that can't be read past its cache, a read-only or full disk), or cancelled.
-    """
+    reading, or why it can't be told. ``file``: a large file there that can be read instead of a new one (a model).
+    ``check`` is called in between and may raise, to end it; then nothing is left."""
     existing = nearest_existing(folder)
-    if _in_memory(existing):
-        return None
+    if file_system(existing) in MEMORY_FILE_SYSTEMS:
+        return Reason.of("disk_in_memory", path=str(existing))
     make = opened or open_reader
     if file is not None and file.is_file() and file.stat().st_size >= FILE_BYTES:
-        return _measure(str(folder), file, make, limit_s, cancelled)
+        return _measured(folder, file, make, limit_s, check)
+    free = free_bytes(existing)
+    room = FILE_BYTES if free is None else min(free - SPARE_BYTES, FILE_BYTES)
+    if room < LEAST_BYTES:
+        return Reason.of("measure_needs_disk", needed_bytes=FILE_BYTES + SPARE_BYTES)
     try:
-        with tempfile.TemporaryDirectory(prefix=".autoglm-measure-", dir=existing) as made:
+        with tempfile.TemporaryDirectory(
+            prefix=".autoglm-measure-", dir=existing, ignore_cleanup_errors=True
+        ) as made:
             path = Path(made) / "block"
-            if not _write(path, limit_s, cancelled):
-                return None
-            return _measure(str(folder), path, make, limit_s, cancelled)
-    except OSError:
-        return None
+            _write(path, room, limit_s, check)
+            return _measured(folder, path, make, limit_s, check)
+    except OSError as error:
+        if error.errno in FULL:
+            return Reason.of("measure_needs_disk", needed_bytes=FILE_BYTES + SPARE_BYTES)
+        return Reason.of("disk_unwritable", path=str(existing), detail=error.strerror or str(error))
 
 
-def _measure(
-    folder: str,
+def _measured(
+    folder: Path,
     path: Path,
     make: Callable[[Path], Reader | None],
     limit_s: float,
-    cancelled: Callable[[], bool],
-) -> DiskSpeed | None:
+    check: Callable[[], None],
+) -> DiskSpeed | Reason:
+    refused = Reason.of("disk_not_readable_uncached", path=str(folder))
     try:
         reader = make(path)
+        if reader is None:
+            return refused
+        with contextlib.closing(reader):
+            size = path.stat().st_size // MIB * MIB
+            in_order = _sequential(reader, size, limit_s, check)
+            latencies = _random(reader, size, limit_s, check)
     except OSError:
-        return None
-    if reader is None:
-        return None
-    size = path.stat().st_size // MIB * MIB
-    with contextlib.closing(reader):
-        try:
-            in_order = _sequential(reader, size, limit_s, cancelled)
-            latencies = _random(reader, size, limit_s, cancelled)
-        except OSError:
-            return None
-    if cancelled() or in_order is None or not latencies:
-        return None
+        return refused
+    if in_order is None or not latencies:
+        return refused
     latencies.sort()
     mean = sum(latencies) / len(latencies)
-    return DiskSpeed(folder, in_order, int(1 / mean) if mean else None, latencies[len(latencies) // 2])
+    return DiskSpeed(str(folder), in_order, int(1 / mean) if mean else None, latencies[len(latencies) // 2])
 
 
-def _write(path: Path, limit_s: float, cancelled: Callable[[], bool]) -> bool:
-    """Random bytes (a disk may compress), on the disk when this returns; fewer where the disk is slow."""
+def _write(path: Path, most: int, limit_s: float, check: Callable[[], None]) -> None:
+    """Random bytes (a disk may compress), on the disk when this returns; fewer than ``most`` where the disk is slow.
+    Raises OSError."""
     block = os.urandom(MIB)
     deadline = time.perf_counter() + limit_s
+    written = 0
     with path.open("wb") as file:
-        written = 0
-        while written < FILE_BYTES and not cancelled():
+        while written + MIB <= most:
+            check()
             file.write(block)
             written += MIB
-            if written % LEAST_BYTES == 0:
+            if written % FLUSHED_BYTES == 0:
                 file.flush()
                 os.fsync(file.fileno())
-                if time.perf_counter() >= deadline:
-                    break
-    return written >= LEAST_BYTES and not cancelled()
+                if written >= LEAST_BYTES and time.perf_counter() >= deadline:
+                    return
+        file.flush()
+        os.fsync(file.fileno())
 
 
-def _sequential(reader: Reader, size: int, limit_s: float, cancelled: Callable[[], bool]) -> int | None:
+def _sequential(reader: Reader, size: int, limit_s: float, check: Callable[[], None]) -> int | None:
     begun = time.perf_counter()
     done = offset = 0
-    while time.perf_counter() - begun < limit_s and done < 4 * FILE_BYTES and not cancelled():
+    while time.perf_counter() - begun < limit_s and done < 4 * FILE_BYTES:
+        check()
         got = reader.read(offset, MIB)
         done += got
         offset = (offset + MIB) % size
@@ -122,15 +137,16 @@ def _sequential(reader: Reader, size: int, limit_s: float, cancelled: Callable[[
     return int(done / passed) if done and passed else None
 
 
-def _random(reader: Reader, size: int, limit_s: float, cancelled: Callable[[], bool]) -> list[float]:
+def _random(reader: Reader, size: int, limit_s: float, check: Callable[[], None]) -> list[float]:
     """Seconds of each read of 4 KiB, one at a time."""
     chance = random.Random(1)
     places = [chance.randrange(size // BLOCK) * BLOCK for _ in range(50_000)]
     begun = time.perf_counter()
     times: list[float] = []
     for offset in places:
+        check()
         before = time.perf_counter()
-        if before - begun >= limit_s or cancelled():
+        if before - begun >= limit_s:
             break
         reader.read(offset, BLOCK)
         times.append(time.perf_counter() - before)
@@ -168,31 +184,6 @@ class _PosixReader:
         self._buffer.close()
 
 
-def _in_memory(folder: Path) -> bool:
-    return file_system(folder) in MEMORY_FILE_SYSTEMS
-
-
-def file_system(folder: Path, root: Path = Path("/")) -> str | None:
+def file_system(folder: Path) -> str | None:
     """The file system's name as Linux tells it; None elsewhere."""
-    if sys.platform != "linux":
-        return None
-    return parse_file_system(read_text(root / "proc/self/mountinfo") or "", folder.resolve())
-
-
-def parse_file_system(mountinfo: str, folder: Path) -> str | None:
-    """The type of the innermost mount above a folder, from ``/proc/self/mountinfo``."""
-    best: tuple[int, str] | None = None
-    for point, kind in _mounts(mountinfo):
-        if folder.is_relative_to(point) and (best is None or len(point.parts) >= best[0]):
-            best = (len(point.parts), kind)
-    return best[1] if best else None
-
-
-def _mounts(mountinfo: str) -> Iterator[tuple[Path, str]]:
-    from .cgroup import unescape
-
-    for line in mountinfo.splitlines():
-        left, dash, right = line.partition(" - ")
-        fields, tail = left.split(), right.split()
-        if dash and len(fields) >= 5 and tail:
-            yield Path(unescape(fields[4])), tail[0]
+    return mount_of(folder)[0]

@@ -17,9 +17,10 @@ def read_bandwidth(
     threads: int,
     available_bytes: int | None = None,
     limit_s: float = 2.0,
-    cancelled: Callable[[], bool] = lambda: False,
+    check: Callable[[], None] = lambda: None,
 ) -> int | None:
-    """The best of several passes within ``limit_s`` seconds; None where memory is too short to tell, or cancelled.
+    """The best of several passes within ``limit_s`` seconds; None where memory is too short to tell. ``check`` is
+    called in between and may raise, to end it.
 
     Sums integers, which numpy does in native code without holding Python's lock, so the threads read at once. Takes an
     eighth of the available RAM at most.
@@ -33,15 +34,17 @@ def read_bandwidth(
     each = total // threads // 8
     if each * 8 < MIB:
         return None
+    parts = []
     try:
-        parts = [np.ones(each, dtype=np.int64) for _ in range(threads)]
+        for _number in range(threads):
+            check()
+            parts.append(np.ones(each, dtype=np.int64))
     except MemoryError:
         return None
     best = 0.0
     deadline = time.perf_counter() + limit_s
     while time.perf_counter() < deadline:
-        if cancelled():
-            return None
+        check()
         best = max(best, _one_pass(parts))
     return int(best) or None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import numpy as np
@@ -141,11 +141,13 @@ def write_cut(
     file_type: str,
     *,
     seed: int = 0,
+    check: Callable[[], None] = lambda: None,
 ) -> int:
     """Writes random weights of ``model``'s architecture and shapes, to be timed; it says nothing. Returns its size.
 
     ``types``: the ggml type of every tensor. Of an embedding that is no output, only the rows of ``CUT_KNOWN_WORDS``
-    tokens are written; the rest is a hole (``store.sparse``). AppError as ``GgufWriter.write``; ValueError for shapes
+    tokens are written; the rest is a hole (``store.sparse``). ``check`` is called between pieces and may raise, to end
+    it; then nothing is left. AppError as ``GgufWriter.write``; ValueError for shapes
     and types that can't be.
     """
     writer = GgufWriter(path)
@@ -153,8 +155,18 @@ def write_cut(
     source = _Source(model, None, np.random.default_rng(seed))
     for shape in text_shapes(model):
         kind = TYPES[types[shape.name]]
-        writer.add_tensor(shape.name, kind, shape.shape, partial(source.data, shape, kind))
+        writer.add_tensor(
+            shape.name, kind, shape.shape, partial(_checked, partial(source.data, shape, kind), check)
+        )
     return writer.write()
+
+
+def _checked(
+    data: Callable[[], Iterator[memoryview | Hole]], check: Callable[[], None]
+) -> Iterator[memoryview | Hole]:
+    for piece in data():
+        check()
+        yield piece
 
 
 def _add_metadata(writer: GgufWriter, model: ModelShapes, ftype: str, name: str, words: Vocabulary) -> None:

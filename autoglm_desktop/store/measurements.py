@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from filelock import FileLock
 from ..core.errors import AppError
 from ..core.machine import from_json, to_json
 from ..core.measured import Measurements
+from ..core.measured_age import Outdated, outdated, same_machine
 
 log = logging.getLogger(__name__)
 LOCK_TIMEOUT_S = 5.0
@@ -49,17 +51,46 @@ class MeasurementFile:
             found, layers=tuple(one for one in found.layers if builds.get(one.engine) == one.build)
         )
 
+    def outdated(self, hardware: str, builds: dict[str, str]) -> tuple[Outdated, ...]:
+        """What was measured before and no longer holds on this machine, with why."""
+        return outdated(self.all(), hardware, builds)
+
     def save(self, measured: Measurements) -> None:
         """Keep it in the place of what was measured on this machine before. Raises AppError(file_unwritable)."""
+
+        def with_it(known: tuple[Measurements, ...]) -> list[Measurements]:
+            others = [one for one in known if one.hardware != measured.hardware]
+            return sorted((measured, *others), key=lambda one: -(one.taken or 0.0))[:MOST_MACHINES]
+
+        self._change(with_it)
+
+    def forget(self, hardware: str) -> bool:
+        """Forget what was measured on this machine, with the cards and drivers of before, too. Whether there was
+        anything. Raises AppError(file_unwritable)."""
+        known = self.all()
+        if not any(same_machine(one.hardware, hardware) for one in known):
+            return False
+        self._change(lambda all_: [one for one in all_ if not same_machine(one.hardware, hardware)])
+        return True
+
+    def require_writable(self) -> None:
+        """Raises AppError(file_unwritable) where nothing could be kept: better before half a minute of work."""
+        self._change(None)
+
+    def _change(self, change: Callable[[tuple[Measurements, ...]], list[Measurements]] | None) -> None:
+        """Replace the file; ``change`` None only tries whether that is possible."""
         partial = self._path.with_suffix(f".{os.getpid()}.part")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{self._path}.lock", timeout=LOCK_TIMEOUT_S):
-                others = [one for one in self.all() if one.hardware != measured.hardware]
-                kept = sorted((measured, *others), key=lambda one: -(one.taken or 0.0))[:MOST_MACHINES]
+                kept = change(self.all()) if change is not None else []
                 data = {"schema": 1, "machines": [to_json(one) for one in kept]}
-                partial.write_text(json.dumps(data, ensure_ascii=False, indent=1), encoding="utf-8")
-                partial.replace(self._path)
+                try:
+                    partial.write_text(json.dumps(data, ensure_ascii=False, indent=1), encoding="utf-8")
+                    if change is not None:
+                        partial.replace(self._path)
+                finally:
+                    partial.unlink(missing_ok=True)
         except OSError as error:  # filelock's Timeout is one too
             detail = error.strerror or str(error)
             raise AppError("file_unwritable", path=str(self._path), detail=detail) from error

@@ -9,6 +9,7 @@ from typing import Any
 from ..core.choice import DESIGNED, ORDERS
 from ..core.machine import Disk, Machine
 from ..core.measured import Measurements
+from ..core.measured_age import Outdated
 from ..core.setting import DryRuns
 from ..core.subject import Subject
 from ..host.crashes import hardware_key
@@ -18,11 +19,13 @@ from .services import Services, gpu_table
 
 @dataclass(frozen=True)
 class Knowledge:
-    """``measured`` None: nothing was measured on this machine with these engines. ``dry_runs``: by subject's id."""
+    """``measured`` None: nothing was measured on this machine with these engines. ``dry_runs``: by subject's id;
+    ``outdated``: what was measured before and no longer counts."""
 
     measured: Measurements | None = None
     order: str = DESIGNED
     dry_runs: Mapping[str, DryRuns] = field(default_factory=dict)
+    outdated: tuple[Outdated, ...] = ()
 
     @property
     def for_plans(self) -> dict[str, Any]:
@@ -66,4 +69,9 @@ NOTHING_KNOWN = Knowledge()
 def knowledge(services: Services, machine: Machine, order: str | None = None) -> Knowledge:
     """What is known here. ``order`` None: as the settings say. Reads files."""
     chosen = order or settings.load(services.home).order
-    return Knowledge(services.measured(hardware_key(machine)), chosen if chosen in ORDERS else DESIGNED)
+    hardware = hardware_key(machine)
+    return Knowledge(
+        services.measured(hardware),
+        chosen if chosen in ORDERS else DESIGNED,
+        outdated=services.outdated(hardware),
+    )

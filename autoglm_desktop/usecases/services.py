@@ -14,6 +14,7 @@ from pathlib import Path
 from ..core.errors import AppError
 from ..core.machine import Machine
 from ..core.measured import Measurements
+from ..core.measured_age import Outdated
 from ..core.rungs import EngineState
 from ..host import crashes, environments
 from ..host.command import engine_command
@@ -54,8 +55,14 @@ class Services:
 
     def measured(self, hardware: str) -> Measurements | None:
         """What was measured on this machine and still holds with the engines that are installed now. Reads files."""
-        builds = {one.description.name: one.build for one in self.environments.installed()}
-        return self.measurements.of(hardware, builds)
+        return self.measurements.of(hardware, self._builds())
+
+    def outdated(self, hardware: str) -> tuple[Outdated, ...]:
+        """What was measured before and no longer holds here. Reads files."""
+        return self.measurements.outdated(hardware, self._builds())
+
+    def _builds(self) -> dict[str, str]:
+        return {one.description.name: one.build for one in self.environments.installed()}
 
     @property
     def keys(self) -> Keys:

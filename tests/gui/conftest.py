@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import pytest
+from PySide6.QtCore import QEvent
 
 from autoglm_desktop import i18n
 from autoglm_desktop.gui import theme
@@ -17,6 +18,9 @@ def english(qapp):
     theme.apply(qapp, theme.Scheme.LIGHT)
     yield
     i18n.set_language("en")
+    for left in qapp.topLevelWidgets():  # every change of the style sheet lays all living widgets out again
+        left.deleteLater()
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
 @pytest.fixture

@@ -69,7 +69,9 @@ def assert_contract(document: dict) -> None:
             assert row["reason"] is None or set(row["reason"]) == {"code", "text"}
             assert set(row["basis"]) == {"memory", "speed"}
             for key, device in row["memory"].items():
-                assert set(device) == DEVICE_KEYS | ({"mapped", "private", "copied"} if key == "ram" else set())
+                assert set(device) == DEVICE_KEYS | (
+                    {"mapped", "private", "copied"} if key == "ram" else set()
+                )
                 assert all(value is None or type(value) is int for value in device.values())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
@@ -10,7 +9,8 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QWidget
 
 from ...core.errors import Reason
 from ...core.measured import Measurements
-from ...i18n import _, sentences
+from ...core.measured_age import Outdated
+from ...i18n import _
 from ...texts import measuring as texts
 from ...usecases.measure import Step
 from ..theme import GAP
@@ -22,37 +22,27 @@ from ..widgets.live import LiveBar, LiveText
 from ..widgets.mark import Mark
 
 
-def known_text(known: Measurements | None) -> str:
-    """``Measured on 2026-11-21 10:05. …``"""
-    if known is None or known.taken is None:
-        return _(
-            "Nothing has been measured here yet: speeds are estimates. Measuring takes about half a minute."
-        )
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(known.taken))
-    said = [_("Measured on {date}.").format(date=when)]
-    models = [f"{one.variant} {texts.device_text(one.device)}" for one in known.layers]
-    if models:
-        said.append(_("Model speed: {models}.").format(models=_(", ").join(models)))
-    else:
-        said.append(_("The model's speed was not measured; it is estimated."))
-    said.append(_("After a change of the hardware, driver or engine it has to be measured anew."))
-    return sentences(*said)
-
-
 class MeasureCard(Card):
-    """``wanted`` and ``cancel_wanted`` by its buttons."""
+    """``wanted``, ``cancel_wanted`` and ``forget_wanted`` by its buttons."""
 
     wanted = Signal()
     cancel_wanted = Signal()
+    forget_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(_("Measured on this machine"), parent)
         self.text = label(role="muted", wrap=True)
         self.measure_button = button(_("Measure …"), self.wanted.emit)
         self.cancel_button = button(_("Cancel"), self._cancel)
+        self.forget_button = button(_("Forget"), self.forget_wanted.emit, "link")
+        self.forget_button.setToolTip(
+            _("Forgets what was measured on this machine; speeds are estimates again.")
+        )
         self.step, self.bar = LiveText(), LiveBar()
+        self.heading.addWidget(self.forget_button)
         self.heading.addWidget(self.measure_button)
         self.heading.addWidget(self.cancel_button)
+        self._forgettable = False
         self._progress = QWidget()
         row = QHBoxLayout(self._progress)
         row.setContentsMargins(0, 0, 0, 0)
@@ -66,18 +56,22 @@ class MeasureCard(Card):
         self._lines.setColumnStretch(1, 1)
         for widget in (self.text, self._progress, self._said):
             self.body.addWidget(widget)
-        self.show_known(None)
         self.show_idle()
+        self.show_known(None)
         self.show_lines(())
 
-    def show_known(self, known: Measurements | None) -> None:
-        self.text.setText(known_text(known))
+    def show_known(self, known: Measurements | None, outdated: Sequence[Outdated] = ()) -> None:
+        """What was measured and when; what of it no longer counts."""
+        self.text.setText(texts.known_text(known, outdated))
+        self._forgettable = known is not None or bool(outdated)
+        self.forget_button.setVisible(self._forgettable and self._progress.isHidden())
 
     def show_idle(self) -> None:
         """Nothing runs."""
         self._progress.hide()
         self.cancel_button.hide()
         self.measure_button.show()
+        self.forget_button.setVisible(self._forgettable)
 
     def show_step(self, step: Step | None) -> None:
         """How far it is; None: the check after it runs."""
@@ -87,6 +81,7 @@ class MeasureCard(Card):
         self._progress.show()
         self.cancel_button.show()
         self.measure_button.hide()
+        self.forget_button.hide()
         self.bar.set_fraction(1.0 if step is None else step.fraction)
         self.step.set_text(_("Checking …") if step is None else texts.step_text(step))
 

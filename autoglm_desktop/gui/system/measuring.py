@@ -1,4 +1,5 @@
-"""The Measure button's course: consent, work on the loop, its end. Not beside a loaded model, whose work would show."""
+"""The Measure button's course: consent, work on the loop, its end. Not beside a loaded model, whose work would show.
+Forgetting what was measured."""
 
 from __future__ import annotations
 
@@ -11,14 +12,14 @@ from ...core.errors import AppError
 from ...i18n import _, sentences
 from ...texts import errors
 from ...usecases.check import CheckOptions, CheckResult
-from ...usecases.measure import Step, measure
+from ...usecases.measure import Step, forget, measure
+from ...usecases.measure_check import Check, Measure, Outcome, measure_and_check
 from ...usecases.services import Services
 from ...usecases.session import SessionState
 from ..bridge import Bridge, Job
 from ..session_model import SessionModel
 from ..widgets.dialog import Ask
 from .measure_card import MeasureCard
-from .measure_work import Check, Measure, Outcome, measure_and_check
 
 BUSY_PHASES = ("installing", "loading", "ready", "generating")
 """Phases of the chat's engine in which it uses the machine or is about to."""
@@ -39,9 +40,11 @@ def consent_text(*, engine: bool) -> str:
 
 
 class Measuring(QObject):
-    """``measured(CheckResult)`` with the check after it; ``ended`` after every end, cancelled and failed too."""
+    """``measured(CheckResult)`` with the check after it; ``ended`` after every end, cancelled and failed too.
+    ``forgotten``: the figures are gone, and a check would say so."""
 
     measured = Signal(object)
+    forgotten = Signal()
     began = Signal()
     ended = Signal()
 
@@ -65,6 +68,7 @@ class Measuring(QObject):
         self.dialog: Ask | None = None
         card.wanted.connect(self.ask)
         card.cancel_wanted.connect(self.cancel)
+        card.forget_wanted.connect(self.forget)
         if session is not None:
             session.changed.connect(self._session_changed)
 
@@ -91,6 +95,16 @@ class Measuring(QObject):
         """End it; what was written is removed."""
         if self._job is not None:
             self._job.cancel()
+
+    def forget(self) -> None:
+        """Forget what was measured on this machine."""
+        result, _options = self._asked()
+        if result is None or self.active:
+            return
+        machine = result.machine
+        self._bridge.submit(
+            lambda _tell: forget(self._services, machine), lambda _known: self.forgotten.emit(), self._failed
+        )
 
     def _refused(self) -> bool:
         """Whether the chat's model stands in the way; says so."""

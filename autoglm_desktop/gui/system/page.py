@@ -19,6 +19,7 @@ from ...store import settings
 from ...texts import check as check_texts
 from ...usecases.check import CheckOptions, CheckResult, run_check
 from ...usecases.measure import measure
+from ...usecases.measure_check import Check, Measure
 from ...usecases.services import Services
 from ..bridge import Bridge, Job, Report
 from ..session_model import SessionModel
@@ -30,7 +31,6 @@ from . import report, tile_texts
 from .check_list import AllChecksCard, ProblemsCard
 from .ladder_table import LadderTable, legend_text
 from .measure_card import MeasureCard
-from .measure_work import Check, Measure
 from .measuring import Measuring
 from .tile import Tile
 from .tuning_table import TuningCard
@@ -100,6 +100,7 @@ class SystemPage(Page):
         self.measuring.measured.connect(self._done)
         self.measuring.began.connect(self._say_running)
         self.measuring.ended.connect(self._settle)
+        self.measuring.forgotten.connect(self.start)
         self.verdict.wish_picked.connect(self._pick_wish)
         self.verdict.models_wanted.connect(self.models_wanted)
 
@@ -149,7 +150,7 @@ class SystemPage(Page):
         self.problems.show_checks(result.checks, system)
         self.all_checks.show_checks(result.checks, system)
         self.tuning.show_system(result.machine.os)
-        self.measure_card.show_known(result.known.measured)
+        self.measure_card.show_known(result.known.measured, result.known.outdated)
         self.measure_card.setVisible(not result.described)
         self.order.set_value(result.known.order)
         self.ladder_card.setVisible(model is not None)

@@ -8,14 +8,13 @@ from ...core.rungs import ModelPlan
 from ...i18n import _
 from ...texts import check as check_texts
 from ...texts import ladder as ladder_texts
-from ...texts import reasons
+from ...texts import measuring, reasons
 from ...texts.values import labelled
 from ...usecases.check import CheckResult, Planned
 from ...usecases.check_json import to_json
 from . import tile_texts
 from .check_list import advice_text
 from .ladder_table import HARD_SPACE, cells, impossible, legend_text, note_text
-from .measure_card import known_text
 from .verdict import title_text
 
 STATUS_SIGNS = {"ok": "+", "warn": "!", "fail": "x", "unknown": "?"}
@@ -30,7 +29,8 @@ def as_json(result: CheckResult) -> str:
 def as_text(result: CheckResult) -> str:
     """Conclusions, machine, ladder of the first model, every check."""
     parts = [_conclusion(*pair) for pair in zip(result.models, result.subjects, strict=True)]
-    parts.append([*_machine(result), f"  {known_text(result.known.measured)}"])
+    known = measuring.known_text(result.known.measured, result.known.outdated)
+    parts.append([*_machine(result), *(f"  {line}" for line in known.splitlines())])
     parts += [_ladder(model) for model in result.models[:1]]
     parts.append(_checks(result))
     return "\n\n".join("\n".join(part) for part in parts) + "\n"

@@ -1,4 +1,4 @@
-"""What the Measure button does on the loop: measure, check again, measure what is recommended then."""
+"""Measuring and the check after it: what the Measure button and ``check --measure`` both do once that was agreed to."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from ...core.errors import Reason
-from ...usecases.check import CheckOptions, CheckResult, OnPart
-from ...usecases.measure import Measured, Step, measure, wanted_variants
-from ...usecases.services import Services
+from .check import CheckOptions, CheckResult, OnPart, run_check
+from .measure import Measured, Step, measure, wanted_variants
+from .measure_model import Failed
+from .services import Services
 
 Check = Callable[[Services, CheckOptions, OnPart], Coroutine[Any, Any, CheckResult]]
 Measure = Callable[..., Coroutine[Any, Any, Measured]]
@@ -20,7 +20,7 @@ class Outcome:
     """The check after measuring, and what could not be measured with the reason."""
 
     result: CheckResult
-    failed: tuple[tuple[str, Reason], ...] = ()
+    failed: tuple[Failed, ...] = ()
 
 
 def variants(result: CheckResult, options: CheckOptions) -> tuple[str, ...]:
@@ -30,8 +30,7 @@ def variants(result: CheckResult, options: CheckOptions) -> tuple[str, ...]:
     plan, subject = result.models[0], result.subjects[0]
     started = plan.rung(plan.chosen).variant if plan.chosen is not None else None
     recommended = plan.recommended.variant if plan.recommended is not None else None
-    named = options.variant or subject.variant or started or recommended
-    return wanted_variants(subject.subject, named)
+    return wanted_variants(subject.subject, options.variant or subject.variant or started or recommended)
 
 
 async def measure_and_check(
@@ -39,21 +38,25 @@ async def measure_and_check(
     result: CheckResult,
     options: CheckOptions,
     tell: Callable[[Step | None], None],
-    check: Check,
+    check: Check = run_check,
     measured: Measure = measure,
 ) -> Outcome:
-    """Measure for the first model; where the figures make another variant the recommended, that one too.
-    ``tell(None)``: the check runs. Raises AppError as ``usecases.measure.measure`` and the check do."""
+    """Measure for the first model of ``result``; where the figures make another variant the recommended, that one too.
+
+    ``tell(None)``: the check runs. Cancelling ends it at once. Raises AppError as ``measure`` and the check do.
+    """
     subject = result.subjects[0].subject if result.subjects else None
     wanted = variants(result, options)
-    failed = (await measured(services, result.machine, subject, wanted, tell)).failed
+    first = await measured(services, result.machine, subject, wanted, tell)
     tell(None)
     again = await check(services, options, _nothing)
+    told = {layer.variant for layer in first.known.layers}
     more = tuple(variant for variant in variants(again, options) if variant not in wanted)
-    if not more or failed:
-        return Outcome(again, failed)
-    failed = (await measured(services, result.machine, subject, more, tell, ("model",))).failed
+    if not more or told.isdisjoint(wanted):
+        return Outcome(again, first.failed)
+    second = await measured(services, result.machine, subject, more, tell, ("model",))
     tell(None)
+    failed = tuple(dict.fromkeys((*first.failed, *second.failed)))
     return Outcome(await check(services, options, _nothing), failed)
 
 
