@@ -48,7 +48,9 @@ async def run(options: argparse.Namespace) -> int:
     )
     here = options.measure or options.fetch_headers or options.forget_measurements
     if wanted.machine_file is not None and here:
-        said = _("--measure, --forget-measurements and --fetch-headers are for this machine; leave out --machine")
+        said = _(
+            "--measure, --forget-measurements and --fetch-headers are for this machine; leave out --machine"
+        )
         print(said, file=sys.stderr)
         return 2
     services = create_services()

@@ -6,18 +6,23 @@ import argparse
 import asyncio
 import json
 import sys
+from dataclasses import replace
 from typing import Any
 
 from .cli_progress import ProgressLine
 from .core import pasted
-from .core.downloads import SOURCES, Pulled, PullProgress, PullRequest
+from .core.downloads import SOURCES, Pulled, PullPlan, PullProgress, PullRequest
 from .core.errors import Reason
+from .core.outlook import NOTHING_JUDGED, RepositoryPlans
 from .core.repository import Offer
+from .i18n import _
 from .store import settings
 from .store.paths import expanded
 from .texts import downloads as texts
-from .texts import reasons
-from .usecases import pull
+from .texts import errors, reasons
+from .texts import outlook as outlook_texts
+from .usecases import pull, pull_outlook
+from .usecases.check_json import rung_to_json
 from .usecases.services import Services, create_services
 
 PAUSED = 130
@@ -31,7 +36,7 @@ async def run(options: argparse.Namespace) -> int:
     try:
         return await _pull(services, options, last)
     except pull.SeveralVariants as error:
-        return _several(options, error)
+        return await _several(services, options, error)
     except asyncio.CancelledError:  # Ctrl-C or SIGTERM; everything is kept
         print(texts.paused_text(last[-1] if last else None), file=sys.stderr)
         return PAUSED
@@ -55,6 +60,10 @@ async def _pull(services: Services, options: argparse.Namespace, last: list[Pull
         last.clear()
         line.end()
         _say(texts.plan_lines(plan))
+        line.show(_("Reading the file's header"), "header")
+        plan = replace(plan, outlook=await pull_outlook.outlook(services, plan))
+        line.end()
+        _say(outlook_texts.lines(plan))
         pulled = await pull.run_pull(services, plan, show)
     finally:
         line.end()
@@ -106,23 +115,49 @@ def document(pulled: Pulled) -> dict[str, Any]:
             for file in pulled.files
         ],
         "notes": [_note(note) for note in pulled.notes],
+        "outlook": _outlook(plan),
     }
 
 
-def variants_document(target: str, offers: tuple[Offer, ...]) -> dict[str, Any]:
+def _outlook(plan: PullPlan) -> dict[str, Any] | None:
+    found = plan.outlook
+    if found is None:
+        return None
+    problem = found.problem
+    return {
+        "wish": found.wish,
+        "verdict": found.verdict,
+        "headline": reasons.text(found.headline) if found.headline is not None else None,
+        "plan": rung_to_json(found.plan) if found.plan is not None else None,
+        "instead": found.instead,
+        "problem": {"code": problem.code, "text": errors.text(problem)} if problem is not None else None,
+    }
+
+
+def variants_document(
+    target: str, offers: tuple[Offer, ...], found: RepositoryPlans = NOTHING_JUDGED
+) -> dict[str, Any]:
     """The document of ``pull --json`` where a variant must be named (exit 2)."""
     variants = [
-        {"id": offer.id, "size_bytes": offer.size, "files": [file.path for file in offer.all_files]}
+        {
+            "id": offer.id,
+            "size_bytes": offer.size,
+            "files": [file.path for file in offer.all_files],
+            "verdict": found.of(offer.id).word,
+        }
         for offer in offers
     ]
-    return {"schema": 1, "target": target, "variants": variants}
+    return {"schema": 1, "target": target, "recommended": found.recommended, "variants": variants}
 
 
-def _several(options: argparse.Namespace, error: pull.SeveralVariants) -> int:
+async def _several(services: Services, options: argparse.Namespace, error: pull.SeveralVariants) -> int:
+    found = await pull_outlook.recommend(services, error)
+    if found.problem is not None:
+        _say([errors.text(found.problem)])
     if options.json:
-        print(json.dumps(variants_document(error.target, error.offers), ensure_ascii=False))
+        print(json.dumps(variants_document(error.target, error.offers, found), ensure_ascii=False))
     else:
-        _say(texts.several_lines(error.target, error.offers))
+        _say(texts.several_lines(error.target, error.offers, found))
     return SEVERAL
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from .check_values import FAIL, OK, WARN, Check, Quantity, in_bytes
 from .checks_gpu_memory import gpu_required, gpu_unknown
 from .checks_gpu_memory import memory as memory
@@ -64,19 +66,28 @@ def driver(machine: Machine, plan: RungPlan | None) -> Check:
         return gpu_unknown("gpu.driver", gpu)
     values: dict[str, object] = {"driver": gpu.driver_version}
     if gpu.vendor != "nvidia":
-        return Check("gpu.driver", OK, "driver_other", _driver(found), values=values)
+        return Check("gpu.driver", OK, "driver_other", _driver(gpu.driver_version), values=values)
     torch = plan is not None and plan.rung.startswith("transformers")
     least = driver_required(gpu, machine.os.driver_system, torch=torch)
-    required = _driver(least) if gpu_required(plan, gpu) is not None else None
-    values["required"] = ".".join(map(str, least))
+    wanted = ".".join(map(str, least))
+    values["required"] = wanted
+    required = _driver(wanted) if gpu_required(plan, gpu) is not None else None
     if found < least:
         return Check(
-            "gpu.driver", FAIL, "driver_old", _driver(found), required, "update_nvidia_driver", values
+            "gpu.driver",
+            FAIL,
+            "driver_old",
+            _driver(gpu.driver_version),
+            required,
+            "update_nvidia_driver",
+            values,
         )
     if gpu.cuda_version is None:
-        return Check("gpu.driver", OK, "driver_fine", _driver(found), required, values=values)
+        return Check(
+            "gpu.driver", OK, "driver_fine", _driver(gpu.driver_version), required, "no_toolkit", values
+        )
     values["cuda"] = gpu.cuda_version
-    return Check("gpu.driver", OK, "driver_cuda", _driver(found), required, values=values)
+    return Check("gpu.driver", OK, "driver_cuda", _driver(gpu.driver_version), required, "no_toolkit", values)
 
 
 def _no_driver(machine: Machine) -> Check:
@@ -86,9 +97,10 @@ def _no_driver(machine: Machine) -> Check:
     return Check("gpu.driver", WARN, "driver_missing", advice="install_nvidia_driver")
 
 
-def _driver(numbers: tuple[int, ...]) -> Quantity:
-    """Major and minor as one decimal number, as NVIDIA writes them."""
-    return Quantity(float(".".join(map(str, numbers[:2]))), "driver")
+def _driver(text: str | None) -> Quantity | None:
+    """Major and minor as one decimal number, as NVIDIA writes them: ``546.01`` is not 546.1."""
+    match = re.search(r"(?<![0-9])[0-9]{1,9}(?:\.[0-9]{1,9})?(?![0-9])", text or "")
+    return Quantity(float(match[0]), "driver") if match else None
 
 
 def capability(machine: Machine, plan: RungPlan | None) -> Check:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from .check_values import FAIL, OK, UNKNOWN, WARN, Check, Quantity, in_bytes
 from .gpu_states import OWN_PROGRAM, holders, is_desktop, own_bytes
 from .limits import best_gpu
-from .machine import Gpu, GpuProcess, Machine
+from .machine import Gpu, Machine
+from .programs import closing, named
 from .rungs import RungPlan
-from .units import GIB, format_bytes
+from .units import GIB
 
 HELD_BYTES = GIB
 """GPU memory in the hands of other programs that is worth naming."""
 UNSEEN_BYTES = 2 * GIB
 """In use without anybody seen who uses it: more than drivers and desktops take."""
-MAX_NAMES = 5
 
 
 def memory(machine: Machine, plan: RungPlan | None) -> Check:
@@ -22,7 +22,7 @@ def memory(machine: Machine, plan: RungPlan | None) -> Check:
     required = gpu_required(plan, gpu)
     if gpu is None or gpu.memory_free_bytes is None:
         return gpu_unknown("gpu.memory", gpu, in_bytes(required))
-    free, total, own = gpu.memory_free_bytes, gpu.memory_total_bytes or gpu.memory_free_bytes, own_bytes(gpu)
+    free, total, own = gpu.memory_free_bytes, gpu.memory_total_bytes or gpu.memory_free_bytes, own_bytes(gpu.processes)
     check = Check(
         "gpu.memory", OK, "gpu_memory", in_bytes(free), in_bytes(required),
         values={"free_bytes": free, "total_bytes": total},
@@ -34,7 +34,7 @@ def memory(machine: Machine, plan: RungPlan | None) -> Check:
         return _as(check, OK, "gpu_memory_own_enough", None, own_bytes=own)
     if held < HELD_BYTES:
         return _as(check, OK, "gpu_memory_own", None, own_bytes=own) if own >= HELD_BYTES else check
-    if names := _names(holders(gpu.processes)):
+    if names := named(holders(gpu.processes)):
         if any(one.name == OWN_PROGRAM and one.memory_bytes is None for one in gpu.processes):
             return _as(check, OK, "gpu_memory_held_own", "close_gpu_programs", held_bytes=held, names=names)
         return _as(check, WARN, "gpu_memory_held", "close_gpu_programs", held_bytes=held, names=names)
@@ -45,35 +45,12 @@ def memory(machine: Machine, plan: RungPlan | None) -> Check:
 
 def _short(check: Check, gpu: Gpu, short: int) -> Check:
     """With the programs that could be closed, and whether that is enough."""
-    told = [one for one in holders(gpu.processes) if one.memory_bytes]
-    freed = sum(one.memory_bytes or 0 for one in told)
-    if not told:
+    found = closing(gpu.processes, short)
+    if found is None:
         return _as(check, FAIL, "gpu_memory_short", "gpu_memory_short", short_bytes=short)
-    if freed >= short:
-        told = _enough(told, short)
-        freed = sum(one.memory_bytes or 0 for one in told)
-    code = "gpu_memory_short_close" if freed >= short else "gpu_memory_short_held"
-    values = {"short_bytes": short, "held_bytes": freed, "names": _names(told)}
+    code = "gpu_memory_short_close" if found.enough else "gpu_memory_short_held"
+    values = {"short_bytes": short, "held_bytes": found.freed_bytes, "names": found.names}
     return _as(check, FAIL, code, "close_gpu_programs", **values)
-
-
-def _enough(programs: list[GpuProcess], needed: int) -> list[GpuProcess]:
-    """The fewest programs, the largest first, that hold as much together."""
-    chosen: list[GpuProcess] = []
-    for program in programs:
-        chosen.append(program)
-        if sum(one.memory_bytes or 0 for one in chosen) >= needed:
-            break
-    return chosen
-
-
-def _names(programs: list[GpuProcess] | tuple[GpuProcess, ...]) -> str:
-    """``game.exe (3.0 GiB), browser.exe``"""
-    shown = [
-        f"{one.name} ({format_bytes(one.memory_bytes)})" if one.memory_bytes else str(one.name)
-        for one in programs[:MAX_NAMES]
-    ]
-    return ", ".join([*shown, *("…" for _more in programs[MAX_NAMES : MAX_NAMES + 1])])
 
 
 def _held(gpu: Gpu, used: int) -> int:
@@ -86,7 +63,7 @@ def _held(gpu: Gpu, used: int) -> int:
         return rest if rest >= UNSEEN_BYTES else 0
     if told or not others:
         return sum(told)
-    return rest - own_bytes(gpu)
+    return rest - own_bytes(gpu.processes)
 
 
 def _display_advice(machine: Machine, gpu: Gpu) -> str | None:

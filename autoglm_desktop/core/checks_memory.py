@@ -5,6 +5,7 @@ from __future__ import annotations
 from .check_values import FAIL, OK, UNKNOWN, WARN, Check, in_bytes
 from .machine import Machine, Memory
 from .memory import ram_budget
+from .programs import closing
 from .rungs import RungPlan
 from .units import GB, GIB
 
@@ -73,15 +74,32 @@ def _bandwidth(machine: Machine) -> float | None:
 
 
 def available(machine: Machine, plan: RungPlan | None) -> Check:
-    needed, free = required(plan), ram_budget(machine).available
-    if free is None:
+    """``fail`` where the plan needs more than is free and than this program's own engine would give back."""
+    needed, budget = required(plan), ram_budget(machine)
+    free, limit = budget.available, budget.limit
+    if free is None or limit is None:
         return Check("ram.available", UNKNOWN, "ram_silent", required=in_bytes(needed))
-    values: dict[str, object] = {"free_bytes": free}
+    values: dict[str, object] = {"free_bytes": free, "own_bytes": budget.own}
+    value, wanted = in_bytes(free), in_bytes(needed)
+    if needed is not None and needed > limit:
+        code, advice, more = _short(machine.memory, needed - limit)
+        return Check("ram.available", FAIL, code, value, wanted, advice, {**values, **more})
+    code = "ram_available"
     if needed is not None and needed > free:
-        values["short_bytes"] = needed - free
-        advice = "raise_ram_limit" if machine.memory.limit_bytes else "close_programs"
-        return Check("ram.available", FAIL, "ram_short", in_bytes(free), in_bytes(needed), advice, values)
-    return Check("ram.available", OK, "ram_available", in_bytes(free), in_bytes(needed), values=values)
+        code = "ram_own_enough"
+    elif budget.own >= GIB:
+        code = "ram_own"
+    return Check("ram.available", OK, code, value, wanted, values=values)
+
+
+def _short(memory: Memory, short: int) -> tuple[str, str, dict[str, object]]:
+    """(code, advice, values), with the programs that could be closed; in a container that would not help."""
+    found = closing(memory.programs, short) if not memory.limit_bytes else None
+    advice = "raise_ram_limit" if memory.limit_bytes else "close_programs"
+    if found is None:
+        return "ram_short", advice, {"short_bytes": short}
+    code = "ram_short_close" if found.enough else "ram_short_held"
+    return code, advice, {"short_bytes": short, "held_bytes": found.freed_bytes, "names": found.names}
 
 
 def swap(machine: Machine, plan: RungPlan | None) -> Check:

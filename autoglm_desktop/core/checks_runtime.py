@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from . import torch_builds
 from .check_values import FAIL, OK, UNKNOWN, WARN, Check
-from .limits import best_gpu, version
+from .limits import best_gpu, is_gpu, version
 from .machine import EngineInfo, Machine
 from .rungs import RungPlan
 
 LEAST_PYTHON = (3, 10)
-NO_GPU_DEVICES = ("cpu", "blas", "accelerate")
-"""How llama.cpp names devices that are no graphics card."""
 
 
 def python(machine: Machine, plan: RungPlan | None) -> Check:
@@ -75,11 +73,7 @@ def llama_cpp(machine: Machine, plan: RungPlan | None) -> Check:
 def _blind(engine: EngineInfo) -> bool:
     """Not the CPU's own build, and yet sees the CPU alone. One not asked yet tells nothing, and is not judged."""
     for_cpu = engine.name.lower().endswith("cpu")
-    return (
-        not for_cpu
-        and bool(engine.devices)
-        and all(d.lower().startswith(NO_GPU_DEVICES) for d in engine.devices)
-    )
+    return not for_cpu and bool(engine.devices) and not any(is_gpu(device) for device in engine.devices)
 
 
 def _engine(engine: EngineInfo) -> Check:

@@ -51,8 +51,10 @@ def tuning(machine: Machine, plan: RungPlan | None) -> Check:
 
 
 def _tight(machine: Machine, plan: RungPlan | None) -> bool:
-    free = ram_budget(machine).available
-    return free is not None and free - (required(plan) or 0) < TIGHT_BYTES
+    budget = ram_budget(machine)
+    if budget.available is None or budget.limit is None:
+        return False
+    return budget.limit - (required(plan) or 0) < TIGHT_BYTES
 
 
 def _whole(text: str | None) -> int | None:

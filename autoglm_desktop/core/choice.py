@@ -9,10 +9,15 @@ from .subject import QUALITY_ORDER, at_least_4_bits
 from .verdict import RUNS, RUNS_WELL, judge
 
 CLOSE = 1.03
-"""Plans within 3 % of the fastest count as equally fast: the less quantised KV cache is then preferred."""
+"""Placements of one variant within 3 % of its fastest count as equally fast: the less quantised KV cache is then
+preferred. The times are estimates, and know nothing of what dequantising the cache costs. So do variants of which none
+runs: 300 seconds instead of 306 are not worth half the bits."""
 
 UNMEASURED_ORDER = ("Q4_K_M", "Q4_0", "IQ4_XS", "Q5_K_M", "Q6_K", "Q8_0")
 """Where speeds are unknown: the variant that is in use on small cards, then smaller, then larger ones."""
+
+SMALL_CONTEXT = "small_context"
+"""The reason of a plan that fits with less than the wish's context only."""
 
 DESIGNED, FASTEST, QUALITY = "designed", "fastest", "quality"
 ORDERS = (DESIGNED, FASTEST, QUALITY)
@@ -68,7 +73,7 @@ def best(plans: Sequence[RungPlan], wish: str, order: str = DESIGNED) -> RungPla
         unknown = [plan for plan in group if cost(plan) is None]
         if unknown:
             return min(unknown, key=_unmeasured_rank)
-    return _fastest(plans) if plans else None
+    return _least_slow(plans) if plans else None
 
 
 def recommended(plans: Sequence[RungPlan], wish: str, order: str = DESIGNED) -> RungPlan | None:
@@ -102,6 +107,11 @@ def _four_bits(plans: Sequence[RungPlan]) -> list[RungPlan]:
 
 
 def _fastest(plans: Sequence[RungPlan]) -> RungPlan:
+    """The fastest; of equally fast ones the better variant."""
+    return min(plans, key=lambda plan: (cost(plan) or 0.0, quality_rank(plan), _rung_rank(plan)))
+
+
+def _least_slow(plans: Sequence[RungPlan]) -> RungPlan:
     """The fastest; of nearly equal ones the better variant."""
     least = min(cost(plan) or 0.0 for plan in plans)
     close = [plan for plan in plans if (cost(plan) or 0.0) <= least * CLOSE]
@@ -109,9 +119,11 @@ def _fastest(plans: Sequence[RungPlan]) -> RungPlan:
 
 
 def _best_rung(plans: Sequence[RungPlan]) -> RungPlan:
-    """One variant's rung: the fastest where that is known, else the first in the ladder's order."""
+    """One variant's rung: the fastest where that is known, of those with the wish's whole context if there are; else
+    the first in the ladder's order."""
     known = [plan for plan in plans if cost(plan) is not None]
-    return _fastest(known) if known else min(plans, key=_rung_rank)
+    whole = [plan for plan in known if plan.reason is None or plan.reason.code != SMALL_CONTEXT]
+    return _fastest(whole or known) if known else min(plans, key=_rung_rank)
 
 
 def _unmeasured_cost(plan: RungPlan) -> float:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import AppError, Reason
-from .repository import RemoteFile
+from .outlook import Outlook
+from .repository import Offer, RemoteFile
 
 AUTO = "auto"
 SOURCES = (AUTO, "huggingface", "hf-mirror", "modelscope")
@@ -45,7 +46,8 @@ class PullPlan:
 
     ``variant`` is the offer's id. ``copies``: one per source that has it, the preferred one first.
     ``remaining_bytes`` is what is still missing on disk (None where a size is not known). ``in_place``: it lies
-    complete on this machine already, there; nothing is fetched. ``notes`` belong to it (``texts.reasons``).
+    complete on this machine already, there; nothing is fetched. ``notes`` belong to it (``texts.reasons``). ``offers``:
+    what else the repository has. ``outlook``: how it would run here, once that was asked for.
     """
 
     request: PullRequest
@@ -61,6 +63,8 @@ class PullPlan:
     model: str | None = None
     notes: tuple[Reason, ...] = ()
     in_place: Path | None = None
+    offers: tuple[Offer, ...] = ()
+    outlook: Outlook | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import replace
 
 from . import choice, gguf_speed
 from .errors import Reason
-from .memory import Placement, gguf_memory
+from .memory import Placement, cards_memory, gguf_memory, room_for_layers
 from .rungs import Basis, RungPlan
 from .setting import Setting
 from .speed import load
@@ -48,7 +49,8 @@ def best_plan(setting: Setting, rung: str, weights: GgufWeights) -> RungPlan | N
 
 
 def placements(setting: Setting, rung: str, weights: GgufWeights, context: int) -> Iterator[Placement]:
-    """KV types x projector places and types; of the layer counts that fit, the largest: fewer are never faster."""
+    """KV types x projector places and types; of the layer counts that fit the largest, and the smallest where the
+    processor reads its memory faster than a card: with each layer a step takes so much less, or more."""
     everything = layers_of(setting.subject)
     for kv_type in KV_TYPES:
         for projector, kind in _projectors(setting, rung):
@@ -57,7 +59,10 @@ def placements(setting: Setting, rung: str, weights: GgufWeights, context: int) 
             )
             if rung == "gguf-split":
                 most = everything if projector == "cpu" else everything - 1
-                yield _most_layers(setting, weights, place, most)
+                found = _most_layers(setting, weights, place, most)
+                yield found
+                if found.gpu_layers > 1 and _cpu_reads_faster(setting, weights):
+                    yield _fewest_layers(setting, weights, found)
             elif rung == "gguf-gpu":
                 yield shared(setting, weights, replace(place, gpu_layers=everything))
             else:
@@ -72,25 +77,31 @@ def plan_at(setting: Setting, rung: str, weights: GgufWeights, place: Placement)
         setting.subject.shape, weights, setting.subject.projector, place, budgets, setting.ram_budget,
         setting.machine.cpu.features, dry,
     )  # fmt: skip
-    cards = [budget.key for budget in budgets]
-    plan = RungPlan(
+    status, reason = setting.status(memory)
+    speeds = gguf_speed.speeds(setting, rung, weights, place)
+    return RungPlan(
         rung,
         variant=weights.variant,
         dtype=weights.variant,
         installed=_installed(setting, weights),
         download_bytes=_download(setting, weights),
+        status=status,
+        reason=reason,
         context=place.context,
         kv_type=place.kv_type,
         gpu_layers=place.gpu_layers,
         projector=place.projector,
         projector_type=place.projector_type if place.projector != "none" else None,
-        layers_by_gpu=dict(zip(cards, place.split, strict=False)),
+        layers_by_gpu={budget.key: count for budget, count in zip(budgets, place.split, strict=False)},
         memory=memory,
+        tokens_per_s=speeds.tokens_per_s,
+        prompt_tokens_per_s=speeds.prompt_tokens_per_s,
+        image_s=speeds.image_s,
         load_s=load(_file_bytes(setting, weights), setting.disk),
+        phone_step_s=speeds.phone_step_s,
         phone_step=setting.need.step if place.projector != "none" else None,
-        basis=Basis(memory="dry_run" if dry is not None else weights.basis, speed="estimated"),
+        basis=Basis("dry_run" if dry is not None else weights.basis, speeds.basis),
     )
-    return setting.with_status(gguf_speed.with_speeds(setting, plan, weights, place))
 
 
 def placement_of(setting: Setting, plan: RungPlan) -> Placement:
@@ -108,35 +119,18 @@ def placement_of(setting: Setting, plan: RungPlan) -> Placement:
 
 
 def shared(setting: Setting, weights: GgufWeights, place: Placement) -> Placement:
-    """Its GPU layers shared out over the setting's cards: the first takes what fits it, then the next."""
-    budgets = setting.gpu_budgets
+    """Its GPU layers shared out over the setting's cards: the first takes what fits it, then the next; the last takes
+    the rest, whether or not it fits."""
+    budgets, left = setting.gpu_budgets, place.gpu_layers
     if len(budgets) < 2:
         return place
+    sizes = setting.layers_on_gpu(weights, place)
     counts: list[int] = []
-    left = place.gpu_layers
-    for number in range(len(budgets) - 1):
-        count = left
-        while count and not _card_fits(setting, weights, place, (*counts, count), number, left):
-            count -= 1
-        counts.append(count)
-        left -= count
+    for room in room_for_layers(setting.subject.shape, setting.subject.projector, place, budgets[:-1]):
+        rest = bisect_left(sizes, sizes[left] - max(room, 0), 0, left)
+        counts.append(left - rest)
+        left = rest
     return replace(place, split=(*counts, left))
-
-
-def _card_fits(
-    setting: Setting, weights: GgufWeights, place: Placement, counts: tuple[int, ...], number: int, left: int
-) -> bool:
-    budgets = setting.gpu_budgets
-    trial = replace(place, split=(*counts, left - counts[-1]))
-    memory = gguf_memory(
-        setting.subject.shape,
-        weights,
-        setting.subject.projector,
-        trial,
-        budgets[: number + 2],
-        setting.ram_budget,
-    )
-    return budgets[number].lacks(memory.get(budgets[number].key)) <= 0
 
 
 def _projectors(setting: Setting, rung: str) -> Iterator[tuple[str, str]]:
@@ -156,23 +150,36 @@ def _most_layers(setting: Setting, weights: GgufWeights, place: Placement, most:
     """The split with the most layers on the GPU that fits; with one layer where none does. Memory on the GPU
     grows with the layers, so halving finds it."""
     low, high = 1, most
-    best = shared(setting, weights, replace(place, gpu_layers=low))
     while low < high:
         middle = (low + high + 1) // 2
         trial = shared(setting, weights, replace(place, gpu_layers=middle))
-        if _fits_cards(setting, weights, trial):
-            low, best = middle, trial
-        else:
-            high = middle - 1
-    return best
+        low, high = (middle, high) if _fits_cards(setting, weights, trial) else (low, middle - 1)
+    return shared(setting, weights, replace(place, gpu_layers=low))
+
+
+def _cpu_reads_faster(setting: Setting, weights: GgufWeights) -> bool:
+    cards, cpu = setting.gpu_paces(weights), setting.cpu_pace(weights).read
+    return cpu is not None and any(card.read is not None and card.read < cpu for card in cards)
+
+
+def _fewest_layers(setting: Setting, weights: GgufWeights, place: Placement) -> Placement:
+    """The same with the fewest layers on the GPU that leave no more in RAM than fits there."""
+    low, high = 1, place.gpu_layers
+    while low < high:
+        middle = (low + high) // 2
+        trial = shared(setting, weights, replace(place, gpu_layers=middle))
+        memory = gguf_memory(
+            setting.subject.shape, weights, setting.subject.projector, trial, setting.gpu_budgets, setting.ram_budget
+        )  # fmt: skip
+        low, high = (low, middle) if setting.ram_budget.lacks(memory["ram"]) <= 0 else (middle + 1, high)
+    return shared(setting, weights, replace(place, gpu_layers=low))
 
 
 def _fits_cards(setting: Setting, weights: GgufWeights, place: Placement) -> bool:
     dry = setting.dry_runs.get((weights.variant, place.layout))
-    memory = gguf_memory(
-        setting.subject.shape, weights, setting.subject.projector, place, setting.gpu_budgets, setting.ram_budget,
-        dry=dry,
-    )  # fmt: skip
+    memory = cards_memory(
+        setting.subject.shape, weights, setting.subject.projector, place, setting.gpu_budgets, dry
+    )
     return all(budget.lacks(memory.get(budget.key)) <= 0 for budget in setting.gpu_budgets)
 
 
@@ -192,7 +199,7 @@ def _noted(setting: Setting, plan: RungPlan) -> RungPlan:
     if need.step is None or tokens is None:
         return plan
     if tokens < min(PHONE_CONTEXT, need.context):
-        reason = Reason.of("small_context", tokens=tokens, reply_tokens=SMALL_CONTEXT_REPLY_TOKENS)
+        reason = Reason.of(choice.SMALL_CONTEXT, tokens=tokens, reply_tokens=SMALL_CONTEXT_REPLY_TOKENS)
         return replace(plan, reason=reason)
     full = next(iter(SCREENSHOTS))
     if need.image_tokens < full:

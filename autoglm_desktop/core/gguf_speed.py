@@ -2,46 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 
-from . import pace, speed
+from . import speed
 from .memory import Placement, kv_bytes, kv_on_gpu
 from .pace import Pace
-from .rungs import RungPlan
 from .setting import Setting
 from .speed import Share
 from .subject import GgufWeights
 
 
-def with_speeds(setting: Setting, plan: RungPlan, weights: GgufWeights, place: Placement) -> RungPlan:
-    """The plan with its speeds; ``measured`` where every device that works was measured on this very variant. How long
-    an image takes is never measured yet, so a phone step is an estimate."""
-    cards = (setting.gpu, *setting.more_gpus) if place.gpu_layers else ()
-    paces = [
-        pace.of_gpu(card, setting.subject.shape, weights, setting.measured, setting.cards) for card in cards
-    ]
-    safe = plan.rung == "gguf-cpu-safe"
-    cpu = pace.of_cpu(setting.machine, setting.subject.shape, weights, setting.measured, safe=safe)
+@dataclass(frozen=True)
+class Speeds:
+    """As in a RungPlan. ``basis``: ``measured`` where every device that works was measured on this very variant. How
+    long an image takes is never measured yet, so a phone step is an estimate."""
+
+    tokens_per_s: float | None
+    prompt_tokens_per_s: float | None
+    image_s: float | None
+    phone_step_s: float | None
+    basis: str
+
+
+def speeds(setting: Setting, rung: str, weights: GgufWeights, place: Placement) -> Speeds:
+    """Of a placement; unknown where the pace of a device that works is."""
+    paces = setting.gpu_paces(weights) if place.gpu_layers else ()
+    cpu = setting.cpu_pace(weights, safe=rung == "gguf-cpu-safe")
     on_cards, host = shares(setting, weights, place)
     cells = min(setting.need.filled, place.context)
     works = [*zip(on_cards, paces, strict=True), (host, cpu)]
     decode = _sum([speed.decode_s(share, how, cells) for share, how in works])
     tokens = setting.need.read_tokens
     prefill = _prefill(setting, works, tokens)
+    planned = setting.need.step if place.projector != "none" else None
     image = step = None
-    if plan.phone_step is not None:
+    if planned is not None:
         image = speed.image_s(paces[0] if place.projector == "gpu" else cpu, setting.need.image_tokens)
-        if place.context >= plan.phone_step.tokens:
+        if place.context >= planned.tokens:
             prompt = tokens / prefill if prefill else None
-            step = speed.phone_step(plan.phone_step, image, prompt, 1 / decode if decode else None)
-    sure = plan.phone_step is None and all(how.layer is not None for share, how in works if not share.empty)
-    return replace(
-        plan,
-        tokens_per_s=1 / decode if decode else None,
-        prompt_tokens_per_s=tokens / prefill if prefill else None,
-        image_s=image,
-        phone_step_s=step,
-        basis=replace(plan.basis, speed="measured" if sure else "estimated"),
+            step = speed.phone_step(planned, image, prompt, 1 / decode if decode else None)
+    sure = planned is None and all(how.layer is not None for share, how in works if not share.empty)
+    return Speeds(
+        1 / decode if decode else None,
+        tokens / prefill if prefill else None,
+        image,
+        step,
+        "measured" if sure else "estimated",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .machine import Gpu, GpuProcess
+from .machine import Program
 
 IDLE = "idle"
 APPLICATION_CLOCKS = "application_clocks"
@@ -55,9 +55,9 @@ def shares_memory(capability: tuple[int, int] | None) -> bool | None:
     return None if capability is None else capability in SHARED_CAPABILITIES
 
 
-def own_bytes(gpu: Gpu) -> int:
-    """What this program's own processes hold, as far as the driver tells."""
-    return sum(one.memory_bytes or 0 for one in gpu.processes if one.name == OWN_PROGRAM)
+def own_bytes(programs: Iterable[Program]) -> int:
+    """What this program's own engines hold, as far as it is told: they give it back when they end."""
+    return sum(one.memory_bytes or 0 for one in programs if one.name == OWN_PROGRAM)
 
 
 def plain_name(name: str) -> str:
@@ -74,7 +74,7 @@ def is_closable(name: str | None) -> bool:
     return bool(name) and name != OWN_PROGRAM and not is_desktop(name)
 
 
-def holders(processes: Iterable[GpuProcess]) -> tuple[GpuProcess, ...]:
+def holders(processes: Iterable[Program]) -> tuple[Program, ...]:
     """Programs that can be closed, one entry per name, the largest first; those that don't tell come last."""
     found: dict[str, int | None] = {}
     for one in processes:
@@ -83,5 +83,5 @@ def holders(processes: Iterable[GpuProcess]) -> tuple[GpuProcess, ...]:
             before = found.get(name)
             found[name] = told if before is None else before if told is None else before + told
     return tuple(
-        GpuProcess(name, told) for name, told in sorted(found.items(), key=lambda item: -(item[1] or 0))
+        Program(name, told) for name, told in sorted(found.items(), key=lambda item: -(item[1] or 0))
     )

@@ -14,7 +14,8 @@ from .setting import DryRuns
 from .verdict import RUNS_WELL, VERDICTS
 
 KINDS = (
-    "measure", "close_programs", "q8_projector", "smaller_variant", "smaller_screenshots", "more_ram", "other_gpu",
+    "measure", "update_driver", "close_programs", "close_ram_programs", "q8_projector", "smaller_variant",
+    "smaller_screenshots", "more_ram", "other_gpu",
 )  # fmt: skip
 """What costs least first: of two that help the same, the earlier one is told."""
 PURCHASES = ("more_ram", "other_gpu")
@@ -46,7 +47,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Held:
-    """A program that holds GPU memory."""
+    """A program that holds memory, of a card or RAM."""
 
     name: str
     memory_bytes: int
@@ -56,8 +57,8 @@ class Held:
 class Help:
     """A change and what it leads to. ``after`` None: nobody knows before it is done (``measure``).
 
-    ``bytes``: GPU memory that becomes free, or RAM in all; ``gpu``: the card's name; ``screenshot``: its size;
-    ``parts``: what would have to be bought and has a price, in any currency.
+    ``bytes``: memory that becomes free, or RAM in all; ``gpu``: the card's name; ``driver``: the least that is needed;
+    ``screenshot``: its size; ``parts``: what would have to be bought and has a price, in any currency.
     """
 
     kind: str  # KINDS
@@ -65,6 +66,7 @@ class Help:
     after: Outcome | None
     bytes: int | None = None
     gpu: str | None = None
+    driver: str | None = None
     variant: str | None = None
     screenshot: str | None = None
     programs: tuple[Held, ...] = ()

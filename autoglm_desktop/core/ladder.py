@@ -55,7 +55,7 @@ def plan_model(
     narrowed = subject if variant is None or safetensors else subject.only(variant)
     best_card = limits.best_gpu(machine)
 
-    def at(image_tokens: int) -> ModelPlan:
+    def at(image_tokens: int) -> tuple[ModelPlan, bool]:
         need = need_for(narrowed, wish, context, image_tokens)
         setting = Setting(
             machine, narrowed, need, best_card, engines, crashes, limits.companions(machine, best_card),
@@ -64,17 +64,18 @@ def plan_model(
         return _plan(setting, variant, order)
 
     full, *smaller = SCREENSHOTS
-    found = at(full)
-    if found.verdict in (RUNS_WELL, RUNS) or found.wish != "phone" or narrowed.projector is None:
+    found, runs = at(full)
+    if runs or found.wish != "phone" or narrowed.projector is None:
         return found
     for image_tokens in smaller:
-        other = at(image_tokens)
+        other, _runs = at(image_tokens)
         if other.verdict in (RUNS_WELL, RUNS) or (found.verdict == CANNOT and other.verdict != CANNOT):
             return other
     return found
 
 
-def _plan(setting: Setting, variant: str | None, order: str) -> ModelPlan:
+def _plan(setting: Setting, variant: str | None, order: str) -> tuple[ModelPlan, bool]:
+    """The ladder, and whether any plan of any variant that may be recommended runs."""
     need, subject = setting.need, setting.subject
     candidates = _candidates(setting, forced=variant is not None)
     ladder = [_row(setting, rung, candidates, order) for rung in RUNGS]
@@ -91,7 +92,7 @@ def _plan(setting: Setting, variant: str | None, order: str) -> ModelPlan:
     recommended = None
     if best is not None:
         recommended = Recommendation(best.rung, best.variant or "", best.download_bytes)
-    return ModelPlan(
+    plan = ModelPlan(
         id=subject.id,
         wish=need.wish,
         verdict=word,
@@ -100,6 +101,7 @@ def _plan(setting: Setting, variant: str | None, order: str) -> ModelPlan:
         recommended=recommended,
         ladder=tuple(ladder),
     )
+    return plan, any(verdict.judge(one, need.wish) in (RUNS_WELL, RUNS) for one in named or offers)
 
 
 def engines_of(infos: tuple[EngineInfo, ...]) -> tuple[EngineState, ...]:
@@ -110,7 +112,7 @@ def engines_of(infos: tuple[EngineInfo, ...]) -> tuple[EngineState, ...]:
             info.backend or ("transformers" if info.name.startswith("torch") else "llama.cpp"),
             installed=True,
             self_test=info.self_test,
-            gpu=any(not device.lower().startswith("cpu") for device in info.devices),
+            gpu=any(limits.is_gpu(device) for device in info.devices),
         )
         for info in infos
     )

@@ -30,7 +30,11 @@ CAPABILITY = {
 """bitsandbytes: 4-bit from 6.0, int8 from 7.5; 16-bit as fp16 where bf16 (8.0) is not there."""
 BF16_CAPABILITY = (8, 0)
 
+NO_GPU_DEVICES = ("cpu", "blas", "accelerate")
+"""How llama.cpp names devices that are no graphics card."""
 GPU_RUNGS = ("gguf-gpu", "gguf-split")
+MOST_CARDS = 16
+"""That llama.cpp shares layers over (docs/numbers.md, section 4)."""
 
 
 def best_gpu(machine: Machine) -> Gpu | None:
@@ -48,7 +52,7 @@ def best_gpu(machine: Machine) -> Gpu | None:
 
 def companions(machine: Machine, gpu: Gpu | None) -> tuple[Gpu, ...]:
     """Other cards of the same vendor that can share a GGUF's layers with ``gpu``, the largest first; never one that
-    shares the system's RAM."""
+    shares the system's RAM, and not more than MOST_CARDS with it."""
     if gpu is None or gpu.vendor == "apple":
         return ()
     known = [
@@ -59,7 +63,7 @@ def companions(machine: Machine, gpu: Gpu | None) -> tuple[Gpu, ...]:
         and not other.integrated
         and gpu_budget(other, machine).limit
     ]
-    return tuple(sorted(known, key=lambda other: -(gpu_budget(other, machine).limit or 0)))
+    return tuple(sorted(known, key=lambda other: -(gpu_budget(other, machine).limit or 0))[: MOST_CARDS - 1])
 
 
 def hindrance(setting: Setting, rung: str) -> Reason | None:
@@ -81,6 +85,11 @@ def engine_for(setting: Setting, rung: str) -> EngineState | None:
     return next((engine for engine in _engines(setting, rung) if engine.self_test != "failed"), None)
 
 
+def is_gpu(device: str) -> bool:
+    """Whether a device, as an engine names it, is a graphics card."""
+    return bool(device.strip()) and not device.lower().startswith(NO_GPU_DEVICES)
+
+
 def dtype_16bit(gpu: Gpu | None) -> str:
     """bfloat16 where the card has it or is unknown, else float16."""
     old = gpu is not None and gpu.compute_capability is not None and gpu.compute_capability < BF16_CAPABILITY
@@ -88,8 +97,8 @@ def dtype_16bit(gpu: Gpu | None) -> str:
 
 
 def version(text: str | None) -> tuple[int, ...] | None:
-    """``535.183.01`` → (535, 183, 1); None where there is no number."""
-    numbers = re.findall(r"\d+", text or "")
+    """``535.183.01`` → (535, 183, 1); None where there is no number that a version could have."""
+    numbers = re.findall(r"(?<![0-9])[0-9]{1,9}(?![0-9])", text or "")
     return tuple(int(number) for number in numbers) or None
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+from collections.abc import Hashable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -51,6 +53,14 @@ class Cpu:
 
 
 @dataclass(frozen=True)
+class Program:
+    """What holds memory, all its processes together."""
+
+    name: str | None = None
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
 class Memory:
     """RAM in bytes. Inside a container the cgroup's limit counts where it is lower."""
 
@@ -62,6 +72,7 @@ class Memory:
     speed_mt_s: int | None = None  # million transfers a second, as configured
     channels: int | None = None
     limit_bytes: int | None = None  # of a control group, where it is lower than the machine's RAM
+    programs: tuple[Program, ...] = ()  # this user's largest, each once; what ending them gives back
 
 
 @dataclass(frozen=True)
@@ -77,9 +88,8 @@ class Disk:
 
 
 @dataclass(frozen=True)
-class GpuProcess:
-    name: str | None = None
-    memory_bytes: int | None = None
+class GpuProcess(Program):
+    """A process that holds memory of a card."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +175,7 @@ def from_json(cls: type[T], data: object) -> T:
     """
     if not isinstance(data, dict):
         raise ValueError(f"{cls.__name__}: expected an object")
-    hints = typing.get_type_hints(cls)
+    hints = _hints(typing.cast("Hashable", cls))
     found: dict[str, Any] = {}
     for item in dataclasses.fields(cls):  # type: ignore[arg-type]
         if item.name in data:
@@ -173,6 +183,11 @@ def from_json(cls: type[T], data: object) -> T:
         elif item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING:
             raise ValueError(f"{cls.__name__}.{item.name} is missing")
     return cls(**found)
+
+
+@lru_cache(maxsize=64)
+def _hints(cls: Hashable) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
 
 
 def _convert(hint: Any, value: object, where: str) -> Any:
@@ -196,6 +211,8 @@ def _convert(hint: Any, value: object, where: str) -> Any:
     if dataclasses.is_dataclass(hint):
         return from_json(typing.cast("type[Any]", hint), value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) >= LARGEST:
+            raise ValueError(f"{where}: out of range")
         return float(value)
     if hint is int and isinstance(value, float) and value.is_integer():
         return int(value)
@@ -204,27 +221,3 @@ def _convert(hint: Any, value: object, where: str) -> Any:
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise ValueError(f"{where}: expected {hint.__name__}")
     return value
-
-
-def machine_from_json(data: object) -> Machine:
-    """A Machine from the ``machine`` object or a whole ``check --json``. Raises ValueError, also for a number that
-    no machine has."""
-    if isinstance(data, dict) and isinstance(data.get("machine"), dict):
-        data = data["machine"]
-    machine = from_json(Machine, data)
-    _plausible(machine, "Machine")
-    return machine
-
-
-def _plausible(value: object, where: str) -> None:
-    """Raises ValueError for NaN, infinity, what fits no 64 bits, and below zero but for a temperature."""
-    if isinstance(value, tuple):
-        for item in value:
-            _plausible(item, where)
-    elif dataclasses.is_dataclass(value):
-        for item in dataclasses.fields(value):
-            _plausible(getattr(value, item.name), f"{type(value).__name__}.{item.name}")
-    elif isinstance(value, (int, float)):
-        least = -273 if where == "Gpu.temperature_c" else 0
-        if not least <= value < LARGEST:
-            raise ValueError(f"{where}: out of range")

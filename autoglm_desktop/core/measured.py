@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LONGEST_S = 3600.0
+"""Nothing that is measured takes as long."""
+
 
 @dataclass(frozen=True)
 class LayerSpeed:
@@ -35,6 +38,19 @@ class LayerSpeed:
     engine: str = ""  # the environment and its build; another build is another speed
     build: str = ""
     taken: float | None = None  # seconds since 1970
+
+    @property
+    def sound(self) -> bool:
+        """Whether times can be so: a damaged or edited file may say anything (NaN is below nothing)."""
+        costs = (self.decode_head_s, self.decode_cell_s or 0.0, self.prefill_cell_s or 0.0)
+        return (
+            all(0 < seconds < LONGEST_S for seconds in (self.decode_layer_s, self.prefill_layer_s))
+            and all(0 <= seconds < LONGEST_S for seconds in costs)
+            and -self.prefill_layer_s * self.batch <= self.prefill_head_s < LONGEST_S
+            and self.batch > 0
+            and self.layer_bytes >= 0
+            and self.layer_parameters >= 0
+        )
 
     def decode_s(self, layers: float, cells: int) -> float:
         """Seconds of one decoded token in ``layers`` layers and the output."""
@@ -71,6 +87,16 @@ class DiskSpeed:
 
 
 @dataclass(frozen=True)
+class MeasuredPart:
+    """``what``: ram | disk | model (with its ``device`` and ``variant``); ``taken``: seconds since 1970."""
+
+    what: str
+    taken: float | None = None
+    device: str | None = None
+    variant: str | None = None
+
+
+@dataclass(frozen=True)
 class Measurements:
     """What was measured on one machine. ``hardware``: ``host.crashes.hardware_key``; ``taken``: seconds since 1970, of
     the newest part. A part that was not measured is None or empty."""
@@ -81,6 +107,17 @@ class Measurements:
     disks: tuple[DiskSpeed, ...] = ()
     layers: tuple[LayerSpeed, ...] = ()
     ram_taken: float | None = None
+
+    @property
+    def parts(self) -> tuple[MeasuredPart, ...]:
+        """What was measured, each with its time."""
+        found = (
+            [MeasuredPart("ram", self.ram_taken or self.taken)] if self.ram_bytes_per_s is not None else []
+        )
+        found += [MeasuredPart("disk", disk.taken or self.taken) for disk in self.disks]
+        for one in self.layers:
+            found.append(MeasuredPart("model", one.taken or self.taken, one.device, one.variant))
+        return tuple(found)
 
     def layer(self, device: str, shape: str, variant: str) -> LayerSpeed | None:
         """The speed of exactly this variant on this device."""

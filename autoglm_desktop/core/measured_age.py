@@ -85,19 +85,20 @@ def outdated(kept: Iterable[Measurements], hardware: str, builds: Mapping[str, s
     newest = sorted(kept, key=lambda one: -(one.taken or 0.0))
     present = next((one for one in newest if one.hardware == hardware), None)
     if present is not None:
-        return tuple(_by_engine(present.layers, builds))
+        return tuple(_by_engine(present, builds))
     others = [one for one in newest if same_machine(one.hardware, hardware)] or newest
     changed = [(hardware_changed(one.hardware, hardware), one.taken) for one in others[:1]]
     return tuple(Outdated(reason, taken) for reason, taken in changed if reason is not None)
 
 
-def _by_engine(layers: tuple[LayerSpeed, ...], builds: Mapping[str, str]) -> Iterable[Outdated]:
+def _by_engine(known: Measurements, builds: Mapping[str, str]) -> Iterable[Outdated]:
     """One entry for each engine, which is another build now or gone."""
+    layers = known.layers
     for engine in dict.fromkeys(one.engine for one in layers):
         left = tuple(one for one in layers if one.engine == engine and one.build != builds.get(engine))
         if not left:
             continue
-        taken = max((one.taken for one in left if one.taken is not None), default=None)
+        taken = max((one.taken for one in left if one.taken is not None), default=known.taken)
         if engine not in builds:
             yield Outdated(Reason.of("measured_engine_gone", engine=engine), taken, left)
             continue
@@ -105,4 +106,3 @@ def _by_engine(layers: tuple[LayerSpeed, ...], builds: Mapping[str, str]) -> Ite
             "measured_with_another_build", engine=engine, before=left[0].build, now=builds[engine]
         )
         yield Outdated(reason, taken, left)
-

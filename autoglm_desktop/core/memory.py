@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from .gpu_states import own_bytes
 from .machine import Gpu, Machine
 from .protocol import Layout
 from .rungs import DeviceMemory
@@ -72,13 +73,15 @@ _REPACK_TYPES: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
 
 @dataclass(frozen=True)
 class Budget:
-    """What a device has for a plan. ``limit`` None: unknown, nothing can be promised."""
+    """What a device has for a plan. ``available``: free now; ``limit``: what a plan may take of it, with what this
+    program's own engine holds (``own``) and gives back. None: unknown, nothing can be promised."""
 
     key: str
     available: int | None
     limit: int | None
     margin: int
     overhead: int = 0
+    own: int = 0
 
     def lacks(self, device: DeviceMemory | None) -> int:
         """Bytes that are missing for a plan; 0 and less: it fits, or nobody knows."""
@@ -109,11 +112,13 @@ class Placement:
 
 
 def gpu_budget(gpu: Gpu, machine: Machine) -> Budget:
-    """Free memory of a GPU, with what its driver and the desktop will take of it."""
+    """Free memory of a GPU, with what its driver and the desktop will take of it. What this program's own engine
+    holds counts as free: it ends before another one loads."""
     total, free = gpu.memory_total_bytes, gpu.memory_free_bytes
     if gpu.vendor == "apple" and total is None and machine.memory.total_bytes is not None:
         total = int(machine.memory.total_bytes * UNIFIED_GPU_SHARE)
-    limit = free
+    own = own_bytes(gpu.processes) if free is not None else 0
+    limit = _with_own(free, own, total, gpu.memory_reserved_bytes)
     if limit is None and total is not None:
         in_use = 0 if gpu.vendor == "apple" else GPU_IN_USE_WHERE_UNKNOWN
         limit = max(total - in_use, 0)
@@ -124,16 +129,26 @@ def gpu_budget(gpu: Gpu, machine: Machine) -> Budget:
         limit=limit,
         margin=GPU_MARGIN_BYTES if gpu.display_attached is False else DISPLAY_MARGIN_BYTES,
         overhead=LARGE_GPU_CONTEXT_BYTES if large else GPU_CONTEXT_BYTES,
+        own=own,
     )
 
 
 def ram_budget(machine: Machine) -> Budget:
-    """Available RAM; where only the total is known, what a desktop leaves of it."""
+    """Available RAM, with what this program's own engine gives back; where only the total is known, what a desktop
+    leaves of it."""
     available, total = machine.memory.available_bytes, machine.memory.total_bytes
-    limit = available
+    own = own_bytes(machine.memory.programs) if available is not None else 0
+    limit = _with_own(available, own, total)
     if limit is None and total is not None:
         limit = max(total - RAM_IN_USE_WHERE_UNKNOWN, 0)
-    return Budget("ram", available, limit, RAM_MARGIN_BYTES)
+    return Budget("ram", available, limit, RAM_MARGIN_BYTES, own=own)
+
+
+def _with_own(free: int | None, own: int, total: int | None, reserved: int | None = None) -> int | None:
+    """Never more than there is."""
+    if free is None or not own:
+        return free
+    return free + own if total is None else max(min(free + own, total - (reserved or 0)), free)
 
 
 def kv_bytes(shape: TextShape, tokens: int, kv_type: str) -> int:
@@ -175,30 +190,68 @@ def gguf_memory(
 ) -> dict[str, DeviceMemory]:
     """Bytes by device and cause of a GGUF laid out like ``place``; ``gpus``: the cards it uses, the first of them with
     the projector. ``dry``: KV cache and compute buffers by device as an engine's dry run told them."""
+    memory = cards_memory(shape, weights, projector, place, gpus, dry)
     kv = kv_bytes(shape, cells(place.context), place.kv_type)
-    told = dry or {}
-    vision = 0
-    if projector is not None and place.projector != "none":
-        vision = projector.bytes_as(place.projector_type) + PROJECTOR_BYTES_PER_TOKEN * place.image_tokens
-    memory: dict[str, DeviceMemory] = {}
+    host_vision = vision_bytes(projector, place) if place.projector == "cpu" else 0
     k = place.gpu_layers if gpus else 0
-    behind = k
+    memory["ram"] = _host_memory(
+        shape, weights, place, k, ram, kv, host_vision, features, (dry or {}).get("ram", {})
+    )
+    return memory
+
+
+def cards_memory(
+    shape: TextShape,
+    weights: GgufWeights,
+    projector: ProjectorWeights | None,
+    place: Placement,
+    gpus: tuple[Budget, ...],
+    dry: Mapping[str, Mapping[str, int]] | None = None,
+) -> dict[str, DeviceMemory]:
+    """The cards' part of ``gguf_memory``."""
+    kv = kv_bytes(shape, cells(place.context), place.kv_type)
+    vision = vision_bytes(projector, place) if place.projector == "gpu" else 0
+    memory: dict[str, DeviceMemory] = {}
+    k = behind = place.gpu_layers
     for number, (budget, count) in enumerate(zip(gpus, place.split or (k,), strict=False)):
+        told = (dry or {}).get(budget.key, {})
         kv_here = kv_on_gpu(shape, kv, behind) - kv_on_gpu(shape, kv, behind - count)
         compute = gpu_compute_bytes(shape, place.context, full=k > shape.layers) if count else 0
         memory[budget.key] = device_memory(
             budget,
             weights=weights.table.on_gpu(behind) - weights.table.on_gpu(behind - count),
-            kv_cache=told.get(budget.key, {}).get("kv_cache", kv_here),
-            compute=told.get(budget.key, {}).get("compute", compute),
-            projector=vision if place.projector == "gpu" and number == 0 else 0,
+            kv_cache=told.get("kv_cache", kv_here),
+            compute=told.get("compute", compute),
+            projector=0 if number else vision,
         )
         behind -= count
-    host_vision = vision if place.projector == "cpu" else 0
-    memory["ram"] = _host_memory(
-        shape, weights, place, k, ram, kv, host_vision, features, told.get("ram", {})
-    )
     return memory
+
+
+def vision_bytes(projector: ProjectorWeights | None, place: Placement) -> int:
+    """The projector with its buffer for the largest image."""
+    if projector is None or place.projector == "none":
+        return 0
+    return projector.bytes_as(place.projector_type) + PROJECTOR_BYTES_PER_TOKEN * place.image_tokens
+
+
+def layers_on_gpu(shape: TextShape, weights: GgufWeights, place: Placement) -> tuple[int, ...]:
+    """Weights and KV cache that ``n_gpu_layers`` = 0, 1, 2 … to all take: each at least what the one before takes."""
+    kv = kv_bytes(shape, cells(place.context), place.kv_type)
+    return tuple(weights.table.on_gpu(k) + kv_on_gpu(shape, kv, k) for k in range(shape.layers + 2))
+
+
+def room_for_layers(
+    shape: TextShape, projector: ProjectorWeights | None, place: Placement, gpus: tuple[Budget, ...]
+) -> tuple[int, ...]:
+    """Bytes that each card has for ``layers_on_gpu``, with everything else that comes to lie on it taken off. Below 0
+    where not even that fits."""
+    compute = gpu_compute_bytes(shape, place.context, full=place.gpu_layers > shape.layers)
+    vision = vision_bytes(projector, place) if place.projector == "gpu" else 0
+    return tuple(
+        (budget.limit or 0) - budget.margin - budget.overhead - compute - (0 if number else vision)
+        for number, budget in enumerate(gpus)
+    )
 
 
 def _host_memory(

@@ -111,9 +111,15 @@ PATTERNS = (
         r"(?!(?:bearer|basic|digest)\b)(?P<it>[^\s\"',;&<>]{3,})",
         _no_number,
     ),
+    _of(
+        "secret",
+        r"(?<![\w-])--?(?:\w{1,20}-)?(?:token|secret|password|api-?key)\s+(?P<it>[^\s\"',;<>-][^\s\"',;<>]{2,})",
+    ),
     _of("secret", r"\b(?:hf|api_org)_[A-Za-z0-9]{6,}"),
     _of("secret", r"\b(?:sk|pk|rk|ms|glpat|xox[abprs])-[A-Za-z0-9_-]{8,}"),
-    _of("secret", r"\b(?:gh[opusr]_|github_pat_|AKIA|ASIA|AIza|ya29\.|npm_|pypi-)[A-Za-z0-9_-]{12,}"),
+    _of(
+        "secret", r"\b(?:gh[opusr]_|github_pat_|dckr_pat_|AKIA|ASIA|AIza|ya29\.|npm_|pypi-)[A-Za-z0-9_-]{12,}"
+    ),
     _of("secret", r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?"),
     _of("email", r"(?<![\w.+%-])[\w.+%-]+@(?:[\w-]+\.)+[^\W\d_]{2,}(?![\w-])", _no_unit),
     _of("user", r"\b(?:username|user|domain)=(?P<it>[^\s,;\"'()]+)", _is_person),
@@ -122,10 +128,12 @@ PATTERNS = (
     _of("mac", rf"(?<![\w:.-]){_PAIR}(?:(?::{_PAIR}){{5,19}}|(?:-{_PAIR}){{5,7}})(?![\w:.-])"),
     _of("ip", r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w-]|\.\d)", _no_version),
     _of("ip", r"(?<![\w:.])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?:%\w+)?(?![\w:])", _is_ipv6),
+    _of("serial", r"/by-(?:id|label|partlabel)/(?P<it>[^\s\"'<>/,;]+)"),
+    _of("serial", r"\b(?:eui\.|naa\.|wwn-0x|nvme\.)(?P<it>[0-9a-f]{8,}[0-9a-f-]*)"),
     _of("serial", r"<key>[^<]*(?:serial|asset)[^<]*</key>\s*<string>(?P<it>[^<]+)</string>"),
     _of(
         "serial",
-        r"(?:\bserial(?:[ _-]?(?:no|number|num|short))?\.?|[a-z0-9]_serial\w*|\basset[ _-]?tag|[a-z0-9]_asset_tag)"
+        r"(?:\bS/N|serial(?:[ _-]?(?:no|number|num|short))?\.?|[a-z0-9]_serial\w*|\basset[ _-]?tag|[a-z0-9]_asset_tag)"
         r"[\"']?[ \t]*[=:][ \t]*[\"']?(?P<it>[^\s\"',;<>][^\n\"',;<>]*)",
     ),
     _of("secret", rf"(?<![0-9a-z])[0-9a-f]{{{LEAST_HEX},}}(?![0-9a-z])", _no_checksum),

@@ -24,14 +24,12 @@ __all__ = [
     "find_offer",
     "make_listing",
     "offers",
-    "repository_name",
 ]
 
 SAFETENSORS = "safetensors"
 PROJECTOR_TYPES = ("F16", "BF16", "F32", "Q8_0")
 """Of several projectors the first of these is taken."""
 
-_PAGE = re.compile(r"^https?://[^/]+/(?:models/)?([^/?#]+/[^/?#]+)")
 _SHARD = re.compile(r"model-(\d{5})-of-(\d{5})\.safetensors")
 
 
@@ -87,13 +85,6 @@ class Offer:
         sizes = [file.size for file in self.all_files]
         known = [size for size in sizes if size is not None]
         return sum(known) if len(known) == len(sizes) else None
-
-
-def repository_name(text: str) -> str:
-    """``owner/repo`` of what was typed or pasted: also the address of a repository's page."""
-    text = text.strip()
-    found = _PAGE.match(text)
-    return found[1] if found is not None else text.strip("/")
 
 
 def make_listing(source: str, repo: str, commit: str | None, entries: Iterable[RemoteFile]) -> Listing:

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from . import pace
 from .cards import Cards
 from .errors import Reason
 from .machine import Disk, Gpu, Machine
 from .measured import Measurements
-from .memory import Budget, gpu_budget, ram_budget
-from .pace import NO_TABLE
+from .memory import Budget, Placement, gpu_budget, layers_on_gpu, ram_budget
+from .pace import NO_TABLE, Pace
 from .protocol import Layout
 from .rungs import CrashNote, DeviceMemory, EngineState, RungPlan
-from .subject import Subject
+from .subject import GgufWeights, Subject
 from .wishes import Need
 
 DryRuns = Mapping[tuple[str, Layout], Mapping[str, Mapping[str, int]]]
@@ -55,18 +56,51 @@ class Setting:
     def disk(self) -> Disk | None:
         return self.machine.disks[0] if self.machine.disks else None
 
+    def gpu_paces(self, weights: GgufWeights) -> tuple[Pace, ...]:
+        """Of all cards that are used, on a variant."""
+        if weights.variant not in self._paces:
+            cards = (self.gpu, *self.more_gpus) if self.gpu is not None else ()
+            self._paces[weights.variant] = tuple(
+                pace.of_gpu(card, self.subject.shape, weights, self.measured, self.cards) for card in cards
+            )
+        return self._paces[weights.variant]
+
+    @cached_property
+    def _paces(self) -> dict[str, tuple[Pace, ...]]:
+        """A plan asks for each of its placements."""
+        return {}
+
+    def layers_on_gpu(self, weights: GgufWeights, place: Placement) -> tuple[int, ...]:
+        """``memory.layers_on_gpu`` of a variant."""
+        key = (weights.variant, place.context, place.kv_type)
+        if key not in self._sizes:
+            self._sizes[key] = layers_on_gpu(self.subject.shape, weights, place)
+        return self._sizes[key]
+
+    @cached_property
+    def _sizes(self) -> dict[tuple[str, int, str], tuple[int, ...]]:
+        return {}
+
+    def cpu_pace(self, weights: GgufWeights, *, safe: bool = False) -> Pace:
+        return pace.of_cpu(self.machine, self.subject.shape, weights, self.measured, safe=safe)
+
     def with_status(self, plan: RungPlan) -> RungPlan:
-        """``fits`` or ``too_big`` by the plan's memory, with what is missing where. Of several devices that lack memory
-        the reason names the one that lacks most."""
-        lacking = [("gpu_memory_short", budget, plan.memory.get(budget.key)) for budget in self.gpu_budgets]
-        lacking.append(("ram_short", self.ram_budget, plan.memory.get("ram")))
+        """``fits`` or ``too_big`` by the plan's memory."""
+        status, reason = self.status(plan.memory)
+        return replace(plan, status=status, reason=reason)
+
+    def status(self, memory: Mapping[str, DeviceMemory]) -> tuple[str, Reason | None]:
+        """``fits``, or ``too_big`` with what is missing where. Of several devices that lack memory the reason names the
+        one that lacks most."""
+        lacking = [("gpu_memory_short", budget, memory.get(budget.key)) for budget in self.gpu_budgets]
+        lacking.append(("ram_short", self.ram_budget, memory.get("ram")))
         if self.gpu is not None and self.gpu.vendor == "apple":
-            whole = DeviceMemory(total=sum(device.total for device in plan.memory.values()))
+            whole = DeviceMemory(total=sum(device.total for device in memory.values()))
             lacking.append(("unified_memory_short", self.ram_budget, whole))
         code, budget, device = max(lacking, key=lambda item: item[1].lacks(item[2]))
         if device is None or budget.lacks(device) <= 0:
-            return replace(plan, status="fits", reason=None)
-        return replace(plan, status="too_big", reason=_too_big(code, budget, device))
+            return "fits", None
+        return "too_big", _too_big(code, budget, device)
 
 
 def _too_big(code: str, budget: Budget, device: DeviceMemory) -> Reason:
@@ -74,5 +108,5 @@ def _too_big(code: str, budget: Budget, device: DeviceMemory) -> Reason:
     limit = budget.limit or 0
     return Reason.of(
         code, needed_bytes=need, free_bytes=limit, short_bytes=need - limit, margin_bytes=budget.margin,
-        assumed=budget.available is None,
+        assumed=budget.available is None, own_bytes=budget.own,
     )  # fmt: skip

@@ -12,6 +12,8 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import accumulate
 
 VISION_PARAMETERS = 892_498_432
 VISION_LINEAR_PARAMETERS = 864_600_000
@@ -227,12 +229,12 @@ class WeightTable:
 
         Negative means all, as there.
         """
-        if gpu_layers == 0:
-            return 0
-        if gpu_layers < 0:
-            return self.full_gpu
-        repeating = min(gpu_layers - 1, len(self.layers))
-        return self.output + sum(self.layers[len(self.layers) - repeating :])
+        return self._on_gpu[gpu_layers if 0 <= gpu_layers < len(self._on_gpu) else -1]
+
+    @cached_property
+    def _on_gpu(self) -> tuple[int, ...]:
+        """For every count of layers from none to all: a plan asks thousands of times."""
+        return (0, *accumulate(reversed(self.layers), initial=self.output))
 
 
 def weight_table(tensors: Iterable[tuple[str, int]]) -> WeightTable:

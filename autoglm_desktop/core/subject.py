@@ -156,11 +156,9 @@ def of_model(model: Model, installed: Installed = Installed()) -> Subject:
     """A catalogue model, with sizes from its shapes."""
     shapes = model.text_shapes
     gguf = tuple(
-        GgufWeights(
-            variant=variant.id,
-            table=weight_table_for(variant.id, shapes),
-            matmul_bytes=_matmul_bytes(variant.id, shapes),
-            file_bytes=weight_table_for(variant.id, shapes).total + shapes.gguf_header_bytes,
+        weights_of_shapes(
+            variant.id,
+            shapes,
             installed=variant.id in installed.variants,
             fetchable=bool(variant.sources),
         )
@@ -198,6 +196,21 @@ def of_header(
         raise TargetError("gguf_incomplete", path=header.path, key=f"{header.architecture}.{missing[0]}")
     weights = weights_of_header(header, installed=True)
     return Subject(name, _header_shape(header), (weights,), phone, projector, shapes=shapes_of_header(header))
+
+
+def weights_of_shapes(
+    file_type: str, shapes: ModelShapes, *, installed: bool = False, fetchable: bool = False
+) -> GgufWeights:
+    """The weights that llama.cpp's quantiser makes of a model. ValueError for a file type that is not known."""
+    table = weight_table_for(file_type, shapes)
+    return GgufWeights(
+        variant=file_type,
+        table=table,
+        matmul_bytes=_matmul_bytes(file_type, shapes),
+        file_bytes=table.total + shapes.gguf_header_bytes,
+        installed=installed,
+        fetchable=fetchable,
+    )
 
 
 def weights_of_header(

@@ -6,26 +6,29 @@ what a change leads to is at least as good as told here. Nothing is proposed for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from . import choice
 from .gguf_plans import best_plan
-from .gpu_states import is_closable
+from .gpu_states import holders
 from .help_values import Held, Help, Planning
-from .machine import Gpu, Machine
+from .limits import GPU_RUNGS
+from .machine import Gpu, Machine, Program
 from .prices import Prices
 from .rungs import ModelPlan
 from .subject import PROJECTOR_Q8_0_BYTES, PROJECTOR_WEIGHTS_BYTES, Subject, at_least_4_bits
 from .verdict import RUNS_WELL, SLOW, VERDICTS
-from .whatif_hardware import more_ram, other_cards
+from .whatif_hardware import more_ram, other_cards, short_of_ram
 from .whatif_now import Now, best_row, of_row
 from .wishes import SCREENSHOTS
 
 MOST_HELPS = 6
 MOST_VARIANTS = 3
 LEAST_HELD_BYTES = 256 * 1024**2
-"""Closing a program that holds less of the card changes nothing."""
+"""Closing a program that holds less changes nothing."""
+MOST_CLOSED = 3
+"""Who has to close more programs than this for it needs another machine."""
 NO_PRICES = Prices()
 
 
@@ -41,7 +44,7 @@ def helps(
         return ()
     now = Now(machine, subject, plan, planning, prices, row, of_row(row, plan))
     makers: tuple[Callable[[Now], Iterator[Help]], ...] = (
-        _measure, _closed, _projector, _variants, _screenshots, more_ram, other_cards,
+        _measure, _driver, _closed, _closed_for_ram, _projector, _variants, _screenshots, more_ram, other_cards,
     )  # fmt: skip
     found = [one for make in makers for one in make(now) if one.worthwhile]
     return tuple(sorted(found, key=lambda one: one.rank)[:MOST_HELPS])
@@ -54,12 +57,23 @@ def _measure(now: Now) -> Iterator[Help]:
         yield Help("measure", now.before, None)
 
 
+def _driver(now: Now) -> Iterator[Help]:
+    """The driver that GGUF on the card asks for, where the present one is too old for it."""
+    gpu = now.gpu
+    old = (row.reason for row in now.plan.ladder if row.reason is not None and row.rung in GPU_RUNGS)
+    told = next((reason.as_dict() for reason in old if reason.code == "driver_too_old"), None)
+    if gpu is not None and told is not None:
+        required = str(told["required"])
+        after = now.planned(_with_card(now.machine, gpu, replace(gpu, driver_version=required)))
+        yield Help("update_driver", now.before, after, driver=required)
+
+
 def _closed(now: Now) -> Iterator[Help]:
     """The card without the programs that hold its memory."""
     gpu = now.gpu
     if gpu is None or gpu.memory_free_bytes is None or gpu.memory_total_bytes is None:
         return
-    held = _held(gpu)
+    held = _held(gpu.processes)
     most = gpu.memory_total_bytes - (gpu.memory_reserved_bytes or 0)
     freed = min(sum(one.memory_bytes for one in held), most - gpu.memory_free_bytes)
     if freed > 0:
@@ -68,17 +82,31 @@ def _closed(now: Now) -> Iterator[Help]:
         yield Help("close_programs", now.before, after, bytes=freed, programs=held)
 
 
-def _held(gpu: Gpu) -> tuple[Held, ...]:
-    """Programs with a name that hold much of the card, by name, the largest first; not the desktop itself."""
-    sums: dict[str, int] = {}
-    for one in gpu.processes:
-        if one.name and one.memory_bytes:
-            name = one.name.replace("\\", "/").rsplit("/", 1)[-1]
-            sums[name] = sums.get(name, 0) + one.memory_bytes
-    large = [
-        Held(name, total) for name, total in sums.items() if total >= LEAST_HELD_BYTES and is_closable(name)
-    ]
-    return tuple(sorted(large, key=lambda one: -one.memory_bytes))
+def _closed_for_ram(now: Now) -> Iterator[Help]:
+    """RAM without the largest programs: the fewest of them that improve anything. Not where a container's limit
+    counts, which stays."""
+    memory = now.machine.memory
+    total, free = memory.total_bytes, memory.available_bytes
+    if total is None or free is None or memory.limit_bytes is not None or not short_of_ram(now):
+        return
+    held = _held(memory.programs)
+    for count in range(1, min(len(held), MOST_CLOSED) + 1):
+        freed = min(sum(one.memory_bytes for one in held[:count]), total - free)
+        changed = replace(memory, available_bytes=free + freed)
+        after = now.planned(replace(now.machine, memory=changed))
+        one = Help("close_ram_programs", now.before, after, bytes=freed, programs=held[:count])
+        if one.worthwhile:
+            yield one
+            return
+
+
+def _held(programs: Iterable[Program]) -> tuple[Held, ...]:
+    """Programs with a name that hold much, by name, the largest first; not the desktop itself, not this program."""
+    return tuple(
+        Held(one.name, one.memory_bytes)
+        for one in holders(programs)
+        if one.name is not None and one.memory_bytes and one.memory_bytes >= LEAST_HELD_BYTES
+    )
 
 
 def _projector(now: Now) -> Iterator[Help]:

@@ -23,8 +23,7 @@ def more_ram(now: Now) -> Iterator[Help]:
     memory = now.machine.memory
     if memory.total_bytes is None or memory.limit_bytes is not None or now.machine.os.name == "macOS":
         return
-    short = any(row.reason is not None and row.reason.code == "ram_short" for row in now.plan.ladder)
-    if not short and now.before.verdict != CANNOT:
+    if not short_of_ram(now):
         return
     best = now.before
     for size in RAM_GIB:
@@ -39,6 +38,12 @@ def more_ram(now: Now) -> Iterator[Help]:
         if Help("more_ram", best, after).worthwhile:
             best = after
             yield Help("more_ram", now.before, after, bytes=size * GIB, parts=_ram_parts(now, size))
+
+
+def short_of_ram(now: Now) -> bool:
+    """Whether the lack of RAM decides anything."""
+    short = any(row.reason is not None and row.reason.code == "ram_short" for row in now.plan.ladder)
+    return short or now.before.verdict == CANNOT
 
 
 def _ram_parts(now: Now, size: int) -> tuple[Part, ...]:

@@ -132,7 +132,7 @@ class Environments:
         description = self.describe(name)
         python = environment_python(self.path(name))
         record = self._read(self._record_path(name, own=False))
-        if record is not None and python.exists():
+        if record is not None and _is_there(python):
             return Environment(description, python, record, own=False)
         if self._own_python is not None and importlib.util.find_spec(description.module) is not None:
             version = _own_version(description.distribution)
@@ -174,6 +174,14 @@ class Environments:
         except (OSError, ValueError):
             log.exception("engine record unreadable: %s", path)
             return None
+
+
+def _is_there(path: Path) -> bool:
+    """Also False where this user may not look: another user's environment."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _own_version(distribution: str) -> str | None:

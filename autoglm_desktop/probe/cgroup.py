@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from .files import parse_int, read_int, read_text
+from .files import parse_int, read_int, read_text, whole_lines
 
 # cgroup v1 writes "no limit" as the largest multiple of the page size.
 UNLIMITED = 1 << 60
@@ -36,7 +36,7 @@ class MemoryLimit:
 def parse_mounts(mountinfo: str) -> list[Mount]:
     """The cgroup mounts of a /proc/self/mountinfo."""
     mounts: list[Mount] = []
-    for line in mountinfo.splitlines():
+    for line in whole_lines(mountinfo):
         left, dash, right = line.partition(" - ")
         fields, tail = left.split(), right.split()
         if not dash or len(fields) < 5 or not tail or tail[0] not in ("cgroup", "cgroup2"):
@@ -57,7 +57,7 @@ def unescape(text: str) -> str:
 def parse_membership(text: str) -> list[tuple[frozenset[str], str]]:
     """(controllers, path) of a /proc/self/cgroup; version 2 has no controllers."""
     groups: list[tuple[frozenset[str], str]] = []
-    for line in text.splitlines():
+    for line in whole_lines(text):
         parts = line.split(":", 2)
         if len(parts) == 3:
             groups.append((frozenset(filter(None, parts[1].split(","))), parts[2]))
@@ -138,7 +138,7 @@ def read_limit(path: Path) -> int | None:
 def parse_stat(text: str) -> dict[str, int]:
     """memory.stat: one ``name value`` per line."""
     values: dict[str, int] = {}
-    for line in text.splitlines():
+    for line in whole_lines(text):
         name, _, value = line.partition(" ")
         number = parse_int(value)
         if number is not None:

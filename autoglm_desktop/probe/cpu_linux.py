@@ -10,7 +10,7 @@ from pathlib import Path
 from ..core.machine import Cpu
 from . import cgroup
 from .cpu_caches import numa_nodes, probe_caches
-from .files import parse_cpu_list, read_int, read_text
+from .files import is_cpu, parse_cpu_list, read_int, read_text, whole_lines
 
 # The first processors of /proc/cpuinfo say all that is wanted; on big machines the rest costs real time.
 CPUINFO_BYTES = 16 * 1024
@@ -77,14 +77,15 @@ def parse_flags(cpuinfo: str) -> tuple[str, ...]:
 
 
 def parse_cores(cpuinfo: str, cpus: frozenset[int]) -> list[frozenset[int]]:
-    """Which CPUs share a core, from /proc/cpuinfo; empty where it says nothing about cores."""
+    """Which CPUs share a core, from /proc/cpuinfo; empty where it says nothing about the cores of one of them."""
     cores: dict[tuple[str, str], set[int]] = {}
-    for block in re.split(r"\n\s*\n", cpuinfo):
-        values = _fields(block)
+    for block in re.split(r"\n\s*\n", "\n".join(whole_lines(cpuinfo))):
+        values = _fields(f"{block}\n")
         number, core = values.get("processor", ""), values.get("core id")
-        if number.isdecimal() and core is not None and int(number) in cpus:
+        if is_cpu(number) and core is not None and int(number) in cpus:
             cores.setdefault((values.get("physical id", "0"), core), set()).add(int(number))
-    return [frozenset(core) for core in cores.values()]
+    told = {cpu for core in cores.values() for cpu in core}
+    return [frozenset(core) for core in cores.values()] if told == cpus else []
 
 
 def physical_cores(folder: Path, cpus: Iterable[int]) -> list[frozenset[int]]:
@@ -114,7 +115,7 @@ def big_cores(root: Path, cores: Sequence[frozenset[int]]) -> list[frozenset[int
 def _fields(text: str) -> dict[str, str]:
     """The first value of each ``name : value`` line, names in lower case."""
     values: dict[str, str] = {}
-    for line in text.splitlines():
+    for line in whole_lines(text):
         name, colon, value = line.partition(":")
         if colon:
             values.setdefault(name.strip().lower(), value.strip())

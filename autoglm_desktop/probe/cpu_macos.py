@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..core.machine import Cpu
-from .files import parse_int, run_text
+from .files import parse_int, run_text, whole_lines
 
 COMMAND = ("/usr/sbin/sysctl", "hw", "machdep.cpu")
 TIMEOUT_S = 3.0
@@ -19,7 +19,7 @@ def probe() -> Cpu:
 def parse_sysctl(text: str) -> Cpu:
     """``sysctl hw machdep.cpu``. Performance cores are level 0 on Apple silicon; Intel Macs have one kind."""
     values: dict[str, str] = {}
-    for line in text.splitlines():
+    for line in whole_lines(text):
         name, colon, value = line.partition(":")
         if colon:
             values[name.strip()] = value.strip()
@@ -35,10 +35,13 @@ def parse_sysctl(text: str) -> Cpu:
         for name, value in values.items()
         if name.startswith("hw.optional.") and value == "1"
     ]
+    brand, performance = values.get("machdep.cpu.brand_string"), number("hw.perflevel0.physicalcpu")
+    # The name comes last: where it is missing, so may be that there are two kinds of cores.
+    physical = number("hw.physicalcpu") if brand is not None or performance is not None else None
     return Cpu(
-        values.get("machdep.cpu.brand_string"),
-        parse_int(values.get("hw.physicalcpu")),
-        parse_int(values.get("hw.perflevel0.physicalcpu")),
+        brand,
+        physical,
+        performance,
         parse_int(values.get("hw.logicalcpu")),
         tuple(name.removesuffix("_0") for name in flags),
         l1_data_bytes=number("hw.perflevel0.l1dcachesize") or number("hw.l1dcachesize"),

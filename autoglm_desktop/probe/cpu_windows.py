@@ -6,7 +6,7 @@ import ctypes
 import platform
 import struct
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import psutil
@@ -111,15 +111,19 @@ def parse_numa_nodes(buffer: bytes) -> int:
     return len(numbers)
 
 
-def _entries(buffer: bytes) -> Iterator[tuple[int, int, int]]:
-    """(relation, offset, end) of each whole entry."""
+def _entries(buffer: bytes) -> list[tuple[int, int, int]]:
+    """(relation, offset, end) of each entry; none where the buffer is cut off: some of the cores are not all."""
+    found: list[tuple[int, int, int]] = []
     offset = 0
-    while offset + 32 <= len(buffer):
+    while offset < len(buffer):
+        if offset + 32 > len(buffer):
+            return []
         relation, size = struct.unpack_from("<II", buffer, offset)
         if size < 32 or offset + size > len(buffer):
-            return
-        yield relation, offset, offset + size
+            return []
+        found.append((relation, offset, offset + size))
         offset += size
+    return found
 
 
 def present(numbers: dict[str, int], ask: Callable[[int], bool]) -> tuple[str, ...]:

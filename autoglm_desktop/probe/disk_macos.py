@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import plistlib
 from pathlib import Path
-from xml.parsers.expat import ExpatError
 
 from .files import run_text
 
@@ -45,6 +44,6 @@ def parse_volume(text: str) -> tuple[str | None, bool | None]:
 def _plist(text: str) -> dict[str, object]:
     try:
         info = plistlib.loads(text.encode())
-    except (plistlib.InvalidFileException, ExpatError, ValueError):
+    except Exception:  # noqa: BLE001 - plistlib raises anything for what is no property list
         return {}
     return info if isinstance(info, dict) else {}

@@ -33,16 +33,24 @@ def parse_int(text: str | None) -> int | None:
         return None
 
 
+def whole_lines(text: str) -> list[str]:
+    """The lines of a text but for one that has no end: it was cut off, and half a number is another number."""
+    return text[: text.rfind("\n") + 1].splitlines()
+
+
 def parse_cpu_list(text: str | None) -> frozenset[int]:
     """CPU numbers from the kernel's list format: ``0-3,8``. Malformed items are left out."""
     cpus: set[int] = set()
     for item in (text or "").replace("\0", "").strip().split(","):
         first, dash, last = item.strip().partition("-")
-        if first.isdecimal() and (last.isdecimal() or not dash):
-            low, high = int(first), int(last or first)
-            if high < 1 << 16:
-                cpus.update(range(low, high + 1))
+        if is_cpu(first) and (is_cpu(last) or not dash):
+            cpus.update(range(int(first), int(last or first) + 1))
     return frozenset(cpus)
+
+
+def is_cpu(text: str) -> bool:
+    """Whether a text is a CPU's number; no machine has a million of them."""
+    return text.isascii() and text.isdecimal() and len(text) < 6
 
 
 def run_text(command: Sequence[str], timeout_s: float) -> str | None:

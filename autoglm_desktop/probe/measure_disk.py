@@ -27,7 +27,7 @@ MIB = 1 << 20
 BLOCK = 4096
 FILE_BYTES = 256 * MIB
 LEAST_BYTES = 32 * MIB
-FLUSHED_BYTES = 8 * MIB
+FLUSHED_BYTES = 4 * MIB
 """Written between two flushes: a slow disk takes a moment for it, and who cancels waits as long."""
 SPARE_BYTES = 500_000_000
 """Left free on the disk."""

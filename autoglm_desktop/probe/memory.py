@@ -10,13 +10,19 @@ import psutil
 
 from ..core.machine import Memory
 from . import cgroup, ram_modules_linux, ram_modules_macos, ram_modules_windows
-from .files import parse_int, read_text
+from .files import parse_int, read_text, whole_lines
+from .programs import probe_programs
 from .ram_modules import Ram
 
 
-def probe_memory(root: Path = Path("/")) -> Memory:
+def probe_memory() -> Memory:
+    """This machine's, with the programs that hold the most of it."""
+    return replace(_memory(), programs=probe_programs())
+
+
+def _memory() -> Memory:
     if sys.platform == "linux":
-        return linux(root)
+        return linux(Path("/"))
     modules = ram_modules_windows.probe() if sys.platform == "win32" else ram_modules_macos.probe()
     ram, swap = psutil.virtual_memory(), psutil.swap_memory()
     return with_modules(Memory(ram.total, ram.available, swap.total, swap.used), modules)
@@ -35,7 +41,7 @@ def with_modules(memory: Memory, ram: Ram) -> Memory:
 def parse_meminfo(text: str) -> Memory:
     """/proc/meminfo, whose "kB" are KiB."""
     values: dict[str, int] = {}
-    for line in text.splitlines():
+    for line in whole_lines(text):
         name, colon, rest = line.partition(":")
         words = rest.split()
         number = parse_int(words[0]) if colon and words else None

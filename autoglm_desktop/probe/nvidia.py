@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from ..core.machine import Gpu
-from .nvidia_card import Nvml, first_part, is_divided, read_card
+from .nvidia_card import LOST, Nvml, first_part, is_divided, read_card
 from .nvidia_missing import Seen, look, why
 from .outcome import FOUND, GpuFinding
 
+LOST_CARD = 15
 # Codes of nvmlReturn_t that end the whole probe: (reason, what helps).
 FATAL = {
     4: ("nvidia_no_permission", "nvidia_permission"),
@@ -17,13 +18,13 @@ FATAL = {
     9: ("nvidia_driver_not_loaded", "load_nvidia_driver"),
     12: ("nvidia_driver_missing", "install_nvidia_driver"),
     13: ("nvidia_driver_too_old", "update_nvidia_driver"),
-    15: ("gpu_not_responding", "restart_machine"),
+    LOST_CARD: ("gpu_not_responding", "restart_machine"),
     18: ("nvidia_driver_mismatch", "restart_machine"),
 }
 # These mean "there is nothing here to ask", not that something is broken.
 NOTHING_THERE = frozenset({6, 12})
-LOST = frozenset({15, 16})
-"""Fell off the bus, or waits for a reset."""
+MOST_CARDS = 256
+"""Far more than any machine has."""
 SILENT = {4: FATAL[4], 8: ("gpu_power_cable", "check_power_cable")}
 """Why a single card has no answer, where that is not LOST or unknown: (reason, what helps)."""
 
@@ -68,14 +69,16 @@ def _cards(nvml: Nvml) -> GpuFinding:
     cuda = cuda_version(nvml.ask("nvmlSystemGetCudaDriverVersion_v2"))
     gpus: list[Gpu] = []
     notes: list[GpuFinding] = []
-    for index in range(count):
+    for index in range(min(count, MOST_CARDS)):
         handle, code = _handle(nvml, index)
-        if handle is None:
+        nvml.lost = False
+        gpu = read_card(nvml, index, handle, driver, cuda) if handle is not None else None
+        if gpu is None or nvml.lost:  # it can be lost while it is asked
             gpus.append(Gpu(index, "nvidia", driver_version=driver, cuda_version=cuda))
-            reason, advice = SILENT.get(code, FATAL[15])
+            reason, advice = SILENT.get(code, FATAL[LOST_CARD])
             notes.insert(0, GpuFinding.failed(reason, advice, index=index))
             continue
-        gpus.append(read_card(nvml, index, handle, driver, cuda))
+        gpus.append(gpu)
         if is_divided(nvml, handle):
             notes.append(_divided(nvml, index, handle))
     if not notes:
@@ -106,4 +109,4 @@ def _handle(nvml: Nvml, index: int) -> tuple[Any, int]:
 
 def cuda_version(number: int | None) -> str | None:
     """NVML's 12060 is CUDA 12.6."""
-    return f"{number // 1000}.{number % 1000 // 10}" if number else None
+    return f"{number // 1000}.{number % 1000 // 10}" if number and number > 0 else None

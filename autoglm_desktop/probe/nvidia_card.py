@@ -12,6 +12,14 @@ from .nvidia_processes import is_own_process, merge_processes
 log = logging.getLogger(__name__)
 NOT_A_NUMBER = 0xFFFFFFFF
 """NVML's word for a 32-bit number that it doesn't know."""
+NO_BYTES = 1 << 60
+"""Beyond every memory: NVML's "not available" of 64 bits, and nonsense."""
+FASTEST_BYTES_PER_S = 100_000_000_000_000
+"""Beyond every card."""
+COLDEST_C, HOTTEST_C = -100, 300
+"""No card works beyond."""
+LOST = frozenset({15, 16})
+"""Codes of nvmlReturn_t: fell off the bus, waits for a reset."""
 MOST_MIG_DEVICES = 16
 
 
@@ -20,6 +28,8 @@ class Nvml:
 
     def __init__(self, api: Any) -> None:
         self.api = api
+        self.lost = False
+        """Whether a card fell off the bus, or waits for a reset, at one of the questions so far."""
         # NVMLLibraryMismatchError is no NVMLError; a name may be no UTF-8; bindings lack functions, too.
         self.failures: tuple[type[BaseException], ...] = (
             api.NVMLError,
@@ -33,6 +43,7 @@ class Nvml:
             return getattr(self.api, function)(*arguments)
         except self.failures as error:
             log.debug("%s: %s", function, error)
+            self.lost = self.lost or getattr(error, "value", None) in LOST
             return None
 
     def first(self, functions: tuple[str, ...], *arguments: object) -> Any:
@@ -56,7 +67,7 @@ def read_card(nvml: Nvml, index: int, handle: Any, driver: str | None, cuda: str
     divided = is_divided(nvml, handle)
     part = first_part(nvml, handle) if divided else handle
     total, free, reserved = _memory(nvml, part) if part is not None else (None, None, None)
-    capability = nvml.ask("nvmlDeviceGetCudaComputeCapability", handle)
+    capability = _capability(nvml, handle)
     width = None if divided else nvml.number("nvmlDeviceGetMemoryBusWidth", handle)
     clock = nvml.number("nvmlDeviceGetMaxClockInfo", handle, nvml.api.NVML_CLOCK_MEM)
     bar1 = nvml.ask("nvmlDeviceGetBAR1MemoryInfo", handle)
@@ -68,13 +79,13 @@ def read_card(nvml: Nvml, index: int, handle: Any, driver: str | None, cuda: str
         or nvml.text("nvmlDeviceGetName", handle),
         memory_total_bytes=total,
         memory_free_bytes=free,
-        compute_capability=tuple(capability) if capability else None,
+        compute_capability=capability,
         driver_version=driver,
         cuda_version=cuda,
         memory_bandwidth_bytes_per_s=bandwidth(clock, width),
         power_limit_w=_watts(limit),
         temperature_c=_temperature(nvml, handle),
-        bar1_total_bytes=bar1.bar1Total or None if bar1 and not divided else None,
+        bar1_total_bytes=_bytes(bar1.bar1Total) or None if bar1 and not divided else None,
         display_attached=any_true(
             nvml.ask("nvmlDeviceGetDisplayMode", handle), nvml.ask("nvmlDeviceGetDisplayActive", handle)
         ),
@@ -91,7 +102,7 @@ def read_card(nvml: Nvml, index: int, handle: Any, driver: str | None, cuda: str
         power_draw_w=_watts(nvml.ask("nvmlDeviceGetPowerUsage", handle)),
         throttle_reasons=_throttle(nvml, handle),
         utilisation_percent=_utilisation(nvml, handle),
-        integrated=shares_memory(tuple(capability)) if capability else None,
+        integrated=shares_memory(capability),
     )
 
 
@@ -112,11 +123,21 @@ def _memory(nvml: Nvml, handle: Any) -> tuple[int | None, int | None, int | None
     """(total, free, reserved) in bytes; reserved only where the driver has version 2 of the call."""
     version = getattr(nvml.api, "nvmlMemory_v2", None)
     info = nvml.ask("nvmlDeviceGetMemoryInfo", handle, version) if version else None
-    reserved = info.reserved if info else None
+    reserved = _bytes(info.reserved) if info else None
     info = info or nvml.ask("nvmlDeviceGetMemoryInfo", handle)
-    if not info or not info.total:
+    total, free = (_bytes(info.total), _bytes(info.free)) if info else (None, None)
+    if not total:
         return None, None, None
-    return info.total, min(info.free, info.total), reserved
+    return total, min(free, total) if free is not None else None, reserved
+
+
+def _bytes(number: int) -> int | None:
+    return number if 0 <= number < NO_BYTES else None
+
+
+def _capability(nvml: Nvml, handle: Any) -> tuple[int, int] | None:
+    found = nvml.ask("nvmlDeviceGetCudaComputeCapability", handle)
+    return (int(found[0]), int(found[1])) if found and found[0] > 0 else None
 
 
 def _processes(nvml: Nvml, handle: Any) -> tuple[GpuProcess, ...]:
@@ -131,7 +152,7 @@ def _processes(nvml: Nvml, handle: Any) -> tuple[GpuProcess, ...]:
 def _temperature(nvml: Nvml, handle: Any) -> int | None:
     names = ("nvmlDeviceGetTemperature", "nvmlDeviceGetTemperatureV")
     value = nvml.first(names, handle, nvml.api.NVML_TEMPERATURE_GPU)
-    return int(value) if value is not None and value < NOT_A_NUMBER else None
+    return int(value) if value is not None and COLDEST_C < value < HOTTEST_C else None
 
 
 def _throttle(nvml: Nvml, handle: Any) -> tuple[str, ...] | None:
@@ -161,7 +182,8 @@ def bandwidth(clock_mhz: int | None, bus_bits: int | None) -> int | None:
     """
     if not clock_mhz or not bus_bits:
         return None
-    return clock_mhz * 1_000_000 * 2 * bus_bits // 8
+    found = clock_mhz * 1_000_000 * 2 * bus_bits // 8
+    return found if found < FASTEST_BYTES_PER_S else None
 
 
 def any_true(*answers: int | None) -> bool | None:

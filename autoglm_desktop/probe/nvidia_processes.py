@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import psutil
 
@@ -17,6 +17,7 @@ ENGINE_MARKS = (
 )
 """How an engine is started (host.command); also one of another window of this program."""
 MOST_ARGUMENTS = 12
+LONGEST_NAME = 100
 
 
 def merge_processes(
@@ -39,7 +40,9 @@ def merge_processes(
 def program_name(command: str | None) -> str | None:
     """The program alone: folders and arguments can be private."""
     program = re.split(r"\s+--?\w", (command or "").strip(), maxsplit=1)[0]
-    return re.split(r"[\\/]", program.rstrip("\\/"))[-1].strip() or None
+    name = re.split(r"[\\/]", program.rstrip("\\/"))[-1]
+    # A process can call itself anything, also what steers a terminal.
+    return "".join(c if c.isprintable() else " " for c in name).strip()[:LONGEST_NAME] or None
 
 
 def is_own_process(pid: int) -> bool:
@@ -51,12 +54,13 @@ def is_own_process(pid: int) -> bool:
         return True
     try:
         process = psutil.Process(pid)
-        if any(_is_engine(argument) for argument in process.cmdline()[:MOST_ARGUMENTS]):
+        if is_engine(process.cmdline()):
             return True
         return any(parent.pid == os.getpid() for parent in process.parents())
     except (psutil.Error, OSError, ValueError, OverflowError):
         return False
 
 
-def _is_engine(argument: str) -> bool:
-    return any(mark.search(argument) for mark in ENGINE_MARKS)
+def is_engine(arguments: Sequence[str]) -> bool:
+    """Whether a command line is that of an engine of this program."""
+    return any(mark.search(argument) for argument in arguments[:MOST_ARGUMENTS] for mark in ENGINE_MARKS)

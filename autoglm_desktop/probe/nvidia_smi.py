@@ -106,5 +106,5 @@ def with_programs(gpus: tuple[Gpu, ...], query_text: str, programs: str) -> tupl
 
 def parse_cuda_version(text: str) -> str | None:
     """From the head of nvidia-smi's table: ``CUDA Version: 12.6`` (newer ones: ``CUDA UMD Version``)."""
-    match = re.search(r"CUDA(?: UMD)? Version\s*:\s*(\d+\.\d+)", text)
+    match = re.search(r"CUDA(?: UMD)? Version\s*:\s*(\d{1,4}\.\d{1,4})(?=\s)", text)
     return match[1] if match else None

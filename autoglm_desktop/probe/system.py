@@ -48,8 +48,8 @@ def parse_os_release(text: str) -> str | None:
         if equals and not key.startswith("#"):
             try:
                 values[key] = " ".join(shlex.split(value))
-            except ValueError:
-                values[key] = value.strip("\"' ")
+            except ValueError:  # a quotation without its end
+                continue
     pretty = values.get("PRETTY_NAME")
     if pretty:
         return pretty

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..core.machine import Tuning
 from . import disk_linux
 from .disk import nearest_existing
-from .files import read_int, read_text
+from .files import read_int, read_text, whole_lines
 
 LINUX_FILES = {
     "swappiness": "proc/sys/vm/swappiness",
@@ -89,8 +89,8 @@ def chosen(text: str | None) -> str | None:
 
 def swap_device(text: str | None) -> str | None:
     """From /proc/swaps: ``none``, ``zram`` (compressed RAM alone) or ``disk``."""
-    lines = (text or "").splitlines()
-    if not lines or not lines[0].startswith("Filename"):
+    lines = whole_lines(text or "")
+    if not lines or not lines[0].startswith("Filename") or not (text or "").endswith("\n"):
         return None
     names = [line.split()[0] for line in lines[1:] if line.split()]
     if not names:

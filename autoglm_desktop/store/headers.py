@@ -61,7 +61,7 @@ class HeaderCache:
         for path in names:
             try:
                 entry = from_json(Cached, json.loads(path.read_text(encoding="utf-8")))
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, RecursionError) as error:
                 log.warning("cached header %s: %s", path.name, error)
                 continue
             if entry.key == path.stem and 0 < entry.kept <= entry.size:

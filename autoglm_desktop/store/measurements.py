@@ -15,13 +15,25 @@ from pathlib import Path
 from filelock import FileLock
 
 from ..core.errors import AppError
-from ..core.machine import from_json, to_json
+from ..core.machine import LARGEST, from_json, to_json
 from ..core.measured import Measurements
 from ..core.measured_age import Outdated, outdated, same_machine
 
 log = logging.getLogger(__name__)
 LOCK_TIMEOUT_S = 5.0
 MOST_MACHINES = 8
+
+
+def _sound(measured: Measurements) -> Measurements:
+    """Without what cannot be: it would be planned with."""
+    ram = measured.ram_bytes_per_s
+    disks = (one for one in measured.disks if (one.bytes_per_s or 1) > 0 and (one.iops or 1) > 0)
+    return replace(
+        measured,
+        ram_bytes_per_s=ram if ram is not None and 0 < ram < LARGEST else None,
+        disks=tuple(disks),
+        layers=tuple(one for one in measured.layers if one.sound),
+    )
 
 
 class MeasurementFile:
@@ -34,10 +46,10 @@ class MeasurementFile:
         """Everything that is kept; an unreadable file is logged and counts as empty."""
         try:
             data = json.loads(self._path.read_text(encoding="utf-8"))
-            return tuple(from_json(Measurements, item) for item in data["machines"])
+            return tuple(_sound(from_json(Measurements, item)) for item in data["machines"])
         except (FileNotFoundError, NotADirectoryError):
             return ()
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             log.exception("measurements unreadable: %s", self._path)
             return ()
 

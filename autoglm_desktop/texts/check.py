@@ -62,6 +62,16 @@ SENTENCES: dict[str, str] = {
     "ram_too_small": N_("{total_bytes} in all; {required_bytes} would be needed."),
     "ram_available": N_("{free_bytes} are free."),
     "ram_short": N_("{free_bytes} are free: {short_bytes} too little."),
+    "ram_short_close": N_(
+        "{free_bytes} are free: {short_bytes} too little. Close {names} to free {held_bytes}."
+    ),
+    "ram_short_held": N_(
+        "{free_bytes} are free: {short_bytes} too little. Closing {names} frees {held_bytes}, which is not enough."
+    ),
+    "ram_own": N_("{free_bytes} are free; this program's own engine holds {own_bytes}."),
+    "ram_own_enough": N_(
+        "{free_bytes} are free; this program's own engine gives back {own_bytes} when it ends."
+    ),
     "swap_none": N_("None."),
     "swap_total": N_("{total_bytes}."),
     "swap_fine": N_("{used_bytes} of {total_bytes} in use."),

@@ -148,6 +148,10 @@ ADVICE: dict[str, Advice] = {
         "Windows": N_("Install the current driver from https://www.nvidia.com/drivers, then restart."),
         ANY: N_("Update NVIDIA's driver, then restart."),
     },
+    "no_toolkit": {
+        ANY: N_("A CUDA toolkit (nvcc) and cuDNN, which published guides ask for, are not needed: engines bring what "
+                "they use."),
+    },
     "load_nvidia_driver": {
         WSL: _DRIVER_IN_WINDOWS,
         "Linux": N_("sudo modprobe nvidia; if that fails, restart (Secure Boot needs a signed driver)."),

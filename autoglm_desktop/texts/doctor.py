@@ -20,7 +20,7 @@ from ..i18n import N_, _
 from ..usecases.check import CheckResult, Planned
 from ..usecases.doctor import Findings
 from . import check as checks
-from . import errors, ladder, reasons, session
+from . import errors, ladder, measuring, reasons, session
 from .values import labelled
 
 MACHINE = "machine.json"
@@ -152,6 +152,7 @@ def _crash(crash: Crash) -> str:
 
 def _measured(one: Measurements) -> Iterable[str]:
     yield f"  {one.hardware}"
+    yield from (f"    {line}" for line in measuring.known_lines(one))
     if one.ram_bytes_per_s is not None:
         yield f"    {labelled(_('RAM'), format_bytes(one.ram_bytes_per_s) + '/s')}"
     for disk in one.disks:

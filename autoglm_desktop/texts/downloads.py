@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from ..core.downloads import Pulled, PullPlan, PullProgress
 from ..core.errors import Reason
+from ..core.outlook import NOTHING_JUDGED, RepositoryPlans
 from ..core.repository import Offer
 from ..core.units import GIB, KIB, MIB, format_bytes, format_seconds
 from ..i18n import _, as_started, ngettext
 from . import reasons
+from .ladder import VERDICTS
 from .values import listed
 
 UNITS = ((GIB, "GiB", 1), (MIB, "MiB", 0), (KIB, "KiB", 0))
@@ -150,11 +152,17 @@ def paused_text(progress: PullProgress | None) -> str:
     return _("Paused at {percent}; the same command goes on.").format(percent=share)
 
 
-def several_lines(target: str, offers: tuple[Offer, ...]) -> list[str]:
-    """The variants to choose from, each with the size of all its files."""
+def several_lines(
+    target: str, offers: tuple[Offer, ...], found: RepositoryPlans = NOTHING_JUDGED
+) -> list[str]:
+    """The variants to choose from, each with the size of all its files and how it would run here."""
     lines = [_("{target} offers several variants; name one:").format(target=target)]
     for offer in offers:
         size = _("unknown size") if offer.size is None else format_bytes(offer.size)
-        lines.append(f"  {offer.id}  {size}")
-    example = as_started(f"autoglm-desktop pull {target}:{offers[0].id}") if offers else ""
+        word = found.of(offer.id).word
+        parts = [size, _(VERDICTS[word])] if word is not None else [size]
+        parts += [_("recommended on this machine")] if offer.id == found.recommended else []
+        lines.append(f"  {offer.id}  {' · '.join(parts)}")
+    first = found.recommended or (offers[0].id if offers else None)
+    example = as_started(f"autoglm-desktop pull {target}:{first}") if first is not None else ""
     return [*lines, _("For example: {command}").format(command=example)]

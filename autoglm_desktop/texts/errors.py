@@ -26,7 +26,9 @@ TABLE: dict[str, str] = {
         "{path} is one of {count} parts; join them first: llama-gguf-split --merge FIRST-PART OUTPUT."
     ),
     "gguf_incomplete": N_("{path} does not say what a plan needs ({key} is missing)."),
-    "measuring_already": N_("This machine is being measured already, by another window or terminal; wait for its end."),
+    "measuring_already": N_(
+        "This machine is being measured already, by another window or terminal; wait for its end."
+    ),
     "disk_full": N_("There is not enough room for {path}: {needed_bytes} needed, {free_bytes} free."),
     "state_unwritable": N_("{path} cannot be written: {detail}."),
     "report_in_the_way": N_("{path} is another file than a report of doctor; choose another name."),

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from ..core.errors import Reason
-from ..core.measured import LayerSpeed, Measurements
+from ..core.measured import LayerSpeed, MeasuredPart, Measurements
 from ..core.measured_age import Outdated
 from ..i18n import _, ngettext, sentences
 from ..usecases.measure import Step
@@ -43,12 +43,15 @@ def failure_text(what: str, reason: Reason) -> str:
     """What could not be measured, and why."""
     names = {"memory": _("RAM"), "disk": _("Disk"), "model": _("Model speed")}
     name = names.get(what) or (device_text(what) if what.startswith(("cpu", "gpu:")) else what)
+    variant = reason.as_dict().get("variant")
+    if variant not in (None, what):
+        name = _("{variant} {device}").format(variant=variant, device=name)
     return _("Not measured – {what}: {why}.").format(what=name, why=reasons.text(reason))
 
 
 def when_text(taken: float | None, now: float | None = None) -> str:
     """``2026-11-21 10:05, 2 hours ago``; seconds since 1970."""
-    if taken is None:
+    if not taken:
         return _("at an unknown time")
     date = time.strftime("%Y-%m-%d %H:%M", time.localtime(taken))
     return _("{date}, {age}").format(date=date, age=age_text((time.time() if now is None else now) - taken))
@@ -71,31 +74,32 @@ def age_text(seconds: float) -> str:
 def known_lines(known: Measurements | None, now: float | None = None) -> list[str]:
     """What is known, what was measured together in one line: ``RAM, disk, Q4_K_M on the CPU: 2026-11-21 10:05, 2 hours
     ago``; the newest first."""
-    groups: list[tuple[float | None, list[str]]] = []
-    for name, taken in sorted(_parts(known), key=lambda part: -(part[1] or 0.0)):
-        last = groups[-1] if groups else None
-        if last is not None and abs((last[0] or 0.0) - (taken or 0.0)) <= SAME_S:
-            last[1].append(name)
+    parts = known.parts if known is not None else ()
+    groups: list[tuple[float, list[int]]] = []
+    for number in sorted(range(len(parts)), key=lambda number: -(parts[number].taken or 0.0)):
+        taken = parts[number].taken or 0.0
+        if groups and groups[-1][0] - taken <= SAME_S:
+            groups[-1][1].append(number)
         else:
-            groups.append((taken, [name]))
+            groups.append((taken, [number]))
     text = _("{parts}: {when}")
-    return [text.format(parts=listed(names), when=when_text(taken, now)) for taken, names in groups]
+    found = []
+    for taken, numbers in groups:
+        names = dict.fromkeys(part_text(parts[number]) for number in sorted(numbers))
+        found.append(text.format(parts=listed(names), when=when_text(taken, now)))
+    return found
 
 
-def _parts(known: Measurements | None) -> list[tuple[str, float | None]]:
-    if known is None:
-        return []
-    found: list[tuple[str, float | None]] = []
-    if known.ram_bytes_per_s is not None:
-        found.append((_("RAM"), known.ram_taken or known.taken))
-    if known.disks:
-        found.append((_("disk"), max((one.taken or known.taken or 0.0) for one in known.disks) or None))
-    return found + [(layer_text(one), one.taken or known.taken) for one in known.layers]
+def part_text(part: MeasuredPart) -> str:
+    """``RAM``, ``disk``, ``Q4_K_M on the CPU``"""
+    if part.what == "model":
+        return _("{variant} {device}").format(variant=part.variant, device=device_text(part.device or ""))
+    return _("RAM") if part.what == "ram" else _("disk")
 
 
 def layer_text(layer: LayerSpeed) -> str:
     """``Q4_K_M on the CPU``"""
-    return f"{layer.variant} {device_text(layer.device)}"
+    return _("{variant} {device}").format(variant=layer.variant, device=device_text(layer.device))
 
 
 def outdated_text(one: Outdated, now: float | None = None) -> str:

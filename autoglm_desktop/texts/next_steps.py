@@ -65,7 +65,9 @@ def _model(model: ModelPlan, subject: Planned, *, described: bool) -> list[str]:
     if missing:
         lines.append(_get(subject, model.recommended.variant, missing))
         if not described:
-            lines.append(_("Then: {command}").format(command=as_started("autoglm-desktop chat FILE.gguf")))
+            lines.append(
+                _("Then: {command}").format(command=as_started(f"autoglm-desktop chat {_target(subject)}"))
+            )
     elif not described:
         lines.append(
             _("Chat: {command}").format(command=as_started(f"autoglm-desktop chat {_target(subject)}"))
@@ -82,16 +84,16 @@ def _model(model: ModelPlan, subject: Planned, *, described: bool) -> list[str]:
 
 
 def _get(subject: Planned, variant: str, missing: int) -> str:
-    """Where the recommended weights are said to be; this version does not download itself."""
+    """How the recommended weights are got; only named where no hub is known to have them."""
     size = format_bytes(missing)
-    source = subject.source(variant)
-    if source is None:
+    if subject.source(variant) is None:
         return _("Get {model} {variant} ({size}).").format(model=subject.title, variant=variant, size=size)
-    place = HUBS[source.hub].format(repo=source.repo)
-    text = _("Get {model} {variant} ({size}), for example from {place}").format(
-        model=subject.title, variant=variant, size=size, place=place
+    return _("Get {model} {variant} ({size}): {command}").format(
+        model=subject.title,
+        variant=variant,
+        size=size,
+        command=as_started(f"autoglm-desktop pull {subject.subject.id}:{variant}"),
     )
-    return text if source.verified else text + " " + _("(second-hand: not seen by this project)")
 
 
 def _target(subject: Planned) -> str:

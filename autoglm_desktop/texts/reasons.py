@@ -39,6 +39,18 @@ ASSUMED: dict[str, str] = {
 }
 """Where nothing told how much is free."""
 
+WITH_OWN: dict[str, str] = {
+    "gpu_memory_short": N_(
+        "needs {needed_bytes} of GPU memory; {free_bytes} are free once this program's own engine ends: "
+        "{short_bytes} too little"
+    ),
+    "ram_short": N_(
+        "needs {needed_bytes} of RAM; {free_bytes} are free once this program's own engine ends: {short_bytes} too "
+        "little"
+    ),
+}
+"""Where an engine of this program holds some, which counts as free."""
+
 HEADLINES: dict[str, str] = {
     "no_vision": N_("This model has no vision part here, so it cannot read a phone's screen."),
     "context_too_small": N_(
@@ -186,9 +198,12 @@ MEASURING: dict[str, str] = {
     "disk_not_readable_uncached": N_("the disk of {path} cannot be read past the system's cache here"),
     "measure_needs_engine": N_("no engine is installed that could run a model"),
     "measure_needs_disk": N_("{needed_bytes} of free disk space are needed for a while"),
-    "measure_engine_failed": N_("the engine could not do it ({kind}); the log says more"),
+    "measure_engine_failed": N_("the engine could not do it; the log says more ({kind})"),
+    "measure_no_start": N_("the engine does not start; install it again"),
     "measure_out_of_memory": N_("there is not enough free memory for it now"),
-    "measure_crashed": N_("the engine's fast kernels crash on this machine; plans use its safe options instead"),
+    "measure_crashed": N_(
+        "the engine's fast kernels crash on this machine; plans use its safe options instead"
+    ),
     "measure_crashed_here": N_("the engine crashed; the log says more"),
     "measure_hung": N_("the engine stopped answering"),
     "measure_not_on_gpu": N_("the engine could not put the model's layers on the card"),
@@ -226,8 +241,12 @@ def text(reason: Reason | None) -> str:
     """The sentence (or part of one) of a reason; empty for None. A code without a text shows itself."""
     if reason is None:
         return ""
-    assumed = bool(reason.as_dict().get("assumed"))
-    template = ASSUMED.get(reason.code) if assumed else TABLE.get(reason.code)
+    values = reason.as_dict()
+    template = TABLE.get(reason.code)
+    if values.get("assumed"):
+        template = ASSUMED.get(reason.code)
+    elif values.get("own_bytes"):
+        template = WITH_OWN.get(reason.code, template)
     return reason.code if template is None else filled(template, reason)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from ..core.units import format_bytes, format_seconds
 from ..i18n import _
 
+VENDORS = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel", "apple": "Apple"}
+"""How the makers of graphics cards write themselves."""
 ESTIMATE_SPREAD = 0.15
 """Cards of one kind reach 63 to 83 % of their bandwidth where 70 to 73 are assumed: shown as a range."""
 
@@ -45,7 +47,7 @@ def shown(key: str, value: object, *, measured: bool = False) -> str:
         if key.endswith("_s"):
             return seconds(value, measured=measured)
         return f"{value:,}" if isinstance(value, int) else f"{value:g}"
-    return str(value)
+    return VENDORS.get(str(value), str(value)) if key in ("gpu", "name") else str(value)
 
 
 def tokens_per_s(value: float, *, measured: bool) -> str:

@@ -13,7 +13,9 @@ from .values import fill, labelled, listed, seconds, tokens_per_s
 MOST_LINES = 3
 
 CHANGES: dict[str, str] = {
+    "update_driver": N_("A newer driver, {driver} or later"),
     "close_programs": N_("Close {programs} to free {bytes} of GPU memory"),
+    "close_ram_programs": N_("Close {programs} to free {bytes} of RAM"),
     "q8_projector": N_("The vision projector in 8 bits (Q8_0)"),
     "smaller_variant": N_("The smaller variant {variant}"),
     "smaller_screenshots": N_("Smaller screenshots, {screenshot}"),
@@ -25,12 +27,16 @@ CONDITIONS: dict[str, str] = {"new": N_("new"), "used": N_("used")}
 
 def lines(helps: tuple[Help, ...]) -> list[str]:
     """At most MOST_LINES sentences, the best of each kind; where it runs well already, nothing to buy."""
-    chosen: dict[str, Help] = {}
+    return [sentence(one) for one in chosen(helps)[:MOST_LINES]]
+
+
+def chosen(helps: tuple[Help, ...]) -> list[Help]:
+    """The best of each kind, in their order; where it runs well already, nothing to buy."""
+    found: dict[str, Help] = {}
     for one in helps:
-        if one.kind in PURCHASES and one.before.verdict == RUNS_WELL:
-            continue
-        chosen.setdefault(one.kind, one)
-    return [sentence(one) for one in list(chosen.values())[:MOST_LINES]]
+        if one.kind not in PURCHASES or one.before.verdict != RUNS_WELL:
+            found.setdefault(one.kind, one)
+    return list(found.values())
 
 
 def sentence(one: Help) -> str:
@@ -39,7 +45,7 @@ def sentence(one: Help) -> str:
     if one.after is None:
         command = as_started("autoglm-desktop check --measure")
         return _("The speed is not known; measure it: {command}").format(command=command)
-    text = labelled(change(one), _result(one))
+    text = labelled(change(one), result(one))
     return text if one.kind not in PURCHASES else _("{text}; {price}").format(text=text, price=price(one))
 
 
@@ -56,11 +62,12 @@ def change(one: Help) -> str:
         "variant": one.variant or "?",
         "screenshot": one.screenshot or "?",
         "gpu": one.gpu or "?",
+        "driver": one.driver or "?",
     }
     return fill(_(CHANGES[one.kind]), values)
 
 
-def _result(one: Help) -> str:
+def result(one: Help) -> str:
     """What it leads to, with today's figure where both are known."""
     after = one.after
     if after is None:

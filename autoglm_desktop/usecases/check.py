@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..core.catalog import SAFETENSORS, Model, Source
@@ -15,7 +15,9 @@ from ..core.checks_gpu_trouble import explained
 from ..core.choice import DESIGNED
 from ..core.errors import AppError, TargetError
 from ..core.ladder import engines_of, plan_model
-from ..core.machine import Machine, machine_from_json
+from ..core.machine import Machine
+from ..core.machine_file import machine_from_json
+from ..core.programs import with_own
 from ..core.protocol import Layout
 from ..core.rungs import CrashNote, EngineState, ModelPlan
 from ..core.subject import Subject, of_header, of_model
@@ -39,7 +41,7 @@ MAX_MACHINE_FILE_BYTES = 10_000_000
 class CheckOptions:
     """What to check: ``target`` a file or ``MODEL[:VARIANT]`` (None: the catalogue); ``machine_file`` a
     machine to judge instead of this one; ``context`` tokens; ``order``: one of ``core.choice.ORDERS`` (None: as the
-    settings say)."""
+    settings say); ``held``: bytes by device that the model loaded by this very program takes, as its engine told."""
 
     target: str | None = None
     machine_file: Path | None = None
@@ -47,6 +49,7 @@ class CheckOptions:
     context: int | None = None
     variant: str | None = None
     order: str | None = None
+    held: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ async def run_check(services: Services, options: CheckOptions, on_part: OnPart |
     )
     machine, engines, crashes = await asyncio.to_thread(_here, services, report.machine, subjects)
     known = await asyncio.to_thread(knowledge, services, machine, options.order)
-    machine = known.applied(machine)
+    machine = with_own(known.applied(machine), options.held)
     first = result(machine, subjects, options, engines, crashes, known)
     known = await _dry(services, first)
     found = result(machine, subjects, options, engines, crashes, known) if known.dry_runs else first
@@ -211,15 +214,19 @@ def read_machine(path: Path) -> Machine:
     try:
         if path.is_file() and path.stat().st_size > MAX_MACHINE_FILE_BYTES:
             raise AppError("machine_file_wrong", path=str(path), detail="too large")
-        data = json.loads(path.read_bytes().decode("utf-8-sig"))
+        data = json.loads(path.read_bytes())  # UTF-16, too, which is what PowerShell's ">" writes
     except OSError as error:
         detail = error.strerror or str(error)
         raise AppError("machine_file_unreadable", path=str(path), detail=detail) from error
-    except (ValueError, RecursionError) as error:
-        raise AppError("machine_file_not_json", path=str(path), detail=str(error)) from error
+    except RecursionError as error:
+        raise AppError("machine_file_not_json", path=str(path), detail="nested too deep") from error
+    except ValueError as error:
+        known = isinstance(error, (json.JSONDecodeError, UnicodeDecodeError))
+        detail = str(error) if known else "a number has too many digits"
+        raise AppError("machine_file_not_json", path=str(path), detail=detail) from error
     try:
         return machine_from_json(data)
-    except (ValueError, TypeError, OverflowError) as error:
+    except ValueError as error:
         raise AppError("machine_file_wrong", path=str(path), detail=str(error)) from error
 
 

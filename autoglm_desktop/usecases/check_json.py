@@ -28,6 +28,7 @@ def to_json(result: CheckResult) -> dict[str, Any]:
         "checks": [_check(check, system) for check in result.checks],
         "models": [_model(model, result.advice.of(n)) for n, model in enumerate(result.models)],
         "costs": _costs(result.advice),
+        "measured": _measured(result),
     }
 
 
@@ -55,7 +56,7 @@ def _model(model: ModelPlan, helps: tuple[Help, ...]) -> dict[str, Any]:
         "headline": reasons.text(model.headline),
         "chosen": model.chosen,
         "recommended": value_to_json(model.recommended),
-        "ladder": [_rung(plan) for plan in model.ladder],
+        "ladder": [rung_to_json(plan) for plan in model.ladder],
         "helps": [_help(one) for one in helps],
     }
 
@@ -68,6 +69,18 @@ def _help(one: Help) -> dict[str, Any]:
     data["prices"] = [{key: part[key] for key in keys} for part in parts]
     data["text"] = whatif_texts.sentence(one)
     return data
+
+
+def _measured(result: CheckResult) -> dict[str, Any] | None:
+    """What was measured on this machine and when; null where nothing was, and for a machine in a file."""
+    known, outdated = result.known.measured, result.known.outdated
+    if result.described or (known is None and not outdated):
+        return None
+    parts = known.parts if known is not None else ()
+    gone = [
+        {"code": one.reason.code, "text": reasons.text(one.reason), "taken": one.taken} for one in outdated
+    ]
+    return {"parts": [value_to_json(part) for part in parts], "outdated": gone}
 
 
 def _costs(advice: Advice) -> dict[str, Any]:
@@ -89,7 +102,8 @@ def _cost(row: CostRow) -> dict[str, Any]:
     return data
 
 
-def _rung(plan: RungPlan) -> dict[str, Any]:
+def rung_to_json(plan: RungPlan) -> dict[str, Any]:
+    """A row of the ladder."""
     data: dict[str, Any] = value_to_json(plan)
     reason = plan.reason
     data["reason"] = {"code": reason.code, "text": reasons.text(reason)} if reason is not None else None

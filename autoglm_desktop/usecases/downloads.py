@@ -33,8 +33,9 @@ from ..core.errors import AppError, TransferError
 from ..store.queue import Entry
 from .downloads_items import UNDER_WAY, error_json, pinned_of, planned, request_of
 from .downloads_queue import Queue
-from .pull import Pinned, plan_pull, run_pull
+from .pull import Pinned, run_pull
 from .pull_disk import discard, folder_of
+from .pull_outlook import plan_with_outlook
 from .services import Services
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class Downloads:
         self,
         services: Services,
         *,
-        plan: Plan = plan_pull,
+        plan: Plan = plan_with_outlook,
         run: Run = run_pull,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         wall: Callable[[], float] = time.time,

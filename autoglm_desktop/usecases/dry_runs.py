@@ -24,7 +24,6 @@ from ..core.machine import Machine
 from ..core.protocol import Layout
 from ..core.rungs import ModelPlan
 from ..core.setting import DryRuns
-from ..host.command import engine_environment
 from ..host.crashes import file_key
 from ..host.environments import Environment
 from ..host.process import EngineProcess
@@ -113,7 +112,7 @@ async def dry_runs(
 ) -> tuple[DryRuns, ...]:
     """What engines tell of each model's heads and layouts (by variant), in the same order; what can't be told is
     missing. Never raises for an engine or a disk that fails."""
-    environments = [one for one in services.environments.installed() if one.record.self_test != "failed"]
+    environments = _environments(services)
     jobs = [[*_jobs(environments, heads, laid)] for heads, laid in wanted]
     kept = _Kept(services.cache / "dry-runs.json")
     known = await asyncio.to_thread(kept.read)
@@ -121,19 +120,36 @@ async def dry_runs(
         job for some in jobs for job in some if any(job.key(layout) not in known for layout in job.layouts)
     ]
     if missing:
-        told = await _ask(services, missing, limit_s, start or _starter(services))
+        told = await _ask(services, missing, limit_s, start or services.start_engine)
         known.update(told)
         if told:
             await asyncio.to_thread(kept.write, known)
-    return tuple(
-        {
-            (job.variant, layout): known[job.key(layout)]
-            for job in some
-            for layout in job.layouts
-            if known.get(job.key(layout))
-        }
-        for some in jobs
-    )
+    return tuple(_told(some, known) for some in jobs)
+
+
+class Remembered:
+    """What engines told before; none is started. Reads files when it is made."""
+
+    def __init__(self, services: Services) -> None:
+        self._environments = _environments(services)
+        self._known = _Kept(services.cache / "dry-runs.json").read()
+
+    def of(self, heads: Mapping[str, Head], laid: Mapping[str, tuple[Layout, ...]]) -> DryRuns:
+        """As ``dry_runs`` for one model, as far as it is kept."""
+        return _told(_jobs(self._environments, heads, laid), self._known)
+
+
+def _environments(services: Services) -> list[Environment]:
+    return [one for one in services.environments.installed() if one.record.self_test != "failed"]
+
+
+def _told(jobs: Sequence[_Job], known: Mapping[str, Memory]) -> DryRuns:
+    return {
+        (job.variant, layout): known[job.key(layout)]
+        for job in jobs
+        for layout in job.layouts
+        if known.get(job.key(layout))
+    }
 
 
 async def dry_runs_of_file(services: Services, machine: Machine, file: Path, plan: ModelPlan) -> DryRuns:
@@ -161,13 +177,6 @@ def _jobs(
             if some and environment is not None:
                 found.append(_Job(variant, head, environment, some))
     return found
-
-
-def _starter(services: Services) -> Start:
-    async def start(environment: Environment) -> EngineProcess:
-        return await EngineProcess.start(services.command(environment.python), engine_environment())
-
-    return start
 
 
 async def _ask(services: Services, jobs: Sequence[_Job], limit_s: float, start: Start) -> dict[str, Memory]:

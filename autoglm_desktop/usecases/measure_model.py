@@ -12,12 +12,11 @@ from pathlib import Path
 
 from ..core import cut_times, cuts, protocol
 from ..core.cuts import Cut, Cuts
-from ..core.errors import AppError, Reason
+from ..core.errors import AppError, EngineError, Reason
 from ..core.limits import best_gpu
 from ..core.machine import Machine
 from ..core.measured import LayerSpeed
 from ..core.subject import Subject
-from ..host.command import engine_environment
 from ..host.crashes import Crash, hardware_key
 from ..host.environments import Environment
 from ..host.process import EngineProcess
@@ -34,7 +33,7 @@ BEGUN = 0.2
 """The share of a whole measurement that is done when the model's part begins."""
 FAILURES = {
     "out_of_memory": "measure_out_of_memory", "crashed": "measure_crashed_here", "hung": "measure_hung",
-    "not_proven": "measure_not_on_gpu",
+    "not_proven": "measure_not_on_gpu", "missing_dependency": "measure_no_start",
 }  # fmt: skip
 CPU_RUNGS = {"cpu": "gguf-cpu", "cpu-safe": "gguf-cpu-safe"}
 
@@ -59,11 +58,9 @@ Start = Callable[[Environment], Awaitable[EngineProcess]]
 class ModelRun:
     """One measurement of a model; ``failed``: what it could not tell."""
 
-    def __init__(
-        self, services: Services, machine: Machine, tell: Tell, start: Start | None = None
-    ) -> None:
+    def __init__(self, services: Services, machine: Machine, tell: Tell, start: Start | None = None) -> None:
         self._services, self._machine, self._tell = services, machine, tell
-        self._start = start or self._engine
+        self._start = start or services.start_engine
         self._done = self._total = 0
         self.failed: list[Failed] = []
 
@@ -107,41 +104,34 @@ class ModelRun:
             if shutil.disk_usage(cache).free < needed:
                 self.failed.append(("model", Reason.of("measure_needs_disk", needed_bytes=needed)))
                 return []
-            with tempfile.TemporaryDirectory(
-                prefix=FOLDER, dir=cache, ignore_cleanup_errors=True
-            ) as folder:
+            with tempfile.TemporaryDirectory(prefix=FOLDER, dir=cache, ignore_cleanup_errors=True) as folder:
                 files = [(cut, Path(folder) / f"{cut.name}.gguf") for cut in planned.files]
                 self._say(ways[0], planned.variant)
                 await in_thread(lambda work: _write(files, planned.variant, work), no_report)
                 for way in ways:
-                    self._say(way, planned.variant)
                     speed = await self._way(planned, files, way, MODEL_LIMIT_S / len(ways))
                     found += [speed] if speed is not None else []
                     self._done += 1
-        except AppError as error:
-            full = error.code == "disk_full"
-            self.failed.append(
-                ("model", Reason.of("measure_needs_disk", needed_bytes=needed) if full else _unwritable(error))
-            )
-        except OSError as error:
-            self.failed.append(
-                ("model", Reason.of("measure_folder", path=str(cache), detail=error.strerror or str(error)))
-            )
+        except (AppError, OSError) as error:
+            self.failed.append(("model", _no_files(error, cache, needed)))
         return found
 
-    def _say(self, way: Way, variant: str) -> None:
-        done = self._done / max(self._total, 1)
+    def _say(self, way: Way, variant: str, share: float = 0.0) -> None:
+        """``share``: what is done of this way, 0 to 1."""
+        done = (self._done + share) / max(self._total, 1)
         self._tell(Step("model", BEGUN + (1 - BEGUN) * done, way.device, variant))
 
     async def _way(
         self, planned: Cuts, files: Sequence[tuple[Cut, Path]], way: Way, limit_s: float
     ) -> LayerSpeed | None:
         times: dict[str, list[protocol.Measured]] = {}
-        for cut, path in files:
+        for number, (cut, path) in enumerate(files):
+            self._say(way, planned.variant, number / len(files))
             answer = await self._timed(way, cuts.measure_job(cut, str(path), way.job, limit_s))
             if isinstance(answer, protocol.Failed):
                 log.warning("%s on %s: %s %s", cut.name, way.device, answer.kind, answer.message)
-                self.failed.append((way.device, Reason.of(_failure(way, answer), kind=answer.kind)))
+                reason = Reason.of(_failure(way, answer), variant=planned.variant, kind=answer.kind)
+                self.failed.append((way.device, reason))
                 return None
             times.setdefault(cut.name, []).append(answer)
         environment = way.environment
@@ -150,12 +140,15 @@ class ModelRun:
         )
         if speed is None:
             code = "machine_busy" if cut_times.is_busy(planned, times) else "times_contradict"
-            self.failed.append((way.device, Reason.of(code)))
+            self.failed.append((way.device, Reason.of(code, variant=planned.variant)))
         return speed
 
     async def _timed(self, way: Way, job: protocol.Measure) -> protocol.Measured | protocol.Failed:
         """One cut in an engine of its own, which a cancelled caller does not wait for."""
-        engine = await self._start(way.environment)
+        try:
+            engine = await self._start(way.environment)
+        except EngineError as error:
+            return protocol.Failed("missing_dependency", str(error))
         try:
             answer = await engine.job(job)
             crashed = engine.exit is not None and engine.exit.is_crash
@@ -185,9 +178,6 @@ class ModelRun:
                 message=answer.message,
             )
         )
-
-    async def _engine(self, environment: Environment) -> EngineProcess:
-        return await EngineProcess.start(self._services.command(environment.python), engine_environment())
 
 
 @dataclass(frozen=True)
@@ -233,9 +223,13 @@ def _failure(way: Way, answer: protocol.Failed) -> str:
     return FAILURES.get(answer.kind, "measure_engine_failed")
 
 
-def _unwritable(error: AppError) -> Reason:
-    values = error.values
-    return Reason.of("measure_folder", path=values.get("path"), detail=values.get("detail"))
+def _no_files(error: AppError | OSError, cache: Path, needed: int) -> Reason:
+    """Why the cuts could not be written."""
+    if isinstance(error, OSError):
+        return Reason.of("measure_folder", path=str(cache), detail=error.strerror or str(error))
+    if error.code == "disk_full":
+        return Reason.of("measure_needs_disk", needed_bytes=needed)
+    return Reason.of("measure_folder", path=error.values.get("path"), detail=error.values.get("detail"))
 
 
 def _write(files: Sequence[tuple[Cut, Path]], variant: str, work: Work) -> None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..core import choice, verdict
+from ..core import verdict
 from ..core.catalog import SAFETENSORS, Model, Source, Variant
 from ..core.errors import AppError, Reason, TargetError
-from ..core.ladder import plan_model
-from ..core.machine import Machine
-from ..core.rungs import CrashNote, EngineState, ModelPlan, RungPlan
+from ..core.rungs import ModelPlan, RungPlan
 from ..store.library import LocalModel
 from ..store.transfer.journal import Unfinished
 from .check import CheckResult, Planned, of_file, planned
-from .knowledge import NOTHING_KNOWN, Knowledge
+from .dry_runs import Head, head_of_file, heads_of_model
+from .judging import Judge, judge_for
 from .plan import crash_notes
 from .services import Services
 
@@ -38,6 +38,7 @@ class VariantEntry:
     """A variant of a catalogue model. ``plan``: the best way to run it here, else the one that comes closest.
 
     ``verdict`` as in ModelPlan; None where the plan's speed is unknown although it fits, or nothing is planned.
+    ``headline``: the same as a sentence. ``judged``: there was a machine to judge for.
     """
 
     id: str
@@ -47,6 +48,8 @@ class VariantEntry:
     plan: RungPlan | None
     verdict: str | None
     gguf: bool
+    headline: Reason | None = None
+    judged: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,25 +75,14 @@ class ModelList:
 
 
 def list_models(services: Services, check: CheckResult | None) -> ModelList:
-    """Read the library and plan everything for the checked machine (None: not checked yet). Reads files."""
+    """Read the library and plan everything for the checked machine (None: not checked yet), with the headers and dry
+    runs that are kept by now. Reads files."""
     services.reread_settings()
-    engines = services.engine_states()
-    machine = check.machine if check is not None else None
-    known = check.known if check is not None else NOTHING_KNOWN
-    files = tuple(_file(services, local, machine, engines, known) for local in services.library.files())
-    if check is None:
-        subjects = planned(None, services)
-        catalogue = tuple(_unjudged(found, found.model) for found in subjects if found.model is not None)
-    else:
-        notes = crash_notes(services, check.machine, None)
-        catalogue = tuple(
-            _judged(subject, subject.model, plan, check.machine, engines, notes, known)
-            for subject, plan in zip(check.subjects, check.models, strict=True)
-            if subject.model is not None
-        )
+    judge = judge_for(services, check.machine, check.known) if check is not None else None
+    subjects = [found for found in planned(None, services) if found.model is not None]
     return ModelList(
-        files,
-        catalogue,
+        tuple(_file(services, local, judge) for local in services.library.files()),
+        tuple(_catalogue(services, found, check, judge) for found in subjects),
         services.library.models,
         services.models_folder_gone,
         services.library.unfinished(),
@@ -110,58 +102,51 @@ def add_file(services: Services, path: Path) -> LocalModel:
     return services.library.add(path)
 
 
-def _file(
-    services: Services,
-    local: LocalModel,
-    machine: Machine | None,
-    engines: tuple[EngineState, ...],
-    known: Knowledge,
-) -> FileEntry:
+def _file(services: Services, local: LocalModel, judge: Judge | None) -> FileEntry:
     removable = local.place is None and not services.library.is_own(local.path)
-    if local.refusal is not None or machine is None:
+    if local.refusal is not None or judge is None:
         return FileEntry(local, None, local.refusal, removable)
     try:
         subject = of_file(local, services.library).subject
-        notes = crash_notes(services, machine, local.path)
-        plan = plan_model(machine, subject, engines=engines, crashes=notes, **known.for_plans)
+        head = head_of_file(local.path)
+        heads = {one.variant: head for one in subject.gguf if head is not None}
+        plan = judge.plan(subject, heads, crashes=crash_notes(services, judge.machine, local.path))
     except AppError as error:
         log.info("%s cannot be planned: %s", local.path, error)
         return FileEntry(local, None, Reason.of(error.code, **error.values), removable)
     return FileEntry(local, plan, None, removable)
 
 
-def _unjudged(subject: Planned, model: Model) -> CatalogueEntry:
-    variants = tuple(_variant(subject, variant) for variant in model.variants)
-    return CatalogueEntry(model, subject.subject.default_wish, None, variants)
-
-
-def _judged(
-    subject: Planned,
-    model: Model,
-    plan: ModelPlan,
-    machine: Machine,
-    engines: tuple[EngineState, ...],
-    notes: tuple[CrashNote, ...],
-    known: Knowledge,
+def _catalogue(
+    services: Services, found: Planned, check: CheckResult | None, judge: Judge | None
 ) -> CatalogueEntry:
+    model = found.model
+    assert model is not None  # the caller has left the others out
+    if check is None or judge is None:
+        variants = tuple(_variant(found, variant) for variant in model.variants)
+        return CatalogueEntry(model, found.subject.default_wish, None, variants)
+    heads = heads_of_model(services, model, [variant.id for variant in model.variants])
+    plan = _plan(found, check, judge, heads)
+
     def judged(variant: Variant) -> VariantEntry:
-        entry = _variant(subject, variant)
-        ladder = plan_model(
-            machine,
-            subject.subject,
-            plan.wish,
-            variant=variant.id,
-            engines=engines,
-            crashes=notes,
-            **known.for_plans,
-        ).ladder
-        best = _best([row for row in ladder if row.rung.startswith("gguf") == entry.gguf], plan.wish)
-        fits = best is not None and best.status == "fits"
-        word = verdict.judge(best, plan.wish) if best is not None and fits else None
-        return replace(entry, plan=best, verdict=word)
+        entry = _variant(found, variant)
+        told = judge.variant(found.subject, heads, variant.id, plan.wish, gguf=entry.gguf)
+        fits = told.plan is not None and told.plan.status == "fits"
+        word = verdict.judge(told.plan, plan.wish) if told.plan is not None and fits else None
+        return replace(entry, plan=told.plan, verdict=word, headline=told.headline, judged=True)
 
     recommended = plan.recommended.variant if plan.recommended is not None else None
     return CatalogueEntry(model, plan.wish, recommended, tuple(map(judged, model.variants)))
+
+
+def _plan(found: Planned, check: CheckResult, judge: Judge, heads: Mapping[str, Head]) -> ModelPlan:
+    """The check's own plan, unless something of the model has become known, or has arrived, since."""
+    for subject, plan in zip(check.subjects, check.models, strict=True):
+        if subject.subject.id == found.subject.id:
+            if subject.subject == found.subject:
+                return plan
+            return judge.plan(found.subject, heads, plan.wish)
+    return judge.plan(found.subject, heads)
 
 
 def _variant(subject: Planned, variant: Variant) -> VariantEntry:
@@ -171,12 +156,6 @@ def _variant(subject: Planned, variant: Variant) -> VariantEntry:
     size = weights.file_bytes if weights is not None else None
     installed = weights is not None and weights.installed
     return VariantEntry(variant.id, size, installed, subject.source(variant.id), None, None, gguf)
-
-
-def _best(rows: list[RungPlan], wish: str) -> RungPlan | None:
-    """The row to tell of: the best that fits, else the nearest that is too big, else any."""
-    fitting = [row for row in rows if row.status == "fits"]
-    return choice.best(fitting, wish) or choice.nearest(rows) or (rows[-1] if rows else None)
 
 
 def make_folder(services: Services) -> Path:

@@ -11,6 +11,7 @@ from ..core.errors import TargetError
 from ..core.gguf_header import GgufHeader, refusal
 from ..core.ladder import plan_model, smaller_plans
 from ..core.machine import Machine
+from ..core.programs import without_own
 from ..core.rungs import CrashNote, ModelPlan, RungPlan
 from ..core.subject import Subject, of_header
 from ..host.crashes import file_key, hardware_key
@@ -30,7 +31,7 @@ async def prepare(services: Services, target: Target, wishes: Wishes) -> Prepare
     engines = services.engine_states()
     notes = await asyncio.to_thread(crash_notes, services, machine, target.file)
     known = await asyncio.to_thread(knowledge, services, machine)
-    machine = known.applied(machine)
+    machine = without_own(known.applied(machine))  # the session's own engine has ended; another window's has not
 
     def planned(**more: Any) -> ModelPlan:
         return plan_model(

@@ -112,8 +112,9 @@ async def run_pull(services: Services, plan: PullPlan, report: Report = _ignore)
             failure = error
         notice = Reason.of("changed_meanwhile", repo=plan.repo)
         before = fetching
-        plan = await plan_pull(services, plan.request, afresh=True)
-        plan = replace(plan, notes=tuple(dict.fromkeys((*plan.notes, notice))), in_place=None)
+        outlook, plan = plan.outlook, await plan_pull(services, plan.request, afresh=True)
+        notes = tuple(dict.fromkeys((*plan.notes, notice)))
+        plan = replace(plan, notes=notes, in_place=None, outlook=outlook)
     raise failure
 
 
@@ -203,6 +204,7 @@ def _plan(
         remaining_bytes=None,
         model=model.id if model is not None else None,
         notes=_notes(model, found),
+        offers=offers(found.listing),
     )
     place = elsewhere(services, plan)
     if place is not None:

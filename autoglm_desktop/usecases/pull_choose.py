@@ -26,11 +26,12 @@ Begun = Callable[[Copy], bool]
 
 
 class SeveralVariants(AppError):
-    """A repository offers several variants and none was named. ``offers``: what there is."""
+    """A repository offers several variants and none was named. ``offers``: what there is in its ``listing``."""
 
-    def __init__(self, target: str, found: Sequence[Offer]) -> None:
-        super().__init__("several_variants", target=target, known=", ".join(offer.id for offer in found))
-        self.target = target
+    def __init__(self, listing: Listing, found: Sequence[Offer]) -> None:
+        super().__init__("several_variants", target=listing.repo, known=", ".join(one.id for one in found))
+        self.target = listing.repo
+        self.listing = listing
         self.offers = tuple(found)
 
 
@@ -80,7 +81,7 @@ def _only(found: Sequence[Offer], listing: Listing) -> Offer:
     """All allowed files of a repository that has one variant."""
     ggufs = [offer for offer in found if offer.id != SAFETENSORS]
     if len(ggufs) > 1:
-        raise SeveralVariants(listing.repo, found)
+        raise SeveralVariants(listing, found)
     if not found:
         raise TransferError("nothing_to_run", repo=listing.repo, source=listing.source)
     one = (ggufs or list(found))[0]

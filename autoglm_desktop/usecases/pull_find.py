@@ -178,10 +178,13 @@ async def _variant(services: Services, model: Model, name: str | None) -> Varian
 
 
 async def look(
-    services: Services, wanted: Sequence[Candidate], pinned: Pinned | None = None
+    services: Services,
+    wanted: Sequence[Candidate],
+    pinned: Pinned | None = None,
+    patience_s: float = PATIENCE_S,
 ) -> tuple[Looked, ...]:
-    """Ask every source of every candidate at once. A source that does not answer holds the others up for PATIENCE_S at
-    most. Raises nothing but what is a mistake of this program."""
+    """Ask every source of every candidate at once. A source that does not answer holds the others up for ``patience_s``
+    at most. Raises nothing but what is a mistake of this program."""
     gate = asyncio.Semaphore(AT_ONCE)
     tasks = {
         (candidate.repo, name): asyncio.create_task(_listing(services, gate, name, candidate.repo, pinned))
@@ -189,7 +192,7 @@ async def look(
         for name in candidate.sources
     }
     try:
-        await _wait(set(tasks.values()))
+        await _wait(set(tasks.values()), patience_s)
         ended = {key: task for key, task in tasks.items() if task.done() and not task.cancelled()}
     finally:
         for task in tasks.values():
@@ -208,7 +211,7 @@ async def look(
     return tuple(found)
 
 
-async def _wait(waiting: set[asyncio.Task[Listing]]) -> None:
+async def _wait(waiting: set[asyncio.Task[Listing]], patience_s: float) -> None:
     """Until all have answered, or patience has ended after the first good answer."""
     loop = asyncio.get_running_loop()
     until: float | None = None
@@ -218,7 +221,7 @@ async def _wait(waiting: set[asyncio.Task[Listing]]) -> None:
         if not done:
             return
         if until is None and any(task.exception() is None for task in done):
-            until = loop.time() + PATIENCE_S
+            until = loop.time() + patience_s
 
 
 async def _listing(

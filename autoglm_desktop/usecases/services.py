@@ -17,7 +17,8 @@ from ..core.measured import Measurements
 from ..core.measured_age import Outdated
 from ..core.rungs import EngineState
 from ..host import crashes, environments
-from ..host.command import engine_command
+from ..host.command import engine_command, engine_environment
+from ..host.process import EngineProcess
 from ..host.self_test import Command
 from ..probe import all as probes
 from ..probe.gpu_table import GpuTable, load_table
@@ -115,6 +116,10 @@ class Services:
         """This machine as probed now, with its engine environments."""
         report = await probes.probe_machine(self.models, table=gpu_table())
         return await asyncio.to_thread(self.with_engines, report.machine)
+
+    async def start_engine(self, environment: environments.Environment) -> EngineProcess:
+        """An engine for a job, not for a model to talk to. Raises EngineError(engine_start_failed)."""
+        return await EngineProcess.start(self.command(environment.python), engine_environment())
 
     def with_engines(self, machine: Machine) -> Machine:
         engines = tuple(environment.info() for environment in self.environments.installed())

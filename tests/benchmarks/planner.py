@@ -12,6 +12,7 @@ import re
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from autoglm_desktop.core import memory, protocol
@@ -201,11 +202,22 @@ def _layers(subject, limit: int, kv_type: str, vision: bool, more: float) -> int
     return fitting[-1]
 
 
-def time_lines(head: Path) -> list[str]:
-    """How long a plan takes. ``head``: a file as long as a whole one, of which the header is there."""
+def many_cards(count: int, free_mib: int):
+    """A made machine with so many cards of 8 GB."""
+    machine = made.made_rtx_4060()
+    card = replace(machine.gpus[0], memory_free_bytes=free_mib * MIB)
+    return replace(machine, gpus=tuple(replace(card, index=index) for index in range(count)))
+
+
+def plan_time_lines() -> list[str]:
+    """How long a plan takes without the dry run."""
     models = catalog.load().models
     lines = []
-    for name, machine in (("RTX 4060", made.made_rtx_4060()), ("a small computer", made.made_small())):
+    machines = (
+        ("RTX 4060", made.made_rtx_4060()), ("GTX 1060", made.made_gtx_1060()), ("a small computer", made.made_small()),
+        ("two cards", many_cards(2, 5000)), ("sixteen cards", many_cards(16, 3000)),
+    )  # fmt: skip
+    for name, machine in machines:
         seconds = []
         for _ in range(ROUNDS):
             begun = time.perf_counter()
@@ -214,6 +226,12 @@ def time_lines(head: Path) -> list[str]:
         lines.append(
             f"- a plan of all rungs and variants, {name}: {median_range(seconds, digits=3)} (aim: 0.05 s)"
         )
+    return lines
+
+
+def time_lines(head: Path) -> list[str]:
+    """The same and with the dry run. ``head``: a file as long as a whole one, of which the header is there."""
+    lines = plan_time_lines()
     heads, laid = (
         {"made": head_of_file(head)},
         {"made": tuple(Layout(n, kv) for n in CONTEXTS for kv in KV_TYPES)},
@@ -239,7 +257,7 @@ def main() -> int:
     parser.add_argument("--tables", action="store_true", help="only what needs no full-size file")
     options = parser.parse_args()
     if options.tables:
-        lines = table_lines()
+        lines = [*table_lines(), "", *plan_time_lines()]
     else:
         with tempfile.TemporaryDirectory() as folder:
             kept = Path(os.environ.get("AUTOGLM_BENCHMARK_FOLDER") or folder)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from autoglm_desktop.core import report
-from autoglm_desktop.core.machine import machine_from_json
+from autoglm_desktop.core.machine_file import machine_from_json
 from autoglm_desktop.probe.memory import parse_meminfo
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -154,7 +154,7 @@ def test_one_of_several_is_fetched_alone(home):
 def test_ctrl_c_is_a_pause_and_the_same_command_goes_on(home, number):
     name = "Some-Model-9B.Q4_K_M.gguf"
     big = made_bytes(40 * MIB, 5)
-    with FakeHub({PLAIN: {name: big}}, [Fault(Stall(2 * MIB), path=name, times=None, skip=1)]) as hub:
+    with FakeHub({PLAIN: {name: big}}, [Fault(Stall(2 * MIB), path=name, times=None, skip=2)]) as hub:
         with start(home, hub, "pull", PLAIN) as process:
             assert hub.stalled.wait(60)
             process.send_signal(getattr(signal, number))

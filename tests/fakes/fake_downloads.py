@@ -20,7 +20,9 @@ from autoglm_desktop.core.errors import TransferError
 from autoglm_desktop.core.repository import RemoteFile, make_listing, offers
 from autoglm_desktop.core.units import GIB, MIB
 from autoglm_desktop.gui.models.actions import Actions
-from autoglm_desktop.usecases import on_disk
+from autoglm_desktop.store import gguf
+from autoglm_desktop.store.headers import Cached
+from autoglm_desktop.usecases import on_disk, opening
 from autoglm_desktop.usecases.updates import Update
 
 DiskUse = namedtuple("DiskUse", "folder models_bytes partial_bytes free_bytes")
@@ -147,10 +149,18 @@ class FakeActions:
         self.keeps = "run"
         self.source = "auto"
         self.update_list = ()
+        self.header_refusal = None
+        self.header_gate = None
+        self.header_file = None
+        self.is_offline = False
 
     def actions(self) -> Actions:
         return Actions(
             offers=self.offers,
+            open_variant=self.open_variant,
+            open_repository=self.open_repository,
+            open_offer=self.open_offer,
+            offline=lambda _services: self.is_offline,
             updates=self.updates,
             verify=self.verify,
             move_models=self.move,
@@ -169,6 +179,36 @@ class FakeActions:
             raise self.refusal
         listing = replace(self.listing, repo=repo)
         return listing, offers(listing)
+
+    async def open_variant(self, services, check, model, variant, source):
+        """Keeps the header of ``header_file``; waits for ``header_gate`` before."""
+        await self.header(f"{model}:{variant}", source)
+        if self.header_file is not None:
+            form = services.library.catalog.model(model).variant(variant)
+            keep_header(services, form.sources[0].repo, variant, self.header_file)
+
+    async def open_repository(self, services, check, listing, found, fetch):
+        self.asked.append(("judge", listing.repo, fetch))
+        if self.header_file is not None and fetch:
+            keep_header(services, listing.repo, "Q4_K_M", self.header_file, found)
+        return await opening.open_repository(services, check, listing, found, fetch=False)
+
+    async def open_offer(self, services, check, listing, found, offer):
+        await self.header(f"{listing.repo}:{offer.id}", listing.source)
+        if self.header_file is not None:
+            keep_header(services, listing.repo, offer.id, self.header_file, found)
+        return await opening.open_repository(services, check, listing, found, fetch=False)
+
+    async def header(self, target, source):
+        self.asked.append(("header", target, source))
+        try:
+            if self.header_gate is not None:
+                await self.header_gate()
+        except asyncio.CancelledError:
+            self.asked.append(("left", target))
+            raise
+        if self.header_refusal is not None:
+            raise self.header_refusal
 
     async def updates(self, services):
         return self.update_list
@@ -193,6 +233,16 @@ class FakeActions:
         self.tokens[name] = self.keeps
         self.asked.append(("token", name, token))
         return self.keeps
+
+
+def keep_header(services, repo, variant, path, found=()):
+    """Put the header of a made file into the cache, as if it were a variant's."""
+    header = gguf.read_header(path)
+    names = [offer.files[0].path for offer in found if offer.id == variant]
+    entry = Cached(
+        repo, names[0] if names else path.name, "c" * 40, variant, header.file_size, header.data_offset, 1.0
+    )
+    services.headers.add(entry, path.read_bytes()[: header.data_offset])
 
 
 GATED = TransferError(

@@ -72,13 +72,14 @@ def compact(document: dict[str, Any]) -> str:
         ' "checks": [\n' + lines(document["checks"], "    ") + "\n  ]",
         ' "models": [\n' + ",\n".join(models) + "\n  ]",
         ' "costs": ' + _costs(document["costs"], lines),
+        ' "measured": ' + json.dumps(document["measured"], ensure_ascii=False) + "}",
     ]
     return ",\n".join(parts)
 
 
 def _costs(costs: dict[str, Any], lines: Callable[[list[Any], str], str]) -> str:
     head = json.dumps({key: value for key, value in costs.items() if key != "rows"}, ensure_ascii=False)
-    return head[:-1] + ', "rows": [\n' + lines(costs["rows"], "    ") + "\n  ]}}"
+    return head[:-1] + ', "rows": [\n' + lines(costs["rows"], "    ") + "\n  ]}"
 
 
 if __name__ == "__main__":

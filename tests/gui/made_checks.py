@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from autoglm_desktop.core.cuts import shape_key
@@ -22,13 +23,14 @@ from tests.fakes.fake_engine import fake_command
 PARTS = {"os": "os", "cpu": "cpu", "memory": "memory", "disk": "disks", "gpus": "gpus", "runtime": "runtime"}
 
 
-def made_measured(services: Services) -> Measurements:
+def made_measured(services: Services, variants: Sequence[str] = ("Q4_K_M",)) -> Measurements:
     """Round numbers for the first model's shapes on the CPU and the first card."""
     shapes = planned(None, services)[0].subject.shapes
     assert shapes is not None
     key = shape_key(shapes)
     layers = tuple(
-        LayerSpeed(device, key, "Q4_K_M", seconds, seconds, seconds / 10, seconds, engine="made", build="1")
+        LayerSpeed(device, key, variant, seconds, seconds, seconds / 10, seconds, engine="made", build="1")
+        for variant in variants
         for device, seconds in (("cpu", 0.004), ("gpu:0", 0.0005))
     )
     disk = DiskSpeed("models", 3_200_000_000, 12_000, 0.00008)

@@ -12,6 +12,7 @@ from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QWidget
 
 from autoglm_desktop.core.errors import EngineError, Reason
+from autoglm_desktop.core.measured_age import Outdated
 from autoglm_desktop.core.protocol import Progress
 from autoglm_desktop.core.rungs import RungPlan
 from autoglm_desktop.gui.bridge import Bridge
@@ -27,6 +28,7 @@ from autoglm_desktop.host.install import InstallProgress
 from autoglm_desktop.host.supervisor import Step, Try
 from autoglm_desktop.store.conversations import Conversations, Facts
 from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
+from autoglm_desktop.usecases.check import CheckResult
 from autoglm_desktop.usecases.measure import Step as MeasureStep
 from autoglm_desktop.usecases.plan import prepare
 from autoglm_desktop.usecases.services import Services
@@ -34,6 +36,7 @@ from autoglm_desktop.usecases.session import Session, SessionState
 from autoglm_desktop.usecases.targets import Target, of_local
 from tests.fakes.fake_downloads import FakeActions, FakeQueue
 from tests.gui import download_states
+from tests.gui.card_states import CHECKS
 from tests.gui.chat_states import chat_states
 from tests.gui.made_checks import MACHINES, checker, made_check, made_services
 
@@ -96,6 +99,28 @@ def system(machine: str, wish: str | None = None) -> State:
     return build
 
 
+def system_found(found: Callable[[Services], CheckResult]) -> State:
+    """A finished check, its details unfolded."""
+
+    def build(stage: Stage) -> QWidget:
+        services = made_services(stage.home)
+
+        async def check(*_arguments: object) -> CheckResult:
+            return found(services)
+
+        page = SystemPage(stage.bridge, services, check)
+        page.start()
+        until(lambda: page.result is not None)
+        for tile in page.tiles.values():
+            if not tile.more_button.isHidden():
+                tile.more_button.click()
+        if not page.help_card.costs_button.isHidden():
+            page.help_card.costs_button.click()
+        return page
+
+    return build
+
+
 def system_rich(act: Callable[[SystemPage], None] = lambda _page: None) -> State:
     """All that probes and measurements tell, brought into a state by ``act``."""
 
@@ -137,6 +162,14 @@ def not_measured(page: SystemPage) -> None:
     page.measure_card.show_failures(
         (("memory", Reason.of("memory_too_short")), ("cpu", Reason.of("machine_busy")))
     )
+
+
+def outdated(page: SystemPage) -> None:
+    """The driver was updated since, and the engine is another build."""
+    gpu = "NVIDIA GeForce RTX 4060"
+    changed = Reason.of("measured_with_another_driver", gpu=gpu, before="551.23", now="560.35.03")
+    page.measure_card.show_known(None, (Outdated(changed, 1_763_700_000.0),))
+    page.ensureWidgetVisible(page.measure_card)
 
 
 def system_consent(stage: Stage) -> QWidget:
@@ -215,7 +248,9 @@ STATES: dict[str, State] = {
     "system-unfolded": system_rich(unfolded),
     "system-measuring": system_rich(measuring),
     "system-not-measured": system_rich(not_measured),
+    "system-outdated": system_rich(outdated),
     "system-consent": system_consent,
+    **{f"system-{name}": system_found(found) for name, found in CHECKS.items()},
     "models-unchecked": models(None),
     "models-empty": models("gaming"),
     "models-files": models("laptop", files=True),

@@ -1,6 +1,7 @@
 """Measuring from the System check page: consent, progress, its ends, what stands in its way; the order; details."""
 
 import asyncio
+import dataclasses
 
 import pytest
 from PySide6.QtCore import QObject, Signal
@@ -8,13 +9,16 @@ from PySide6.QtWidgets import QLabel
 
 from autoglm_desktop.core.errors import AppError, Reason
 from autoglm_desktop.core.machine import Gpu, GpuProcess, Machine
+from autoglm_desktop.core.measured_age import Outdated
 from autoglm_desktop.core.rungs import Basis, DeviceMemory, PhoneStep, RungPlan
 from autoglm_desktop.core.units import GIB, MIB
 from autoglm_desktop.gui.system import plan_details, report, tile_details
 from autoglm_desktop.gui.system.ladder_table import cells, how_text
 from autoglm_desktop.gui.system.page import SystemPage
 from autoglm_desktop.gui.widgets.pill import Pill
+from autoglm_desktop.host.crashes import hardware_key
 from autoglm_desktop.store import settings
+from autoglm_desktop.texts import cards
 from autoglm_desktop.usecases.measure import Measured, Step
 from autoglm_desktop.usecases.session import SessionState
 from tests.gui.made_checks import MACHINES, checker, made_check, made_measured, made_rich, made_services
@@ -50,7 +54,7 @@ class FakeMeasure:
             except asyncio.CancelledError:
                 self.cancelled = True
                 raise
-        return Measured(made_measured(services), self._failed)
+        return Measured(made_measured(services, variants), self._failed)
 
 
 @pytest.fixture
@@ -112,8 +116,9 @@ def test_measuring_shows_how_far_it_is_and_checks_again(qtbot, services, page_wi
         assert page.again_button.text() == "Measuring …"
         assert not page.again_button.isEnabled()
     qtbot.waitUntil(page.again_button.isEnabled)
-    assert page.measure_card.text.text().startswith("Measured on 2025-11-2")
-    assert "Q4_K_M on GPU 0" in page.measure_card.text.text()
+    said_of = page.measure_card.text.text()
+    assert said_of.startswith("RAM, disk, Q4_K_M on the CPU, Q4_K_M on GPU 0: 2025-11-2")
+    assert said_of.endswith(" days ago")
     assert any("Reading, measured: 40 GB/s" in line for line in page.tiles["ram"].content.more)
     assert page.measure_card.cancel_button.isHidden()
     assert said(page) == []
@@ -186,6 +191,55 @@ def test_a_model_that_is_loaded_meanwhile_ends_it(qtbot, page_with):
     qtbot.waitUntil(lambda: not page.measuring.active)
     assert work.cancelled
     assert "a model is being loaded" in said(page)[0]
+
+
+def test_what_was_measured_can_be_forgotten(qtbot, services, page_with):
+    machine = made_rich()
+    key = hardware_key(machine)
+    services.measurements.save(dataclasses.replace(made_measured(services), hardware=key))
+
+    async def check(services, options, on_part):
+        return made_check(machine, services, measured=bool(services.measurements.all()))
+
+    page = page_with(FakeMeasure(), check=check)
+    button = page.measure_card.forget_button
+    assert not button.isHidden()
+    with qtbot.waitSignal(page.checked):
+        button.click()
+    assert services.measurements.all() == ()
+    assert button.isHidden()
+    assert "Nothing has been measured" in page.measure_card.text.text()
+
+
+def test_nothing_is_forgotten_while_it_is_measured(qtbot, page_with):
+    page = page_with(FakeMeasure(waits=True), check=checker(MACHINES["rich"](), measured=True))
+    assert not page.measure_card.forget_button.isHidden()
+    agree(page)
+    qtbot.waitUntil(lambda: "GPU 0" in page.measure_card.step.text())
+    assert page.measure_card.forget_button.isHidden()
+    page.measure_card.cancel_button.click()
+    qtbot.waitUntil(lambda: not page.measuring.active)
+    assert not page.measure_card.forget_button.isHidden()
+
+
+def test_a_file_that_cannot_be_changed_is_said(qtbot, services, page_with, monkeypatch):
+    def refused(_hardware):
+        raise AppError("file_unwritable", path="/nowhere", detail="read-only")
+
+    monkeypatch.setattr(type(services.measurements), "forget", lambda _self, key: refused(key))
+    page = page_with(FakeMeasure(), check=checker(MACHINES["rich"](), measured=True))
+    page.measure_card.forget_button.click()
+    qtbot.waitUntil(lambda: bool(said(page)))
+    assert "/nowhere" in said(page)[0]
+
+
+def test_what_no_longer_counts_is_said_with_why(page_with):
+    page = page_with(FakeMeasure())
+    reason = Reason.of("measured_with_another_driver", gpu="made card", before="1", now="2")
+    page.measure_card.show_known(None, (Outdated(reason, 1_763_700_000.0),))
+    text = page.measure_card.text.text()
+    assert "no longer counts: the driver of the made card is now 2; it was 1." in text
+    assert not page.measure_card.forget_button.isHidden()
 
 
 def test_a_check_asked_for_meanwhile_follows(qtbot, page_with):
@@ -262,18 +316,18 @@ def test_tiles_tell_more_of_what_is_known_and_nothing_of_what_is_not(services):
     assert "Power: 14 W of 115 W" in gpu
     assert "Temperature: 47 °C" in gpu
     assert gpu[0] == "Held by another program: 90 MiB"
-    assert tile_details.holders(machine.gpus[0])[0] == "Held by made-a.exe: 700 MiB"
+    assert cards.held(machine.gpus[0].processes)[0] == "Held by made-a.exe: 700 MiB"
     assert "Performance cores: 6" in tile_details.details("cpu", machine)
     assert "File system: ext4" in tile_details.details("disk", machine)
     assert tile_details.ram_kind(machine.memory) == ("DDR5 · 5600 MT/s · 2 channels",)
     bare = Machine(gpus=(Gpu(0, "nvidia", processes=(GpuProcess("made", None),)),))
     assert [tile_details.details(tile, bare) for tile in ("gpu", "ram", "disk", "cpu")] == [()] * 4
-    assert tile_details.holders(bare.gpus[0]) == ()
+    assert cards.held(bare.gpus[0].processes) == ()
 
 
 def test_the_report_says_details_and_when_it_was_measured(services):
     text = report.as_text(made_check(made_rich(), services, measured=True))
-    assert "Measured on 2025-11-2" in text
+    assert "RAM, disk, Q4_K_M on the CPU, Q4_K_M on GPU 0: 2025-11-2" in text
     assert "DDR5 · 5600 MT/s" in text
     assert "PCIe: 1.0 ×8" in text
 

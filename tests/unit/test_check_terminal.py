@@ -88,8 +88,7 @@ def test_marks_for_what_starts_and_what_is_recommended() -> None:
 def test_next_steps_name_commands() -> None:
     result = made_result(made.made_rtx_3060())
     text = cli_check.render(result, 100, False)
-    assert "https://huggingface.co/mradermacher/AutoGLM-Phone-9B-GGUF" in text
-    assert "not seen by this project" in text.replace("\n", " ").replace("     ", "")
+    assert "autoglm-desktop pull autoglm-phone-9b:" in text
     assert "check autoglm-phone-9b --wish text" in cli_check.render(
         made_result(made.made_small()), 100, False
     )

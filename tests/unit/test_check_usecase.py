@@ -55,7 +55,10 @@ def machine_file(tmp_path: Path, content: object) -> Path:
 def assert_contract(document: dict) -> None:
     """The shape of ``check --json``: keys, types, nothing that JSON can't say."""
     assert json.loads(json.dumps(document, allow_nan=False)) == document
-    assert set(document) == {"schema", "machine", "checks", "models", "costs"} and document["schema"] == 1
+    assert (
+        set(document) == {"schema", "machine", "checks", "models", "costs", "measured"}
+        and document["schema"] == 1
+    )
     assert {"os", "cpu", "memory", "disks", "gpus", "runtime"} <= set(document["machine"])
     for item in document["checks"]:
         assert {"id", "status", "value", "required", "code", "advice"} <= set(item)

@@ -14,8 +14,8 @@ from autoglm_desktop.core.machine import (
     Machine,
     Package,
     Tuning,
-    machine_from_json,
 )
+from autoglm_desktop.core.machine_file import machine_from_json
 from autoglm_desktop.core.rungs import RungPlan
 from autoglm_desktop.core.subject import Installed, of_model
 from autoglm_desktop.core.torch_builds import hindrance

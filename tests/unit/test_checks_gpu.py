@@ -153,6 +153,21 @@ def test_a_lowered_link_is_normal_for_an_idle_card(
     assert "?" not in texts.sentence(check)
 
 
+@pytest.mark.parametrize(
+    ("version", "number"),
+    [
+        ("546.01", 546.01), ("560.35.03", 560.35), ("580", 580.0), ("R535.183.01-x", 535.183), ("9" * 400, None),
+        ("none", None), ("", None),
+    ],
+)  # fmt: skip
+def test_a_driver_as_a_number(version: str, number: float | None) -> None:
+    """Windows' 546.01 is not 546.1."""
+    check = found(made.with_gpu(made.made_rtx_4090(), driver_version=version), GIB)["gpu.driver"]
+    assert (check.value.number if check.value else None) == number
+    assert check.required is None or check.required.number == 528.33
+    assert check.status == "unknown" or check.advice == "no_toolkit", "nobody has to install one"
+
+
 SILENT = {"memory_total_bytes": None, "memory_free_bytes": None, "driver_version": None}
 
 

@@ -31,11 +31,9 @@ def layers_bytes(cut: Cut) -> int:
     )
 
 
-@pytest.mark.parametrize("ftype", FTYPES)
+@pytest.mark.parametrize("ftype", [ftype for ftype in FTYPES if ftype != "F32"])  # nobody offers those
 @pytest.mark.parametrize("shapes", SHAPES.values(), ids=SHAPES.keys())
 def test_cuts_of_every_variant_stand_for_its_layers(shapes: ModelShapes, ftype: str) -> None:
-    if ftype == "F32":
-        pytest.skip("no such variant is downloaded; its layers are larger than the limit")
     cuts = plan_cuts(shapes, ftype)
     table = weight_table_for(ftype, shapes)
     mean = sum(table.layers) / len(table.layers)

@@ -14,7 +14,8 @@ import pytest
 from autoglm_desktop import i18n
 from autoglm_desktop.core import report
 from autoglm_desktop.core.errors import AppError
-from autoglm_desktop.core.machine import Cpu, machine_from_json
+from autoglm_desktop.core.machine import Cpu
+from autoglm_desktop.core.machine_file import machine_from_json
 from autoglm_desktop.core.redact import Identity
 from autoglm_desktop.host.crashes import Crash
 from autoglm_desktop.probe import (

@@ -58,6 +58,7 @@ def test_damage_counts_as_not_there(tmp_path: Path) -> None:
         "",
         "[]",
         '{"repo": 1}',
+        "[" * 100_000 + "]" * 100_000,
         json.dumps({"repo": "a/b", "path": "c", "commit": None, "variant": "x"}),
     ):
         (tmp_path / "cache" / f"{entry.key}.json").write_text(text, encoding="utf-8")

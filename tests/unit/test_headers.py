@@ -16,7 +16,7 @@ from autoglm_desktop.core.subject import of_model
 from autoglm_desktop.store import gguf
 from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
 from autoglm_desktop.store.web import Web
-from autoglm_desktop.usecases import headers as usecase
+from autoglm_desktop.usecases import header_read
 from autoglm_desktop.usecases.headers import fetch_header, with_headers
 from tests.fakes.fake_hub import FakeHub
 from tests.fakes.fake_hub_faults import Fault, Silence, gated
@@ -50,7 +50,7 @@ def fetch(services, target: str, **more):
 
 
 def test_one_request_brings_the_header(tmp_path, model, monkeypatch):
-    monkeypatch.setattr(usecase, "FIRST_BYTES", 200_000)
+    monkeypatch.setattr(header_read, "FIRST_BYTES", 200_000)
     with FakeHub({REPO: {"tiny.Q8_0.gguf": model}}) as hub:
         services = services_at(hub, tmp_path / "家")
         (found,) = fetch(services, f"{REPO}:Q8_0")
@@ -65,7 +65,7 @@ def test_one_request_brings_the_header(tmp_path, model, monkeypatch):
 
 
 def test_a_longer_header_is_asked_for_again(tmp_path, model, monkeypatch):
-    monkeypatch.setattr(usecase, "FIRST_BYTES", 3_000)
+    monkeypatch.setattr(header_read, "FIRST_BYTES", 3_000)
     with FakeHub({REPO: {"tiny.Q8_0.gguf": model}}) as hub:
         services = services_at(hub, tmp_path)
         (found,) = fetch(services, f"{REPO}:Q8_0")

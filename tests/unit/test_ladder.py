@@ -60,6 +60,9 @@ def test_promises_hold_everywhere(machine: Machine, wish: str) -> None:
             assert row.context is not None and row.context >= (8_192 if wish == "phone" else 4_096)
             for device in row.memory.values():
                 assert device.available is None or device.total + device.margin <= device.available
+        for device in row.memory.values():
+            causes = (device.weights, device.kv_cache, device.compute, device.projector, device.overhead)
+            assert device.total == sum(causes) and all(type(size) is int and size >= 0 for size in causes)
         ram = row.memory.get("ram")
         if ram is not None:
             assert ram.mapped is not None and ram.private is not None
@@ -150,6 +153,43 @@ def test_a_smaller_screenshot_only_where_the_full_one_does_not_run() -> None:
     for machine in (made.made_rtx_3060(), made.made_rtx_4090()):
         steps = [row.phone_step for row in plan(machine, "phone").ladder if row.phone_step is not None]
         assert steps and all(step.image_tokens == 3_354 for step in steps)
+
+
+def test_the_least_phone_context_only_where_a_variant_has_no_other_way() -> None:
+    """8.5 GB free: all of Q4_K_M fits on the card at 8,192 tokens, all but a layer at 10,240."""
+    machine = made.with_gpu(made.made_rtx_3060(), memory_free_bytes=8500 * MIB)
+    known = replace(machine, cpu=replace(machine.cpu, memory_bandwidth_bytes_per_s=made.DDR4_DUAL))
+    found = plan(known, "phone", variant="Q4_K_M")
+    whole = found.rung("gguf-gpu")
+    assert (whole.context, whole.reason.code if whole.reason else None) == (8_192, "small_context")
+    assert found.recommended is not None and found.recommended.rung == "gguf-split"
+    assert found.rung("gguf-split").context == 10_240 and found.verdict == "runs_well"
+    unknown = plan(machine, "phone", variant="Q4_K_M").recommended  # how fast the split is, nobody knows
+    assert unknown is not None and unknown.rung == "gguf-gpu"
+
+
+@pytest.mark.parametrize("free", [7000, 7168, 7300])
+def test_no_smaller_screenshot_where_any_variant_runs_with_the_full_one(free: int) -> None:
+    """Q2_K does, on the card alone; that Q4_K_M's split is not measured yet makes its picture no smaller."""
+    machine = made.with_gpu(made.made_rtx_4060(), memory_free_bytes=free * MIB)
+    found = plan(machine, "phone")
+    whole = found.rung("gguf-gpu")
+    assert (whole.variant, whole.phone_step_s) == ("Q2_K", pytest.approx(9.0, rel=0.1))
+    assert {row.phone_step.image_tokens for row in found.ladder if row.phone_step is not None} == {3_354}
+    assert found.recommended is not None and found.recommended.variant == "Q4_K_M"
+
+
+def test_of_the_variants_that_run_the_fastest() -> None:
+    """The designed order names a variant only where it runs well; else the step decides."""
+    machine = made.made_rtx_4060(bandwidth=made.DDR4_DUAL)
+    best = plan(machine, "phone")
+    assert best.verdict == "runs" and best.recommended is not None
+    steps = {}
+    for variant in ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS"):
+        one = plan(machine, "phone", variant=variant)
+        assert one.recommended is not None
+        steps[variant] = one.rung(one.recommended.rung).phone_step_s or 1e9
+    assert best.recommended.variant == min(steps, key=lambda name: steps[name])
 
 
 def _laptop_with(free_mib: int) -> Machine:
@@ -400,7 +440,7 @@ def test_smaller_plans_of_other_rungs_keep_their_layers(rung: str) -> None:
 
 def test_engines_of_a_described_machine() -> None:
     infos = (EngineInfo("llama-cuda", None, devices=("CUDA0",)), EngineInfo("torch-cuda"),
-             EngineInfo("llama-cpu", "llama.cpp", devices=("CPU",), self_test="safe_mode"))  # fmt: skip
+             EngineInfo("llama-cpu", "llama.cpp", devices=("CPU", "BLAS", ""), self_test="safe_mode"))  # fmt: skip
     found = engines_of(infos)
     assert [(e.backend, e.gpu, e.self_test) for e in found] == [
         ("llama.cpp", True, "not_run"), ("transformers", False, "not_run"), ("llama.cpp", False, "safe_mode"),

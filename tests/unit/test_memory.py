@@ -6,7 +6,7 @@ from autoglm_desktop.core import memory, torch_memory
 from autoglm_desktop.core.catalog import Model
 from autoglm_desktop.core.memory import Budget, Placement
 from autoglm_desktop.core.subject import GgufWeights, Subject, of_model
-from autoglm_desktop.core.units import GIB, MIB
+from autoglm_desktop.core.units import GB, GIB, MIB
 from autoglm_desktop.store import catalog
 from tests.fakes import made_machines as made
 
@@ -66,21 +66,53 @@ def test_cpu_compute_buffer_as_the_dry_run_says(context: int, mib: float) -> Non
 
 
 @pytest.mark.parametrize(
-    ("free", "margin", "kv_type", "expected"),
-    [(7000, 1024, "f16", 39), (5000, 1024, "f16", 24), (3300, 512, "f16", 15)],
-)
-def test_layers_like_llama_cpp_fits_them(free: int, margin: int, kv_type: str, expected: int) -> None:
-    """Section 4: without the driver's context, with llama.cpp's 304 MiB for all tokens' logits."""
-    for_all_logits = (304 - 144.25) * MIB
+    ("free", "margin", "kv_type", "vision", "all_logits", "expected"),
+    [
+        (7000, 1024, "f16", False, True, 39), (5000, 1024, "f16", False, True, 24), (3300, 512, "f16", False, True, 15),
+        (7000, 1024, "f16", True, True, 20), (7000, 300, "q8_0", False, False, 41),
+        (7000, 300, "q8_0", True, False, 27), (5200, 300, "q8_0", False, False, 33),
+        (11000, 300, "q8_0", True, False, 41),
+    ],
+)  # fmt: skip
+def test_layers_like_llama_cpp_fits_them(
+    free: int, margin: int, kv_type: str, vision: bool, all_logits: bool, expected: int
+) -> None:
+    """Section 4, Q4_K_M at 8K: without the driver's context; with the logits of all tokens 304 MiB instead of 145;
+    ``vision``: 1704 + 816 MiB."""
+    more = (304 - 144.25) * MIB if all_logits else 0
     counts = [
         layers
         for layers in range(1, EVERYTHING + 1)
-        if (found := placed(Placement(8192, kv_type, layers))["gpu:0"]).total
+        if (found := placed(Placement(8192, kv_type, layers, "gpu" if vision else "none"))["gpu:0"]).total
         - found.overhead
-        + for_all_logits
+        + more
         <= (free - margin) * MIB
     ]
     assert max(counts) == pytest.approx(expected, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("variant", "gigabytes", "full_gpu", "host"),
+    [
+        ("Q8_0", 9.99, 8898, 629), ("Q6_K", 8.26, 7389, 486), ("Q5_K_M", 7.04, 6308, 407), ("Q4_K_M", 6.17, 5539, 333),
+        ("Q4_0", 5.45, 4865, 333), ("IQ4_XS", 5.31, 4745, 315), ("Q3_K_M", 4.97, 4480, 254), ("Q2_K", 4.00, 3617, 194),
+    ],
+)  # fmt: skip
+def test_files_and_full_offload_by_the_tables(
+    variant: str, gigabytes: float, full_gpu: int, host: int
+) -> None:
+    """Section 1, within 1 %."""
+    found = placed(Placement(8192, gpu_layers=EVERYTHING), variant)
+    assert weights(variant).file_bytes / GB == pytest.approx(gigabytes, rel=0.01)
+    assert found["gpu:0"].weights / MIB == pytest.approx(full_gpu, rel=0.01)
+    assert found["ram"].weights / MIB == pytest.approx(host, rel=0.01)
+
+
+@pytest.mark.parametrize(("tokens", "mib"), [(817, 199), (1482, 361), (3354, 816), (3990, 971)])
+def test_the_projectors_buffer_grows_with_the_screenshot(tokens: int, mib: int) -> None:
+    """Section 5, with flash attention: 540 x 1200 to 1440 x 3200."""
+    place = Placement(8192, gpu_layers=EVERYTHING, projector="gpu", image_tokens=tokens)
+    assert placed(place)["gpu:0"].projector / MIB - 1704 == pytest.approx(mib, rel=0.01)
 
 
 def test_projector_with_its_buffer_for_a_screenshot() -> None:

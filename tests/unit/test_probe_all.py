@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from autoglm_desktop.core.machine import Cpu, Disk, Gpu, Memory, OsInfo, Runtime, machine_from_json, to_json
+from autoglm_desktop.core.machine import Cpu, Disk, Gpu, Memory, OsInfo, Runtime, to_json
+from autoglm_desktop.core.machine_file import machine_from_json
 from autoglm_desktop.probe import adapters
 from autoglm_desktop.probe.all import PARTS, Probes, probe_machine
 from autoglm_desktop.probe.gpu_table import GpuTable, Row

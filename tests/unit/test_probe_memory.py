@@ -156,7 +156,7 @@ def test_v2_path_outside_its_namespace(tmp_path: Path) -> None:
 
 
 def test_mount_points_with_blanks() -> None:
-    (mount,) = cgroup.parse_mounts("1 2 0:3 / /my\\040groups rw - cgroup2 none rw")
+    (mount,) = cgroup.parse_mounts("1 2 0:3 / /my\\040groups rw - cgroup2 none rw\n")
     assert mount.mount_point == "/my groups"
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from autoglm_desktop.core.gpu_states import OWN_PROGRAM
-from autoglm_desktop.core.machine import Gpu, GpuProcess, from_json, machine_from_json, to_json
+from autoglm_desktop.core.machine import Gpu, GpuProcess, from_json, to_json
+from autoglm_desktop.core.machine_file import machine_from_json
 from autoglm_desktop.host.command import engine_command
 from autoglm_desktop.probe import nvidia, nvidia_card, nvidia_processes, nvidia_smi
 from tests.fakes import nvml
@@ -335,13 +336,19 @@ def test_one_card_of_two_that_cannot_be_asked(library: Path, code: int, reason: 
 
 @needs_library
 def test_a_card_that_is_lost_while_it_is_asked(library: Path) -> None:
-    """It still answers the first question."""
+    """It still answers the first question: what it told of its memory is worth nothing any more."""
     functions = nvml.functions() - {"nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetMemoryInfo"}
-    errors = {f"{name}_at_0": 15 for name in functions if name.startswith("nvmlDeviceGet")}
-    (gpu,) = ask(nvml.environment(library, [nvml.RTX_4060], **errors)).gpus
-    assert gpu == Gpu(
-        0, "nvidia", None, 8188 * MIB, 7000 * MIB, driver_version="560.35.03", cuda_version="12.6"
-    )
+    names = {name for name in functions if name.startswith("nvmlDeviceGet")}
+    for lost in (names, {"nvmlDeviceGetPowerUsage"}, {"nvmlDeviceGetUtilizationRates"}):
+        errors = {f"{name}_at_0": 15 for name in lost}
+        found = ask(nvml.environment(library, [nvml.RTX_4060, nvml.RTX_3060], **errors))
+        assert (found.status, found.reason, found.advice) == (
+            "found",
+            "gpu_not_responding",
+            "restart_machine",
+        )
+        assert found.gpus[0] == Gpu(0, "nvidia", driver_version="560.35.03", cuda_version="12.6")
+        assert found.gpus[1].memory_total_bytes == 12288 * MIB
 
 
 @needs_library
@@ -409,6 +416,8 @@ def test_cuda_version(number: int | None, expected: str | None) -> None:
         ("", None),
         (None, None),
         ("/", None),
+        ("/srv/made/\x1b]0;title\x07game\n", "]0;title game"),
+        ("/srv/made/" + "x" * 300, "x" * 100),
     ],
 )
 def test_only_the_programs_name_is_kept(command: str | None, expected: str | None) -> None:

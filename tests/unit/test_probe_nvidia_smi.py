@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from autoglm_desktop.core.gpu_states import OWN_PROGRAM
-from autoglm_desktop.core.machine import Gpu, GpuProcess, machine_from_json, to_json
+from autoglm_desktop.core.machine import Gpu, GpuProcess, to_json
+from autoglm_desktop.core.machine_file import machine_from_json
 from autoglm_desktop.probe import nvidia_smi, nvidia_smi_csv
 from tests.fakes import outputs
 

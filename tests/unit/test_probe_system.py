@@ -60,7 +60,8 @@ def test_wsl_is_recognised(kernel: str, environ: dict[str, str], expected: bool)
         ("", None),
         ("PRETTY_NAME=", None),
         ("# PRETTY_NAME=no\nNAME=Arch", "Arch"),
-        ('PRETTY_NAME="unclosed', "unclosed"),
+        ('PRETTY_NAME="unclosed', None),
+        ('PRETTY_NAME="unclosed\nNAME=Arch', "Arch"),
         ("garbage\0\n===\n", None),
     ],
 )

@@ -18,6 +18,7 @@ from autoglm_desktop.core.pasted import Pasted, read
         ("https://huggingface.co/made/M/resolve/main/Q4/M-Q4_K_M.gguf?download=true", "made/M:Q4/M-Q4_K_M"),
         ("https://modelscope.cn/models/made/M/file/view/master/M-Q8_0.gguf?status=2", "made/M:M-Q8_0"),
         ("https://huggingface.co/made/M/blob/main/config.json", "made/M"),
+        ("https://modelscope.cn/models/made/Model/summary", "made/Model"),
         ("https://huggingface.co/made", "made"),
         (" made/Model \n", "made/Model"),
         ("made/Model/", "made/Model"),

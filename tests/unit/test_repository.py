@@ -14,7 +14,6 @@ from autoglm_desktop.core.repository import (
     find_offer,
     make_listing,
     offers,
-    repository_name,
 )
 from autoglm_desktop.texts import reasons
 
@@ -361,17 +360,3 @@ def test_an_offer_is_found_whatever_its_case():
     variants = offers(listing("A-Q4_K_M.gguf", "A-Q8_0.gguf"))
     assert find_offer(variants, "q4_k_m").id == "Q4_K_M"
     assert find_offer(variants, "Q4_K_S") is None
-
-
-@pytest.mark.parametrize(
-    ("text", "repo"),
-    [
-        (" made/Model-GGUF ", "made/Model-GGUF"),
-        ("https://huggingface.co/made/Model-GGUF", "made/Model-GGUF"),
-        ("https://hf-mirror.com/made/Model/tree/main?x=1", "made/Model"),
-        ("https://modelscope.cn/models/made/Model/summary", "made/Model"),
-        ("made/Model/", "made/Model"),
-    ],
-)
-def test_the_address_of_a_page_names_its_repository(text: str, repo: str) -> None:
-    assert repository_name(text) == repo

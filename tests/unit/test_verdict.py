@@ -74,12 +74,14 @@ def test_nothing_fits_names_what_is_missing() -> None:
         ([text("Q4_K_M", 40.0), text("Q8_0", 14.0), text("Q6_K", 25.0)], "Q6_K"),
         # else the fastest of 4 bits and more that runs
         ([text("Q4_K_M", 6.0), text("IQ4_XS", 8.0), text("Q2_K", 20.0)], "IQ4_XS"),
-        # of nearly equal ones the better
-        ([text("Q4_K_M", 7.9), text("IQ4_XS", 8.0)], "Q4_K_M"),
+        ([text("Q4_K_M", 7.9), text("IQ4_XS", 8.0)], "IQ4_XS"),
+        ([text("Q4_K_M", 8.0), text("IQ4_XS", 8.0)], "Q4_K_M"),
         # else the same below 4 bits
         ([text("Q4_K_M", 3.0), text("Q3_K_M", 6.0), text("Q2_K", 20.0)], "Q2_K"),
         # else the fastest that fits
         ([text("Q4_K_M", 2.0), text("Q2_K", 4.0)], "Q2_K"),
+        # where none runs, of nearly equal ones the better
+        ([text("Q4_K_M", 3.9), text("Q2_K", 4.0)], "Q4_K_M"),
         # unknown speeds: the variant in use; before measured ones of fewer bits
         ([text("Q8_0", None), text("Q4_K_M", None), text("IQ4_XS", None)], "Q4_K_M"),
         ([text("Q4_K_M", None), text("Q2_K", 20.0)], "Q4_K_M"),

@@ -12,7 +12,7 @@ from autoglm_desktop.core.cards import Cards
 from autoglm_desktop.core.costs import cost_table
 from autoglm_desktop.core.gpu_states import OWN_PROGRAM
 from autoglm_desktop.core.help_values import LEAST_GAIN, LOSSY, PURCHASES, Help, Planning
-from autoglm_desktop.core.machine import GpuProcess, Machine
+from autoglm_desktop.core.machine import GpuProcess, Machine, Program
 from autoglm_desktop.core.measured import LayerSpeed, Measurements
 from autoglm_desktop.core.prices import Part, Prices, Tariff, Upkeep
 from autoglm_desktop.core.subject import ProjectorWeights, Subject, of_model
@@ -120,6 +120,15 @@ def test_an_unknown_speed_is_to_be_measured_first_but_not_in_a_file() -> None:
     assert "measure" not in kinds(helped(machine, measured=done)), "it was measured and told nothing"
 
 
+def test_a_driver_that_is_too_old() -> None:
+    old = made.with_gpu(made.made_rtx_4060(bandwidth=made.DDR4_DUAL), driver_version="470.57")
+    first = helped(old)[0]
+    assert first.kind == "update_driver" and texts.change(first) == "A newer driver, 528.33 or later"
+    now = ladder.plan_model(made.made_rtx_4060(bandwidth=made.DDR4_DUAL), PHONE, cards=gpu_table())
+    assert first.after is not None and first.after.verdict == now.verdict != first.before.verdict
+    assert "update_driver" not in kinds(helped(made.made_rtx_4060(bandwidth=made.DDR4_DUAL)))
+
+
 def test_a_game_on_the_card() -> None:
     found = helped(made.with_game(made.made_rtx_4060(bandwidth=made.DDR4_DUAL)))
     first = found[0]
@@ -147,6 +156,40 @@ def test_no_more_becomes_free_than_is_taken() -> None:
     found = helped(made.with_gpu(machine, processes=twice, memory_free_bytes=4 * GIB))[0]
     assert found.bytes == 8188 * 1024**2 - 4 * GIB
     assert [(one.name, one.memory_bytes) for one in found.programs] == [("game.exe", 12 * GIB)]
+
+
+def crowded(free_gib: float, *programs: Program, **more: object) -> Machine:
+    machine = made.made_laptop(made.DDR4_DUAL)
+    memory = replace(machine.memory, available_bytes=int(free_gib * GIB), programs=programs, **more)  # type: ignore[arg-type]
+    return replace(machine, memory=memory)
+
+
+def test_programs_that_hold_the_ram() -> None:
+    browser, editor = Program("made-browser", 3 * GIB), Program("made-editor", 2 * GIB)
+    found = helped(crowded(2, editor, browser, Program("made-small", 200 * 1024**2)))
+    first = found[0]
+    assert first.kind == "close_ram_programs" and first.before.verdict == "cannot"
+    assert first.after is not None and first.after.verdict != "cannot"
+    assert {one.name for one in first.programs} == {"made-browser", "made-editor"}, "one alone is not enough"
+    assert texts.change(first) == (
+        "Close made-browser (3.0 GiB), made-editor (2.0 GiB) to free 5.0 GiB of RAM"
+    )
+    alone = helped(crowded(2, Program("made-browser", 9 * GIB), editor))[0]
+    assert [one.name for one in alone.programs] == ["made-browser"] and alone.bytes == 9 * GIB
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        crowded(11, Program("made-browser", 3 * GIB)),
+        crowded(2, Program("made-browser", 8 * GIB), limit_bytes=12 * GIB),
+        crowded(2, Program(OWN_PROGRAM, GIB), Program("gnome-shell", 9 * GIB), Program(None, 9 * GIB)),
+        crowded(2, Program("made-browser", GIB)),
+    ],
+    ids=["enough", "container", "not to be closed", "not enough"],
+)
+def test_no_program_is_closed_for_nothing(machine: Machine) -> None:
+    assert "close_ram_programs" not in kinds(helped(machine))
 
 
 def test_a_laptop_without_a_gpu() -> None:

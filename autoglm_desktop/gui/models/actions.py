@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...core.outlook import RepositoryPlans
 from ...core.repository import Listing, Offer
 from ...store import settings
 from ...usecases import on_disk
 from ...usecases.services import Services
 
 if TYPE_CHECKING:
+    from ...usecases.check import CheckResult
     from ...usecases.updates import Update
 
 Report = Callable[[Any], None]
@@ -27,6 +29,35 @@ async def repository_offers(services: Services, repo: str, source: str) -> Offer
     from ...usecases import pull
 
     return await pull.repository_offers(services, repo, source)
+
+
+async def open_variant(services: Services, check: CheckResult, model: str, variant: str, source: str) -> None:
+    from ...usecases import opening
+
+    await opening.open_variant(services, check, model, variant, source)
+
+
+async def open_repository(
+    services: Services, check: CheckResult, listing: Listing, offers: tuple[Offer, ...], fetch: bool
+) -> RepositoryPlans:
+    from ...usecases import opening
+
+    return await opening.open_repository(services, check, listing, offers, fetch=fetch)
+
+
+async def open_offer(
+    services: Services, check: CheckResult, listing: Listing, offers: tuple[Offer, ...], offer: Offer
+) -> RepositoryPlans:
+    from ...usecases import opening
+
+    return await opening.open_offer(services, check, listing, offers, offer)
+
+
+def offline(services: Services) -> bool:
+    """Whether the user has said that no hub is to be asked."""
+    from ...usecases import opening
+
+    return opening.offline(services.web.environment)
 
 
 async def check_updates(services: Services) -> tuple[Update, ...]:
@@ -72,6 +103,10 @@ class Actions:
     """Coroutines run on the bridge's loop; the plain functions read or write, and are called in a thread."""
 
     offers: Callable[[Services, str, str], Coroutine[Any, Any, Offers]] = repository_offers
+    open_variant: Work = open_variant
+    open_repository: Work = open_repository
+    open_offer: Work = open_offer
+    offline: Callable[[Services], bool] = offline
     updates: Work = check_updates
     verify: Work = verify
     removal: Work = on_disk.removal

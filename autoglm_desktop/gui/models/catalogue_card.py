@@ -20,6 +20,8 @@ from ..widgets.pill import Pill
 from ..widgets.rule import Rule
 from . import texts
 from .get_button import GET_WIDTH, GetButton
+from .opening import Opening
+from .variant_row import VariantDetail, VariantName
 
 HEADS = (
     "",
@@ -36,17 +38,21 @@ LINK_MARGINS = (5, 0, 0, 0)
 
 
 class CatalogueCard(Card):
-    """``get_wanted(target)``, ``show_wanted(target)`` for a variant; ``link_wanted(url)`` when a place is clicked."""
+    """``get_wanted(target)``, ``show_wanted(target)`` for a variant; ``link_wanted(url)`` when a place is clicked;
+    ``turn_wanted(target, opened, installed)`` when a variant is to be unfolded or folded."""
 
     get_wanted = Signal(str)
     show_wanted = Signal(str)
     link_wanted = Signal(str)
+    turn_wanted = Signal(str, bool, bool)
 
     def __init__(self, entry: CatalogueEntry, opened: bool, parent: QWidget | None = None) -> None:
         super().__init__(entry.model.title, parent)
         self.entry = entry
         self.stands_out = False
         self.buttons: list[tuple[str, GetButton]] = []
+        self.details: dict[str, VariantDetail] = {}
+        self.names: dict[str, VariantName] = {}
         self.get_button = self._main_button()
         self.toggle = button("", self._turn)
         self.toggle.setMinimumWidth(self._toggle_width())
@@ -94,8 +100,23 @@ class CatalogueCard(Card):
         for target, made in self.buttons:
             made.show_item(downloads.of_target(target))
 
+    def show_opening(self, opening: Opening) -> None:
+        """Unfold the variants that were opened, and say what is being read."""
+        for target, detail in self.details.items():
+            reading, problem = opening.reading == target, opening.problem(target)
+            detail.show_opened(opening.is_open(target), reading=reading, problem=problem)
+
+    def focused(self) -> str | None:
+        """The variant whose name has the focus."""
+        return next((target for target, name in self.names.items() if name.opener.hasFocus()), None)
+
     def _turn(self) -> None:
+        """Variants that are folded away are not looked at any longer."""
         self.open(not self.opened)
+        if not self.opened:
+            for target, detail in self.details.items():
+                if not detail.isHidden():
+                    self.turn_wanted.emit(target, False, detail.entry.installed)
 
     def _toggle_width(self) -> int:
         """Room for both of its texts: a button that changes its width jumps."""
@@ -133,18 +154,19 @@ class CatalogueCard(Card):
                 cell.setContentsMargins(*LINK_MARGINS)
             self._put(cell, 0, column)
         for number, variant in enumerate(self.entry.variants):
-            self._grid.addWidget(Rule(), 2 * number + 1, 0, 1, len(HEADS))
-            self._row(2 * number + 2, variant)
-            self._grid.setRowMinimumHeight(2 * number + 2, 4 * GAP)
+            row = 3 * number + 1
+            self._grid.addWidget(Rule(), row, 0, 1, len(HEADS))
+            self._row(row + 1, variant)
+            self._grid.setRowMinimumHeight(row + 1, 4 * GAP)
 
     def _row(self, row: int, variant: VariantEntry) -> None:
         self._put(Mark(texts.variant_mark(variant), name=texts.variant_mark_name(variant)), row, 0)
-        name = QVBoxLayout()
-        name.setSpacing(2)
-        name.addWidget(label(variant.id))
-        if variant.id == self.entry.recommended:
-            name.addWidget(Pill(_("Recommended"), "accent"))
-        self._grid.addLayout(name, row, 1, Qt.AlignmentFlag.AlignVCenter)
+        target = texts.target(self.entry, variant)
+        name = self.names[target] = VariantName(variant.id, variant.id == self.entry.recommended)
+        self._put(name, row, 1)
+        detail = self.details[target] = VariantDetail(variant, name)
+        detail.turned.connect(lambda opened: self.turn_wanted.emit(target, opened, variant.installed))
+        self._grid.addWidget(detail, row + 1, 1, 1, len(HEADS) - 1)
         size = label(texts.variant_size(variant))
         size.setToolTip(texts.size_tip(self.entry, variant))
         self._put(size, row, SIZE)

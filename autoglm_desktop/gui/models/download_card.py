@@ -13,7 +13,7 @@ from ...texts.downloads import source_name
 from ..theme import GAP
 from ..widgets.buttons import button
 from ..widgets.card import Card
-from ..widgets.labels import ElidedLabel, label
+from ..widgets.labels import ElidedLabel, label, set_role
 from ..widgets.live import LiveBar, LiveText
 from ..widgets.pill import Pill
 from . import download_texts as texts
@@ -50,6 +50,7 @@ class DownloadCard(Card):
         self.title = ElidedLabel(item.title, "subtitle", Qt.TextElideMode.ElideMiddle)
         self.variant, self.pill = Pill(), Pill()
         self.bar, self.facts = LiveBar(), LiveText()
+        self.outlook = label(role="muted", wrap=True)
         self.notice = label(role="warn", wrap=True)
         self.error = label(role="error", wrap=True, selectable=True)
         self.remedies = QWidget()
@@ -78,7 +79,7 @@ class DownloadCard(Card):
         word, tone = texts.state_word(item)
         looks = (
             word, tone, texts.notice(item), texts.error(item), texts.remedy(item), item.title, item.variant,
-            bool(files), self.can_chat,
+            bool(files), self.can_chat, texts.outlook(item),
         )  # fmt: skip
         if looks != self._looks:
             self._looks = looks
@@ -95,6 +96,10 @@ class DownloadCard(Card):
         for text, said in ((self.notice, texts.notice(item)), (self.error, texts.error(item))):
             text.setText(said)
             text.setVisible(bool(said))
+        said, role = texts.outlook(item)
+        self.outlook.setText(said)
+        self.outlook.setVisible(bool(said))
+        set_role(self.outlook, role)
         shown = list(BUTTONS[item.state])
         shown.append(texts.remedy(item))
         if item.state == DONE and self.can_chat:
@@ -193,6 +198,6 @@ class DownloadCard(Card):
         column.addLayout(top)
         column.addWidget(self.bar)
         column.addLayout(line)
-        for widget in (self.notice, self.error, self.remedies, self.files):
+        for widget in (self.outlook, self.notice, self.error, self.remedies, self.files):
             column.addWidget(widget)
         self.body.addLayout(column)

@@ -18,8 +18,10 @@ from ...core.downloads import (
 )
 from ...core.errors import AppError, Reason
 from ...core.units import format_bytes
+from ...core.verdict import CANNOT
 from ...i18n import _, ngettext, sentences
 from ...texts import errors, reasons
+from ...texts import outlook as outlook_texts
 from ...texts.downloads import amount, rate, source_name, time_left
 
 NEEDS_TOKEN = frozenset(
@@ -116,6 +118,16 @@ def notes(item: DownloadItem) -> str:
     """What was found out about this very download; what is known of the model stands on its card."""
     found = item.plan.notes if item.plan is not None else ()
     return sentences(*(_sentence(note) for note in found if note.code not in NOTES))
+
+
+def outlook(item: DownloadItem) -> tuple[str, str]:
+    """How it will run here, told while it comes, and the role of the text; empty where that was not asked."""
+    found = item.plan.outlook if item.plan is not None and item.state != DONE else None
+    if item.plan is None or found is None:
+        return "", "muted"
+    return sentences(
+        *outlook_texts.lines(item.plan, terminal=False)
+    ), "warn" if found.verdict == CANNOT else "muted"
 
 
 def _running_notice(item: DownloadItem) -> str:

@@ -31,7 +31,8 @@ class Fetching(QObject):
     """Owns the widgets ``section``, ``source``, ``repository``, ``updates``; the page arranges them.
 
     ``chat_wanted(DownloadItem)``, ``folder_wanted(DownloadItem)``, ``room_wanted()``: the models folder is to be
-    moved; ``said(status, text)``; ``changed()``: what is under way has changed; ``show_wanted(item id)``.
+    moved; ``said(status, text)``; ``changed()``: what is under way has changed; ``show_wanted(item id)``;
+    ``listed(Listing, offers, variant or None)``: the user has asked what a repository offers, and for which variant.
     """
 
     chat_wanted = Signal(object)
@@ -40,6 +41,7 @@ class Fetching(QObject):
     said = Signal(str, str)
     changed = Signal()
     show_wanted = Signal(str)
+    listed = Signal(object, object, object)
 
     def __init__(
         self,
@@ -109,7 +111,7 @@ class Fetching(QObject):
         self.source.picked.connect(self._choose_source)
         self.source.token_wanted.connect(self.ask_for_token)
         self.repository.list_wanted.connect(self._list)
-        self.repository.get_wanted.connect(self.get)
+        self.repository.get_wanted.connect(self._get_listed)
         self.repository.show_wanted.connect(self.show_target)
         self.repository.token_wanted.connect(self._token_for_listing)
         self.updates.get_wanted.connect(self._get_update)
@@ -186,7 +188,7 @@ class Fetching(QObject):
         self.repository.show_busy(repo)
         if self._listing is not None:
             self._listing.cancel()
-        source = self.source.source
+        source = self.repository.source or self.source.source
         job = self._listing = self._bridge.submit(
             lambda _report: self._actions.offers(self._services, repo, source),
             self._show_offers,
@@ -198,6 +200,11 @@ class Fetching(QObject):
         listing, offers = found
         self.repository.show_listing(listing, offers)
         self.repository.show_downloads(self.downloads)
+        self.listed.emit(listing, offers, self.repository.meant)
+
+    def _get_listed(self, target: str) -> None:
+        """From the hub whose address was pasted, if one was."""
+        self.downloads.add(target, self.repository.source or self.source.source)
 
     def _listing_ended(self, job: Job) -> None:
         if self._listing is job:

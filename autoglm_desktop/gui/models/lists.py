@@ -17,6 +17,7 @@ from ..widgets.labels import label
 from .catalogue_card import CatalogueCard
 from .drop import DropArea
 from .file_row import FileRow
+from .opening import Opening
 
 
 class FileSection(QWidget):
@@ -85,6 +86,7 @@ class CatalogueSection(QWidget):
     get_wanted = Signal(str)
     show_wanted = Signal(str)
     link_wanted = Signal(str)
+    turn_wanted = Signal(str, bool, bool)
 
     def __init__(self, above: QWidget, below: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -103,6 +105,7 @@ class CatalogueSection(QWidget):
         stay; others are made anew, and stay as far open as they were."""
         self.waiting.hide()
         old = {card.entry.model.id: card for card in self.cards}
+        focused = next((target for card in self.cards if (target := card.focused()) is not None), None)
         self.cards = []
         for place, entry in enumerate(entries):
             card = old.get(entry.model.id)
@@ -113,18 +116,28 @@ class CatalogueSection(QWidget):
             if self._column.indexOf(card) != place:
                 self._column.insertWidget(place, card)
         _discard(card for card in old.values() if card not in self.cards)
+        for card in self.cards:
+            if focused in card.names:
+                card.names[focused].opener.setFocus()
 
     def show_downloads(self, downloads: DownloadsModel) -> None:
         """Say on the buttons what is under way."""
         for card in self.cards:
             card.show_downloads(downloads)
 
+    def show_opening(self, opening: Opening) -> None:
+        """What is unfolded, and what is being read."""
+        for card in self.cards:
+            card.show_opening(opening)
+
     def stops(self) -> list[QWidget]:
         """What the Tab key goes through."""
         found: list[QWidget] = []
         for card in self.cards:
             found += [made for made in (card.get_button, card.toggle) if made is not None]
-            found += [made for _target, made in card.buttons if made is not card.get_button]
+            gets = {target: made for target, made in card.buttons if made is not card.get_button}
+            for target, name in card.names.items():
+                found += [name.opener, *([gets[target]] if target in gets else [])]
         return found
 
     def _made(self, entry: CatalogueEntry, opened: bool, first: bool) -> CatalogueCard:
@@ -134,6 +147,7 @@ class CatalogueSection(QWidget):
         card.link_wanted.connect(self.link_wanted)
         card.get_wanted.connect(self.get_wanted)
         card.show_wanted.connect(self.show_wanted)
+        card.turn_wanted.connect(self.turn_wanted)
         return card
 
 

@@ -8,7 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QShowEvent
+from PySide6.QtGui import (
+    QDesktopServices,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QHideEvent,
+    QShowEvent,
+)
 from PySide6.QtWidgets import QWidget
 
 from ...core.downloads import DONE, DownloadItem
@@ -38,6 +45,7 @@ from .fetching import Fetching
 from .file_row import FileRow
 from .holds import Holds
 from .lists import CatalogueSection, FileSection
+from .opening import Opening
 from .source_bar import PickFolder, pick_folder
 from .unfinished import UnfinishedList, begun
 
@@ -77,6 +85,7 @@ class ModelsPage(Page):
         self.disk = DiskWork(
             bridge, services, actions, Holds(session, downloads, services), self, pick_folder
         )
+        self.opening = Opening(bridge, services, actions, self)
         self.unfinished = UnfinishedList()
         self.here = FileSection(self.unfinished, self.disk.card)
         self.known = CatalogueSection(self.fetching.source, self.fetching.repository)
@@ -101,6 +110,7 @@ class ModelsPage(Page):
     def set_check(self, check: CheckResult) -> None:
         """Judge all models for this machine."""
         self._check = check
+        self.opening.set_check(check)
         self.refresh()
 
     def refresh(self) -> None:
@@ -124,6 +134,11 @@ class ModelsPage(Page):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.refresh()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        if not event.spontaneous():  # not when the window is made small
+            self.opening.leave()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if dropped_files(event.mimeData()):
@@ -160,9 +175,17 @@ class ModelsPage(Page):
         self.disk.adopt(self.rows)
         self.fetching.repository.show_installed(targets_of(found.files))
         self.known.show_catalogue(found.catalogue, first_start=not found.files)
+        self._show_opening()
         self._place_sections(empty=not found.files)
         self._downloads_changed()
         self._order_tabs()
+
+    def _show_opening(self) -> None:
+        self.known.show_opening(self.opening)
+        self.fetching.repository.show_opening(self.opening)
+
+    def _turn(self, target: str, opened: bool, installed: bool) -> None:
+        self.opening.turn(target, opened, self.fetching.source.source, installed=installed)
 
     def _place_sections(self, *, empty: bool) -> None:
         """At the first start the models to get stand above the files that are not there yet."""
@@ -266,6 +289,13 @@ class ModelsPage(Page):
         self.fetching.said.connect(self.notices.say)
         for part in (self.fetching.section, self.fetching.repository, self.fetching.updates):
             part.rearranged.connect(self._order_tabs)
+        self.known.turn_wanted.connect(self._turn)
+        repository, opening = self.fetching.repository, self.opening
+        self.fetching.listed.connect(opening.show_listing)
+        repository.turn_wanted.connect(opening.turn_offer)
+        opening.judged.connect(repository.show_plans)
+        opening.changed.connect(self._show_opening)
+        opening.came.connect(self.refresh)
         self.unfinished.go_on_wanted.connect(self.fetching.get)
         self.unfinished.delete_wanted.connect(self.disk.ask_delete)
         self.fetching.changed.connect(self._downloads_changed)

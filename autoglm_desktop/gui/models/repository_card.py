@@ -1,46 +1,53 @@
-"""Any repository of a hub: its name, what it offers and how large that is, and what of it is never fetched and why."""
+"""Any repository of a hub: its name, what it offers and what to take here, and what of it is never fetched and why."""
 
 from __future__ import annotations
 
-import functools
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
-
+from ...core import pasted
 from ...core.errors import AppError
-from ...core.repository import Listing, Offer, repository_name
-from ...core.units import format_bytes
+from ...core.outlook import NOTHING_JUDGED, RepositoryPlans
+from ...core.repository import Listing, Offer
 from ...i18n import _, ngettext
 from ...texts import errors, reasons
 from ...texts.downloads import source_name
 from ...texts.values import labelled
+from ...usecases.targets import split_repo
 from ..downloads_model import DownloadsModel
 from ..theme import GAP
-from ..widgets.bar import clear
 from ..widgets.buttons import button
 from ..widgets.card import Card
-from ..widgets.labels import ElidedLabel, label, set_role
-from ..widgets.rule import Rule
+from ..widgets.labels import label, set_role
+from . import texts
 from .download_texts import NEEDS_TOKEN
-from .get_button import GET_WIDTH, GetButton
+from .get_button import GetButton
+from .offer_table import OfferTable
+from .opening import Opening
 
 MOST_REFUSED = 12
 
 
 class RepositoryCard(Card):
-    """``list_wanted(repo)``, ``get_wanted(target)``, ``show_wanted(target)``, ``token_wanted(AppError)``.
-    ``rearranged`` when buttons came or went."""
+    """``list_wanted(repo)``, ``get_wanted(target)``, ``show_wanted(target)``, ``token_wanted(AppError)``,
+    ``turn_wanted(target, opened)``. ``rearranged`` when buttons came or went.
+
+    ``source``: the hub whose address was pasted (None: one of the public ones); ``meant``: the variant that was.
+    """
 
     rearranged = Signal()
     list_wanted = Signal(str)
     get_wanted = Signal(str)
     show_wanted = Signal(str)
     token_wanted = Signal(object)
+    turn_wanted = Signal(str, bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(_("Another repository"), parent)
-        self.buttons: list[tuple[str, GetButton]] = []
-        self.marks: list[tuple[str, QLabel]] = []
+        self.source: str | None = None
+        self.meant: str | None = None
+        self._repo = ""
+        self._plans = NOTHING_JUDGED
         self._installed: frozenset[str] = frozenset()
         self._error: AppError | None = None
         self.field = QLineEdit()
@@ -51,18 +58,21 @@ class RepositoryCard(Card):
         self.field.textChanged.connect(self._typed)
         self.said = label(role="muted", wrap=True)
         self.token_button = button(_("Access token …"), lambda: self.token_wanted.emit(self._error))
-        self.results = QWidget()
-        self._grid = QGridLayout(self.results)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(2 * GAP)
-        self._grid.setVerticalSpacing(GAP // 2)
-        self._grid.setColumnStretch(2, 1)
-        self._grid.setColumnMinimumWidth(3, GET_WIDTH)
+        self.summary = label(role="plain", wrap=True)
+        self.table = OfferTable()
+        self.table.get_wanted.connect(self.get_wanted)
+        self.table.show_wanted.connect(self.show_wanted)
+        self.table.turn_wanted.connect(self.turn_wanted)
         self.refused_button = button("", self._fold, "link")
         self.refused = label(role="muted", wrap=True, selectable=True)
         self._arrange()
         self._typed()
         self._show_results(False)
+
+    @property
+    def buttons(self) -> list[tuple[str, GetButton]]:
+        """Targets, each with the button that gets it."""
+        return self.table.buttons
 
     def show_busy(self, repo: str) -> None:
         """While the source is asked."""
@@ -80,11 +90,8 @@ class RepositoryCard(Card):
     def show_listing(self, listing: Listing, offers: tuple[Offer, ...]) -> None:
         """Its variants, and what was left out."""
         self._typed()
-        clear(self._grid)
-        self.buttons, self.marks = [], []
-        for row, offer in enumerate(offers):
-            self._grid.addWidget(Rule(), 2 * row, 0, 1, 4)
-            self._row(2 * row + 1, listing.repo, offer)
+        self._repo = listing.repo
+        self.table.show_offers(listing.repo, offers)
         source = source_name(listing.source)
         if offers:
             text = ngettext(
@@ -98,49 +105,40 @@ class RepositoryCard(Card):
             self._say(text.format(repo=listing.repo, source=source), "warn")
         self._show_results(bool(offers))
         self._show_refused(listing)
-        self.show_installed(self._installed)
+        self.table.show_installed(self._installed)
         self.rearranged.emit()
+
+    def show_plans(self, plans: RepositoryPlans) -> None:
+        """How its variants would run here."""
+        self._plans = plans
+        self.table.show_plans(plans, judged=plans is not NOTHING_JUDGED)
+
+    def show_opening(self, opening: Opening) -> None:
+        """What is unfolded, what is being read, and what to take."""
+        self.table.show_opening(opening)
+        problem = self._plans.problem or opening.problem(self._repo)
+        if opening.reading == self._repo:
+            text, role = _("Reading a file's header, to tell how its variants would run here …"), "muted"
+        elif problem is not None:
+            text, role = errors.text(problem), "warn"
+        else:
+            text, role = texts.repository_summary(self._plans), "plain"
+        self.summary.setText(text)
+        set_role(self.summary, role)
+        self.summary.setVisible(bool(text) and not self.table.isHidden())
 
     def show_downloads(self, downloads: DownloadsModel) -> None:
         """Say on the buttons what is under way."""
-        for target, made in self.buttons:
-            made.show_item(downloads.of_target(target))
+        self.table.show_downloads(downloads)
 
     def show_installed(self, targets: frozenset[str]) -> None:
         """What is on this machine: ``owner/repo:VARIANT``, in lower case."""
         self._installed = targets
-        for (target, made), (_target, mark) in zip(self.buttons, self.marks, strict=True):
-            here = target.casefold() in targets
-            made.setVisible(not here)
-            mark.setVisible(here)
+        self.table.show_installed(targets)
 
     def stops(self) -> list[QWidget]:
         """What the Tab key goes through."""
-        gets = [made for _target, made in self.buttons]
-        return [self.field, self.list_button, self.token_button, *gets, self.refused_button]
-
-    def _row(self, row: int, repo: str, offer: Offer) -> None:
-        target = f"{repo}:{offer.id}"
-        size = format_bytes(offer.size) if offer.size is not None else _("size not known")
-        get = GetButton(_("Get"), _("Get {name}, {size}").format(name=target, size=size), short=True)
-        get.get_wanted.connect(functools.partial(self.get_wanted.emit, target))
-        get.show_wanted.connect(functools.partial(self.show_wanted.emit, target))
-        self.buttons.append((target, get))
-        files = ngettext("{count} file", "{count} files", len(offer.all_files)).format(
-            count=len(offer.all_files)
-        )
-        beside = [file.name for file in offer.beside if file.path.lower().endswith(".gguf")]
-        if beside:
-            files = _("{files}, with the vision part {name}").format(files=files, name=beside[0])
-        self._grid.addWidget(ElidedLabel(offer.id), row, 0)
-        self._grid.setRowMinimumHeight(row, 4 * GAP)
-        self._grid.addWidget(label(size), row, 1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self._grid.addWidget(ElidedLabel(files, "muted"), row, 2)
-        mark = label(_("Installed"), "good")
-        mark.hide()
-        self.marks.append((target, mark))
-        for cell in (get, mark):
-            self._grid.addWidget(cell, row, 3, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        return [self.field, self.list_button, self.token_button, *self.table.stops(), self.refused_button]
 
     def _show_refused(self, listing: Listing) -> None:
         count = len(listing.refused)
@@ -158,14 +156,16 @@ class RepositoryCard(Card):
         self.refused.setVisible(self.refused.isHidden())
 
     def _list(self) -> None:
-        repo = repository_name(self.field.text())
-        if not repo or not self.list_button.isEnabled():
+        named = pasted.read(self.field.text())
+        if not named.target.strip("/") or not self.list_button.isEnabled():
             return
-        if "/" in repo:
-            self.field.setText(repo)
+        repo, variant = split_repo(named.target)
+        if repo is not None:
+            self.source, self.meant = named.source, variant
+            self.field.setText(named.target)
             self.list_wanted.emit(repo)
         else:
-            self.show_error(AppError("repo_name_wrong", repo=repo))
+            self.show_error(AppError("repo_name_wrong", repo=named.target))
 
     def _typed(self) -> None:
         self.list_button.setEnabled(bool(self.field.text().strip("/ ")))
@@ -177,8 +177,9 @@ class RepositoryCard(Card):
         self.token_button.hide()
 
     def _show_results(self, shown: bool) -> None:
-        self.results.setVisible(shown)
+        self.table.setVisible(shown)
         if not shown:
+            self.summary.hide()
             self.refused_button.hide()
             self.refused.hide()
 
@@ -201,6 +202,6 @@ class RepositoryCard(Card):
         column.setSpacing(GAP)
         column.addLayout(row)
         column.addLayout(said)
-        for widget in (self.results, self.refused_button, self.refused):
+        for widget in (self.summary, self.table, self.refused_button, self.refused):
             column.addWidget(widget)
         self.body.addLayout(column)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from ...core.errors import Reason
+from ...core.outlook import Judged, RepositoryPlans
+from ...core.repository import SAFETENSORS, Offer
 from ...core.rungs import RungPlan
 from ...core.units import format_bytes
-from ...i18n import _, sentences
+from ...core.verdict import CANNOT
+from ...i18n import _, ngettext, sentences
 from ...store.local_models import NOT_RUN_YET
 from ...texts import ladder as ladder_texts
 from ...texts import reasons
@@ -56,7 +59,9 @@ def file_verdict(entry: FileEntry) -> str:
 
 def variant_mark(entry: VariantEntry) -> str:
     plan = entry.plan
-    if plan is None or plan.status == "unavailable":
+    if plan is None:
+        return "fail" if entry.verdict == CANNOT else "unknown"
+    if plan.status == "unavailable":
         return "unknown"
     if plan.status == "too_big":
         return "fail"
@@ -74,7 +79,7 @@ def variant_verdict(entry: VariantEntry) -> str:
     """``GGUF, GPU · 22–29 tokens/s`` or what is in the way."""
     plan = entry.plan
     if plan is None:
-        return "–"
+        return reasons.text(entry.headline) if entry.headline is not None else "–"
     name = ladder_texts.rung_name(plan)
     if plan.status == "unavailable":
         return ladder_texts.why_text(plan)
@@ -89,6 +94,42 @@ def _speed(plan: RungPlan) -> str:
     if plan.tokens_per_s is None:
         return _("speed not measured yet")
     return _("{speed} tokens/s").format(speed=ladder_texts.speed_text(plan))
+
+
+def offer_entry(offer: Offer, found: Judged, *, judged: bool) -> VariantEntry:
+    """A repository's variant as one of the catalogue's."""
+    size, gguf = offer.size, offer.id != SAFETENSORS
+    return VariantEntry(
+        offer.id, size, False, None, found.plan, found.word, gguf, found.headline, judged=judged
+    )
+
+
+def offer_size(offer: Offer) -> str:
+    return format_bytes(offer.size) if offer.size is not None else _("size not known")
+
+
+def files_text(offer: Offer) -> str:
+    """``2 files, with the vision part mmproj-F16.gguf``"""
+    count = len(offer.all_files)
+    files = ngettext("{count} file", "{count} files", count).format(count=count)
+    beside = [file.name for file in offer.beside if file.path.lower().endswith(".gguf")]
+    return _("{files}, with the vision part {name}").format(files=files, name=beside[0]) if beside else files
+
+
+def repository_summary(found: RepositoryPlans) -> str:
+    """What to take of a repository on this machine; empty where nothing is known of it."""
+    if not found.judged or found.wish is None:
+        return ""
+    wish = ladder_texts.wish_text(found.wish)
+    if found.recommended is None:
+        return _("None of its variants fits on this machine {wish}.").format(wish=wish)
+    text = _("Recommended on this machine {wish}: {variant}.").format(wish=wish, variant=found.recommended)
+    return sentences(text, _("Speeds are estimates.")) if _estimated(found) else text
+
+
+def _estimated(found: RepositoryPlans) -> bool:
+    plans = [one.plan for one in found.judged.values() if one.plan is not None]
+    return any(plan.tokens_per_s is not None and plan.basis.speed == "estimated" for plan in plans)
 
 
 def variant_size(entry: VariantEntry) -> str:

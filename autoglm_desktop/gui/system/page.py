@@ -17,6 +17,7 @@ from ...core.machine import Machine
 from ...i18n import N_, _
 from ...store import settings
 from ...texts import check as check_texts
+from ...usecases.advice import own_prices
 from ...usecases.check import CheckOptions, CheckResult, run_check
 from ...usecases.measure import measure
 from ...usecases.measure_check import Check, Measure
@@ -29,6 +30,7 @@ from ..widgets.card import Card, Page
 from ..widgets.labels import label
 from . import report, tile_texts
 from .check_list import AllChecksCard, ProblemsCard
+from .help_card import HelpCard
 from .ladder_table import LadderTable, legend_text
 from .measure_card import MeasureCard
 from .measuring import Measuring
@@ -70,7 +72,7 @@ class SystemPage(Page):
         work: Measure = measure,
     ) -> None:
         super().__init__(_("System check"), parent)
-        self._bridge, self._services, self._check = bridge, services, check
+        self._bridge, self._services, self._check, self._session = bridge, services, check, session
         self._options = CheckOptions()
         self._machine = Machine()
         self._job: Job | None = None
@@ -91,6 +93,7 @@ class SystemPage(Page):
         self.test_button.hide()
         self.tiles["engine"].add_button(self.test_button)
         self.measure_card, self.tuning = MeasureCard(), TuningCard()
+        self.help_card = HelpCard(own_prices(services.home))
         self.order = Choice([(order, _(text)) for order, text in ORDERS.items()])
         self.measuring = Measuring(
             bridge, services, self.measure_card, check, self._asked, session, work, self
@@ -112,7 +115,7 @@ class SystemPage(Page):
         self._say_running()
         if self.result is None:
             self.verdict.show_checking()
-        work = functools.partial(self._run, self._options)
+        work = functools.partial(self._run, replace(self._options, held=self._held()))
         self._job = self._bridge.submit(work, self._done, self._failed, self._part)
         self._job.ended.connect(self._check_ended)
 
@@ -150,6 +153,7 @@ class SystemPage(Page):
         self.problems.show_checks(result.checks, system)
         self.all_checks.show_checks(result.checks, system)
         self.tuning.show_system(result.machine.os)
+        self.help_card.show_advice(result.advice)
         self.measure_card.show_known(result.known.measured, result.known.outdated)
         self.measure_card.setVisible(not result.described)
         self.order.set_value(result.known.order)
@@ -193,6 +197,11 @@ class SystemPage(Page):
         self._bridge.submit(keep)
         self.start()
 
+    def _held(self) -> dict[str, int]:
+        """What the loaded model takes, by device."""
+        proof = self._session.state.proof if self._session is not None else None
+        return {device: sum(causes.values()) for device, causes in proof.memory.items()} if proof else {}
+
     def _asked(self) -> tuple[CheckResult | None, CheckOptions]:
         """What measuring is for."""
         return self.result, self._options
@@ -232,7 +241,9 @@ class SystemPage(Page):
         self.body.addWidget(self.verdict)
         self.body.addLayout(grid)
         self.measure_card.hide()
-        for card in (self.problems, self.measure_card, self.ladder_card, self.all_checks, self.tuning):
+        for card in (
+            self.problems, self.help_card, self.measure_card, self.ladder_card, self.all_checks, self.tuning,
+        ):  # fmt: skip
             self.body.addWidget(card)
         self.body.addStretch(1)
 

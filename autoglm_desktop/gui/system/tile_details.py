@@ -1,40 +1,71 @@
-"""What a tile says more: holders of GPU memory, links and power, measured speeds, caches. Pure; unknown is left out."""
+"""What a tile says more: holders of memory, links and power, measured speeds, caches, and the checks' sentences. Pure;
+unknown is left out."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ...core.check_values import FAIL, WARN, Check
+from ...core.gpu_states import own_bytes
 from ...core.limits import best_gpu
-from ...core.machine import Cpu, Disk, Gpu, Machine, Memory
+from ...core.machine import Cpu, Disk, Machine, Memory
 from ...core.units import format_bytes
 from ...i18n import _, ngettext
-from ...texts.values import labelled, short
+from ...texts import cards
+from ...texts import check as check_texts
+from ...texts.values import labelled
 
-GB = 1e9
 HOLDERS = 2
 """The biggest ones that are named at once; the others are details."""
+NOTED = {
+    "gpu": ("gpu.memory", "gpu.temperature", "gpu.present", "gpu.compute_capability", "gpu.bar1"),
+    "ram": ("ram.total", "ram.available", "ram.swap"),
+    "disk": ("disk.free", "disk.speed"),
+    "cpu": ("cpu.cores", "cpu.features"),
+}
+"""The checks whose sentences a tile's details hold."""
+WORTH_SAYING = frozenset((
+    "gpu_link_idle", "gpu_link_busy", "gpu_noted", "gpu_memory_own", "gpu_memory_own_enough", "gpu_memory_held_own",
+    "gpu_memory_unseen", "gpu_memory_desktop", "at_power_limit", "capability_before_turing", "capability_blackwell",
+    "bar1_small", "bar1_whole", "ram_own", "ram_own_enough", "ram_one_channel", "ram_one_channel_speed", "ram_limited",
+    "cores_numa",
+))  # fmt: skip
+"""Codes of checks that are fine and yet tell more than the tile does."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence of a check, with the check's status."""
+
+    status: str
+    text: str
+
+
+def notes(tile: str, found: Mapping[str, Check]) -> tuple[Note, ...]:
+    """The sentences of a tile's checks, the worst first."""
+    checks = [found[name] for name in NOTED.get(tile, ()) if name in found]
+    told = [one for one in checks if one.status in (WARN, FAIL) or one.code in WORTH_SAYING]
+    told = [one for one in told if one.code != "gpu_none"]
+    told.sort(key=lambda one: (FAIL, WARN).index(one.status) if one.status in (FAIL, WARN) else 2)
+    return tuple(Note(one.status, _said(one)) for one in told)
+
+
+def _said(check: Check) -> str:
+    """With its name, where the sentence alone would not tell what it is about."""
+    sentence = check_texts.sentence(check)
+    return labelled(check_texts.name_text(check), sentence) if check.id == "gpu.bar1" else sentence
 
 
 def details(tile: str, machine: Machine) -> tuple[str, ...]:
     """The details on demand of a tile."""
     if tile == "gpu":
-        best = best_gpu(machine)
-        return _gpus(machine, best) if best is not None else ()
+        return _gpus(machine)
     if tile == "ram":
         return _ram(machine)
     if tile == "disk":
         return _disk(machine.disks[0]) if machine.disks else ()
     return _cpu(machine.cpu) if tile == "cpu" else ()
-
-
-def holders(gpu: Gpu, first: int = 0, most: int | None = HOLDERS) -> tuple[str, ...]:
-    """Who holds the most of its memory: ``Held by game.exe: 3.0 GiB``."""
-    known = [one for one in gpu.processes if one.memory_bytes]
-    known.sort(key=lambda one: -(one.memory_bytes or 0))
-    chosen = known[first:] if most is None else known[first : first + most]
-    text = _("Held by {name}: {size}")
-    return tuple(
-        text.format(name=one.name or _("another program"), size=format_bytes(one.memory_bytes or 0))
-        for one in chosen
-    )
 
 
 def ram_kind(memory: Memory) -> tuple[str, ...]:
@@ -49,65 +80,22 @@ def ram_kind(memory: Memory) -> tuple[str, ...]:
     return (said,) if said else ()
 
 
-def per_second(value: float) -> str:
-    """``272 GB/s``"""
-    return f"{short(value / GB)} GB/s"
-
-
-def _gpus(machine: Machine, best: Gpu) -> tuple[str, ...]:
-    """The card of the tile, then the others, a line each."""
-    others = [
-        labelled(_("GPU {number}").format(number=gpu.index), _short(gpu))
-        for gpu in machine.gpus
-        if gpu is not best
-    ]
-    return (*holders(best, HOLDERS, None), *_card(best), *others)
-
-
-def _short(gpu: Gpu) -> str:
-    free, total = gpu.memory_free_bytes, gpu.memory_total_bytes
-    name = gpu.name or gpu.vendor
-    if free is None or total is None:
-        return name
-    size = _("{free} of {total} free").format(free=format_bytes(free), total=format_bytes(total))
-    return f"{name} · {size}"
-
-
-def _card(gpu: Gpu) -> list[str]:
-    said = []
-    if gpu.memory_bandwidth_bytes_per_s is not None:
-        said.append(labelled(_("Memory bandwidth"), per_second(gpu.memory_bandwidth_bytes_per_s)))
-    if gpu.compute_capability is not None:
-        said.append(labelled(_("Compute capability"), ".".join(map(str, gpu.compute_capability))))
-    if (link := _link(gpu.pcie_generation, gpu.pcie_width)) is not None:
-        most = _link(gpu.pcie_generation_max, gpu.pcie_width_max)
-        text = _("{now} (at most {most})").format(now=link, most=most) if most not in (None, link) else link
-        said.append(labelled("PCIe", text))
-    if gpu.power_draw_w is not None and gpu.power_limit_w is not None:
-        text = _("{draw} W of {limit} W").format(
-            draw=f"{gpu.power_draw_w:.0f}", limit=f"{gpu.power_limit_w:.0f}"
-        )
-        said.append(labelled(_("Power"), text))
-    elif gpu.power_limit_w is not None:
-        said.append(labelled(_("Power limit"), f"{gpu.power_limit_w:.0f} W"))
-    if gpu.temperature_c is not None:
-        said.append(labelled(_("Temperature"), f"{gpu.temperature_c} °C"))
-    if gpu.utilisation_percent is not None:
-        said.append(labelled(_("Busy"), f"{gpu.utilisation_percent} %"))
-    if gpu.memory_reserved_bytes:
-        said.append(labelled(_("Kept by the driver"), format_bytes(gpu.memory_reserved_bytes)))
-    return said
-
-
-def _link(generation: int | None, width: int | None) -> str | None:
-    return None if generation is None or width is None else f"{generation}.0 ×{width}"
+def _gpus(machine: Machine) -> tuple[str, ...]:
+    """The card of the tile, then the others."""
+    best = best_gpu(machine)
+    if best is None:
+        return ()
+    further = [gpu for gpu in machine.gpus if gpu is not best]
+    return (*cards.held(best.processes)[HOLDERS:], *cards.facts(best), *cards.others(further))
 
 
 def _ram(machine: Machine) -> tuple[str, ...]:
-    said = []
+    programs = machine.memory.programs
+    own = 1 if own_bytes(programs) else 0  # stands in the tile already
+    said = list(cards.held(programs)[own:])
     speed = machine.cpu.memory_bandwidth_bytes_per_s
     if speed is not None:
-        said.append(labelled(_("Reading, measured"), per_second(speed)))
+        said.append(labelled(_("Reading, measured"), cards.per_second(speed)))
     if machine.memory.limit_bytes is not None:
         said.append(labelled(_("Limit of the container"), format_bytes(machine.memory.limit_bytes)))
     return tuple(said)
@@ -116,7 +104,8 @@ def _ram(machine: Machine) -> tuple[str, ...]:
 def _disk(disk: Disk) -> tuple[str, ...]:
     said = []
     if disk.sequential_read_bytes_per_s is not None:
-        said.append(labelled(_("Reading in order, measured"), per_second(disk.sequential_read_bytes_per_s)))
+        speed = cards.per_second(disk.sequential_read_bytes_per_s)
+        said.append(labelled(_("Reading in order, measured"), speed))
     if disk.random_read_iops is not None:
         text = _("{count} a second").format(count=f"{disk.random_read_iops:,}")
         if disk.random_read_latency_s is not None:

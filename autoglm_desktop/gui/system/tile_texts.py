@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from ...core.checks import Check, deciding_plan
 from ...core.limits import best_gpu
 from ...core.machine import Cpu, Disk, Machine, Memory
-from ...core.memory import ram_budget
+from ...core.memory import gpu_budget, ram_budget
 from ...core.rungs import ModelPlan
 from ...core.units import format_bytes
 from ...i18n import N_, _
+from ...texts import cards
 from ...texts import check as check_texts
+from ...texts.values import VENDORS
 from ..widgets.bar import Amount, BarContent
 from . import tile_details
 
@@ -39,15 +41,25 @@ FEATURES = (
 )  # fmt: skip
 
 
+DRIVER_MISSING = {
+    "driver_missing": N_("Missing"),
+    "driver_outside": N_("Not in this container"),
+    "driver_unusable": N_("No answer"),
+}
+DRIVER_SAYS = ("driver_fine", "driver_old", *DRIVER_MISSING)
+"""Codes whose sentence tells more than the headline."""
+
+
 @dataclass(frozen=True)
 class TileContent:
-    """A tile. ``more``: details on demand. ``status``: ok, warn, fail, unknown, busy."""
+    """A tile. On demand: ``notes``, the checks' sentences, and ``more``. ``status``: ok, warn, fail, unknown, busy."""
 
     headline: str
     details: tuple[str, ...] = ()
     status: str = "busy"
     bar: BarContent | None = None
     more: tuple[str, ...] = ()
+    notes: tuple[tile_details.Note, ...] = ()
 
 
 Checks = Mapping[str, Check]
@@ -60,7 +72,8 @@ def waiting() -> TileContent:
 
 def content(tile: str, machine: Machine, found: Checks, model: ModelPlan | None) -> TileContent:
     """One tile. ``found`` is empty and ``model`` None while the check is still running."""
-    return replace(_content(tile, machine, found, model), more=tile_details.details(tile, machine))
+    made = _content(tile, machine, found, model)
+    return replace(made, more=tile_details.details(tile, machine), notes=tile_details.notes(tile, found))
 
 
 def _content(tile: str, machine: Machine, found: Checks, model: ModelPlan | None) -> TileContent:
@@ -86,15 +99,15 @@ def _gpu(machine: Machine, found: Checks, model: ModelPlan | None, status: str) 
     gpu = best_gpu(machine)
     if gpu is None:
         return TileContent(_("None found"), (_("The processor does the work."),), status)
-    name = gpu.name or gpu.vendor
-    more = len(machine.gpus) - 1
+    name, more = cards.name_text(gpu), len(machine.gpus) - 1
     details: tuple[str, ...] = (name, _("and {count} more").format(count=more)) if more else (name,)
-    details += tile_details.holders(gpu)
+    details += cards.held(gpu.processes)[: tile_details.HOLDERS]
     total, free = gpu.memory_total_bytes, gpu.memory_free_bytes
     if free is None or total is None:
         known = format_bytes(total) if total is not None else _("Memory not known")
-        return TileContent(known, details, status)
-    bar = _memory_bar(total, free, _required("gpu.memory", found), model)
+        return TileContent(known, details, "unknown" if status == "ok" else status)
+    budget = gpu_budget(gpu, machine)
+    bar = _memory_bar(total, budget.limit or free, _required("gpu.memory", found), model)
     return TileContent(_free_of(free, total), details, status, bar)
 
 
@@ -102,7 +115,8 @@ def _ram(machine: Machine, found: Checks, model: ModelPlan | None, status: str) 
     memory: Memory = machine.memory
     if memory.total_bytes is None:
         return TileContent(_("Not known"), (), status)
-    free = ram_budget(machine).available
+    budget = ram_budget(machine)
+    free = budget.available
     details = tile_details.ram_kind(memory)
     if memory.swap_total_bytes:
         used = format_bytes(memory.swap_used_bytes or 0)
@@ -113,7 +127,9 @@ def _ram(machine: Machine, found: Checks, model: ModelPlan | None, status: str) 
         )
     if free is None:
         return TileContent(format_bytes(memory.total_bytes), details, status)
-    bar = _memory_bar(memory.total_bytes, free, _required("ram.available", found), model)
+    if budget.own:
+        details += cards.held(memory.programs)[:1]
+    bar = _memory_bar(memory.total_bytes, budget.limit or free, _required("ram.available", found), model)
     return TileContent(_free_of(free, memory.total_bytes), details, status, bar)
 
 
@@ -151,16 +167,16 @@ def _driver(machine: Machine, found: Checks, status: str) -> TileContent:
     gpu = best_gpu(machine)
     if gpu is None:
         return TileContent(_("Not needed"), (_("There is no graphics card to drive."),), status)
+    check = found.get("gpu.driver")
+    said = (check_texts.sentence(check),) if check is not None and check.code in DRIVER_SAYS else ()
     if gpu.driver_version is None:
-        return TileContent(_("Not known"), (), status)
-    names = {"nvidia": "NVIDIA"}
-    headline = f"{names.get(gpu.vendor, '')} {gpu.driver_version}".strip()
+        headline = DRIVER_MISSING.get(check.code if check is not None else "", N_("Not known"))
+        return TileContent(_(headline), said, status)
+    headline = f"{VENDORS.get(gpu.vendor, '')} {gpu.driver_version}".strip()
     details = (
         [_("Supports CUDA up to {version}").format(version=gpu.cuda_version)] if gpu.cuda_version else []
     )
-    check = found.get("gpu.driver")
-    if check is not None and check.code in ("driver_fine", "driver_old"):
-        details.append(check_texts.sentence(check))
+    details += said
     return TileContent(headline, tuple(details), status)
 
 

@@ -35,9 +35,7 @@ def others_text(result: CheckResult) -> str:
             lines.append(_("The same holds for {model}.").format(model=subject.title))
         else:
             lines.append(
-                _("{conclusion}. {reason}").format(
-                    conclusion=title_text(model, subject), reason=reasons.text(model.headline)
-                )
+                _("{model}: {reason}").format(model=subject.title, reason=reasons.text(model.headline))
             )
     return "\n".join(lines)
 

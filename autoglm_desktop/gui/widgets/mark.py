@@ -47,6 +47,11 @@ class Mark(QWidget):
         self.setToolTip(self._name or _(NAMES[status]))
         self.update()
 
+    def show_status(self, status: str, name: str) -> None:
+        """Another status, with the word for it."""
+        self._name = name
+        self.set_status(status)
+
     def sizeHint(self) -> QSize:
         return QSize(self._size, self._size)
 

@@ -89,7 +89,11 @@ static int copy(const char *text, char *out, unsigned size) {
     return SUCCESS;
 }
 
-int nvmlInitWithFlags(unsigned flags) { (void)flags; return error_of(__func__, NULL); }
+int nvmlInitWithFlags(unsigned flags) {
+    (void)flags;
+    told[0] = 0; /* MADE_NVML may name another file by now */
+    return error_of(__func__, NULL);
+}
 int nvmlShutdown(void) { return error_of(__func__, NULL); }
 const char *nvmlErrorString(int code) { (void)code; return "made error"; }
 
