@@ -53,10 +53,8 @@ TABLE: dict[str, str] = {
     "download_no_network": N_(
         "{name} could not be fetched: there is no connection. What has arrived is kept; try again to continue."
     ),
-    "header_slow": N_(
-        "The header of {target} did not come within {seconds} s; the plan is made from the table of shapes."
-    ),
-    "header_not_gguf": N_("{target} is not a single GGUF file; its plan is made from the table of shapes."),
+    "header_slow": N_("The header of {target} did not come within {seconds} s."),
+    "header_not_gguf": N_("{target} is not a single GGUF file; no header is read."),
     "header_unreadable": N_("The header of {name} at {source} cannot be read; try another source."),
     "download_unreachable": N_(
         "{name} could not be fetched: {why}. What has arrived is kept; try again to continue."

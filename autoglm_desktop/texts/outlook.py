@@ -56,9 +56,14 @@ def lines(plan: PullPlan, *, terminal: bool = True) -> list[str]:
     found = plan.outlook
     if found is None:
         return []
-    said = [_("On this machine: {sentence}").format(sentence=headline(found.headline)), takes(found.plan)]
-    said.append(instead_text(plan, found, terminal=terminal))
-    said.append(errors.text(found.problem) if found.problem is not None else based_on(found.plan))
+    first = headline(found.headline)
+    said = [
+        _("On this machine: {sentence}").format(sentence=first) if terminal else first,
+        takes(found.plan),
+        instead_text(plan, found, terminal=terminal),
+        errors.text(found.problem) if found.problem is not None else "",
+        based_on(found.plan),
+    ]
     return [line for line in said if line]
 
 

@@ -18,6 +18,7 @@ from ..core.measured_age import Outdated
 from ..core.rungs import EngineState
 from ..host import crashes, environments
 from ..host.command import engine_command, engine_environment
+from ..host.environments import Environment
 from ..host.process import EngineProcess
 from ..host.self_test import Command
 from ..probe import all as probes
@@ -117,7 +118,7 @@ class Services:
         report = await probes.probe_machine(self.models, table=gpu_table())
         return await asyncio.to_thread(self.with_engines, report.machine)
 
-    async def start_engine(self, environment: environments.Environment) -> EngineProcess:
+    async def start_engine(self, environment: Environment) -> EngineProcess:
         """An engine for a job, not for a model to talk to. Raises EngineError(engine_start_failed)."""
         return await EngineProcess.start(self.command(environment.python), engine_environment())
 

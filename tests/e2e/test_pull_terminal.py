@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from autoglm_desktop.store import manifest
+from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
 from tests.e2e.test_terminal import ROOT, example, same_shape
 from tests.fakes.fake_hub import FakeHub, Fault
 from tests.fakes.fake_hub_faults import Drop, Silence, Stall, Status, gated
@@ -116,15 +117,29 @@ def test_what_is_complete_needs_no_network(home):
     assert "is complete" in out
 
 
-def test_json_is_one_document_as_documented(home):
-    with one_quantisation() as hub:
-        status, out, _err = run(home, hub, "pull", PLAIN, "--json")
+def tiny(folder, *kinds):
+    """name → bytes of real, tiny GGUF files."""
+    found = {}
+    for kind in kinds:
+        write_tiny_glm4(folder / "made.gguf", layers=6, hidden=512, weight_type=kind)
+        found[f"Some-Model-9B.{kind}.gguf"] = (folder / "made.gguf").read_bytes()
+    return found
+
+
+def test_json_is_one_document_as_documented(home, tmp_path):
+    files = tiny(tmp_path, "Q4_K_M")
+    (data,) = files.values()
+    with FakeHub({PLAIN: {**files, "README.md": README}}) as hub:
+        status, out, err = run(home, hub, "pull", PLAIN, "--json")
     found = json.loads(out)
     assert status == 0
     same_shape(found, example("pull"))
     big = next(file for file in found["files"] if file["path"].endswith(".gguf"))
-    assert big["sha256"] == hashlib.sha256(BIG).hexdigest()
-    assert big["verified"] == "sha256" and big["fetched_bytes"] >= len(BIG)
+    assert big["sha256"] == hashlib.sha256(data).hexdigest()
+    assert big["verified"] == "sha256" and big["fetched_bytes"] >= len(data)
+    outlook = found["outlook"]
+    assert outlook["plan"]["basis"]["memory"] in ("header", "dry_run") and outlook["problem"] is None
+    assert f"On this machine: {outlook['headline']}" in err
     assert found["commit"] == hub.repos[PLAIN].head and found["repo"] == PLAIN
 
 
@@ -137,8 +152,44 @@ def test_several_quantisations_are_listed_and_none_is_fetched(home):
         status, out, _err = run(home, hub, "pull", PLAIN, "--json")
         assert status == 2
         same_shape(json.loads(out), example("pull-variants"))
-        assert hub.sent("Some-Model-9B.Q4_K_M.gguf") == hub.sent("Some-Model-9B.Q2_K.gguf") == 0
+        assert hub.of("Some-Model-9B.Q2_K.gguf") == [], "one header is to tell of all"
     assert not (home / "models").exists()
+
+
+def test_of_several_quantisations_one_is_recommended(home, tmp_path):
+    with FakeHub({PLAIN: tiny(tmp_path, "Q4_K_M", "Q8_0")}) as hub:
+        status, out, _err = run(home, hub, "pull", PLAIN, "--json")
+        found = json.loads(out)
+        assert status == 2
+        same_shape(found, example("pull-variants"))
+        assert found["recommended"] in ("Q4_K_M", "Q8_0")
+        status, out, err = run(home, hub, "pull", PLAIN)
+        assert (status, out) == (2, "") and err.count("recommended on this machine") == 1
+        assert f"pull {PLAIN}:{found['recommended']}" in err
+    assert not (home / "models").exists()
+
+
+def test_how_it_will_run_is_said_before_the_download_begins(home, tmp_path):
+    name = "Some-Model-9B.Q4_K_M.gguf"
+    with FakeHub({PLAIN: tiny(tmp_path, "Q4_K_M")}) as hub:
+        status, out, err = run(home, hub, "pull", PLAIN)
+        assert status == 0 and "is complete" in out
+        said = err.index("On this machine: It ")
+        assert (
+            err.index("Some-Model-9B-GGUF Q4_K_M: 1 file") < said < err.index("It takes ") < err.index("% · ")
+        )
+        assert no_control_characters(err)
+        hub.forget()
+        (home / "models" / PLAIN / name).unlink()
+        assert run(home, hub, "pull", PLAIN)[0] == 0
+        assert hub.sent(name) == len(next(iter(tiny(tmp_path, "Q4_K_M").values()))), "the header is kept"
+
+
+def test_a_header_that_cannot_be_read_does_not_keep_the_download(home):
+    with one_quantisation() as hub:
+        status, out, err = run(home, hub, "pull", PLAIN)
+    assert status == 0 and "is complete" in out
+    assert "How it would run here is not known" in err and "is no GGUF file" in err
 
 
 def test_one_of_several_is_fetched_alone(home):

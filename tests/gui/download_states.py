@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
 from autoglm_desktop.core.downloads import DownloadsState, FileProgress
 from autoglm_desktop.core.errors import AppError, Reason, TransferError
+from autoglm_desktop.core.outlook import Outlook, RepositoryPlans
+from autoglm_desktop.core.rungs import Basis, DeviceMemory, RungPlan
 from autoglm_desktop.core.units import GIB
 from autoglm_desktop.gui.models.unfinished import begun
+from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
 from autoglm_desktop.store.transfer.journal import Unfinished
+from autoglm_desktop.usecases import opening
 from autoglm_desktop.usecases.session import SessionState
 from autoglm_desktop.usecases.targets import of_local
-from tests.fakes.fake_downloads import GATED, made_item, made_plan, made_progress, made_update
+from tests.fakes.fake_downloads import GATED, keep_header, made_item, made_plan, made_progress, made_update
 
 LONG = "一个名字很长的仓库/Some-Very-Long-Model-Name-Instruct-Merged-Abliterated-128k-i1-GGUF"
 
@@ -48,6 +53,8 @@ def _items():
             made_item("done", "2", title=LONG, variant="IQ4_XS"),
         ),
         "elsewhere": (made_item(elsewhere=True),),
+        "outlook": (_outlook("runs"),),
+        "outlook-cannot": (_outlook("cannot"),),
         "notes": (
             made_item(progress=made_progress(), plan=replace(
                 made_plan(Path("/made"), "a.gguf"), notes=(
@@ -112,6 +119,98 @@ def listing(page):
     page.fetching.repository.field.setText(found.repo)
     page.fetching.repository.show_listing(found, offers(found))
     page.fetching.repository.refused_button.click()
+
+
+def _opened(page, work, *targets):
+    """Variants of the catalogue unfolded; ``work`` takes the place of reading their headers."""
+    page.opening._actions = replace(page.opening._actions, open_variant=work)
+    for target in targets:
+        page.cards[0].names[target].opener.click()
+
+
+async def _endless(*_parts):
+    await asyncio.Event().wait()
+
+
+def opened(page):
+    """One was read, the next is being read."""
+    from tests.gui.states import until
+
+    path = page._services.home / "made-header.gguf"
+    write_tiny_glm4(path, layers=40, hidden=1024, weight_type="Q4_K_M")
+
+    async def keep(services, *_parts):
+        form = services.library.catalog.models[0].variant("Q4_K_M")
+        keep_header(services, form.sources[0].repo, "Q4_K_M", path)
+
+    phone = "autoglm-phone-9b:"
+    _opened(page, keep, f"{phone}Q4_K_M")
+    until(lambda: page.cards[0].details[f"{phone}Q4_K_M"].entry.plan.basis.memory == "header")
+    _opened(page, _endless, f"{phone}Q8_0")
+
+
+def opened_in_vain(page):
+    from tests.gui.states import until
+
+    async def refuse(*_parts):
+        raise AppError("header_slow", target="autoglm-phone-9b:Q4_K_M", seconds=5.0)
+
+    _opened(page, refuse, "autoglm-phone-9b:Q4_K_M")
+    until(lambda: page.opening.problem("autoglm-phone-9b:Q4_K_M") is not None)
+
+
+def _list(page, work):
+    from tests.gui.states import until
+
+    page.opening._actions = replace(page.opening._actions, open_repository=work)
+    page.fetching.repository.field.setText("made/Some-Model-9B-GGUF")
+    page.fetching.repository.list_button.click()
+    until(lambda: bool(page.fetching.repository.buttons))
+
+
+def listing_read(page):
+    _list(page, _endless)
+
+
+def listing_judged(page):
+    """As the catalogue's own repository would be; one of them unfolded."""
+    from tests.gui.states import until
+
+    async def judge(services, check, found, offers_found, _fetch):
+        repo = "ggml-org/AutoGLM-Phone-9B-GGUF"
+        return await opening.open_repository(
+            services, check, replace(found, repo=repo), offers_found, fetch=False
+        )
+
+    _list(page, judge)
+    card = page.fetching.repository
+    until(lambda: bool(card.summary.text()) and page.opening.reading is None)
+    page.opening._actions = replace(page.opening._actions, open_offer=_endless)
+    card.table.names["made/Some-Model-9B-GGUF:Q4_K_M"].opener.click()
+
+
+def listing_in_vain(page):
+    async def refuse(*_parts):
+        return RepositoryPlans(problem=GATED)
+
+    _list(page, refuse)
+
+
+def _outlook(name):
+    """A download whose header was read: it runs, or it does not."""
+    why = Reason.of("ram_short", needed_bytes=11 * GIB, free_bytes=5 * GIB, short_bytes=6 * GIB)
+    ram = DeviceMemory(total=8 * GIB, available=11 * GIB)
+    runs = RungPlan("gguf-cpu", "Q4_K_M", status="fits", memory={"ram": ram}, basis=Basis("header"))
+    place = Reason.of("place_gguf-cpu")
+    well = Reason.of("phone_runs", variant="Q4_K_M", place=place, measured=True, step_s=41.0)
+    slow = AppError("header_slow", target="autoglm-phone-9b:Q8_0", seconds=5.0)
+    found = {
+        "runs": Outlook("runs", well, runs, "phone"),
+        "cannot": Outlook("cannot", Reason.of("cannot_here", why=why), None, "phone", "Q4_K_M", slow),
+    }
+    return made_item(
+        progress=made_progress(), plan=replace(made_plan(Path("/made"), "a.gguf"), outlook=found[name])
+    )
 
 
 def listing_failed(page):
@@ -227,6 +326,13 @@ ON_EMPTY |= {
     "downloads-own-address": own_address,
     "downloads-updates-busy": lambda page: page.fetching.updates.show_busy(),
     "downloads-updates-none": lambda page: page.fetching.updates.show_updates(()),
+}
+ON_EMPTY |= {
+    "models-opened": opened,
+    "models-opened-in-vain": opened_in_vain,
+    "downloads-repository-reading": listing_read,
+    "downloads-repository-judged": listing_judged,
+    "downloads-repository-in-vain": listing_in_vain,
 }
 ON_FILES = {
     "downloads-repository": listing,

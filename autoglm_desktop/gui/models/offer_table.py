@@ -67,7 +67,7 @@ class OfferTable(QWidget):
             entry = texts.offer_entry(offer, plans.of(offer.id), judged=judged)
             self.marks[target].show_status(texts.variant_mark(entry), texts.variant_mark_name(entry))
             known = entry.plan is not None or entry.headline is not None
-            text = texts.variant_verdict(entry) if known else texts.files_text(offer)
+            text = texts.variant_verdict(entry) if known else texts.files_text(offer, short=True)
             self.verdicts[target].setText(text)
             self.names[target].pill.setVisible(offer.id == plans.recommended)
             self.details[target].show_entry(entry)

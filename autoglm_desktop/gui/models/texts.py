@@ -108,12 +108,16 @@ def offer_size(offer: Offer) -> str:
     return format_bytes(offer.size) if offer.size is not None else _("size not known")
 
 
-def files_text(offer: Offer) -> str:
-    """``2 files, with the vision part mmproj-F16.gguf``"""
+def files_text(offer: Offer, *, short: bool = False) -> str:
+    """``2 files, with the vision part mmproj-F16.gguf``; ``short``: without its name."""
     count = len(offer.all_files)
     files = ngettext("{count} file", "{count} files", count).format(count=count)
     beside = [file.name for file in offer.beside if file.path.lower().endswith(".gguf")]
-    return _("{files}, with the vision part {name}").format(files=files, name=beside[0]) if beside else files
+    if not beside:
+        return files
+    if short:
+        return _("{files}, with a vision part").format(files=files)
+    return _("{files}, with the vision part {name}").format(files=files, name=beside[0])
 
 
 def repository_summary(found: RepositoryPlans) -> str:

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from ...core.errors import AppError
-from ...i18n import _
+from ...i18n import _, sentences
 from ...texts import errors
 from ...texts import outlook as outlook_texts
 from ...usecases.model_list import VariantEntry
@@ -66,7 +66,7 @@ class VariantDetail(QWidget):
         self._name.opener.set_opened(opened)
         self.setVisible(opened)
         if problem is not None:
-            text, role = errors.text(problem), "warn"
+            text, role = sentences(errors.text(problem), outlook_texts.based_on(self.entry.plan)), "warn"
         elif reading:
             text, role = _("Reading the file's header …"), "muted"
         else:
