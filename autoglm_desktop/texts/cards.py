@@ -93,8 +93,8 @@ def others(gpus: Sequence[Gpu]) -> tuple[str, ...]:
     """Further cards, those that say the same in one line: ``GPU 1–15: NVIDIA A100 · 79.1 GiB of 80.0 GiB free``."""
     groups: dict[str, list[int]] = {}
     for gpu in gpus:
-        size = memory_text(gpu)
-        text = f"{name_text(gpu)} · {size if size is not None else _('memory not known')}"
+        size = memory_text(gpu) or _("memory not known")
+        text = f"{name_text(gpu)} · {size}"
         groups.setdefault(text, []).append(gpu.index)
     return tuple(
         labelled(_("GPU {number}").format(number=_ranges(numbers)), text) for text, numbers in groups.items()

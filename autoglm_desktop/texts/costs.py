@@ -18,7 +18,15 @@ def cells(row: CostRow) -> tuple[str, ...]:
     """As many as ``heads``; money in the row's own currency."""
     cost = row.cost
     amounts = (cost.hardware, cost.electricity, cost.upkeep, cost.total)
-    return (row.title, *(_money(amount, cost.currency) for amount in amounts))
+    return (_title(row), *(_money(amount, cost.currency) for amount in amounts))
+
+
+def _title(row: CostRow) -> str:
+    if row.kind == "example":
+        return _("A whole PC, as a guide has it")
+    if row.condition == "used":
+        return _("{title}, used").format(title=row.title)
+    return row.title
 
 
 def _money(amount: float | None, currency: str) -> str:

@@ -231,6 +231,7 @@ def many_offers(page):
     parts = [f"BF16/{name}-BF16-{n:05}-of-00007.gguf" for n in range(1, 8)]
     entries += [RemoteFile(part, 45 * GIB) for part in parts]
     entries += [RemoteFile(f"mmproj-{name}-F16.gguf", GIB), RemoteFile("Q8_0.gguf", None)]
+    entries += [RemoteFile(f"{name}-{part}.Q3_K_S.gguf", 3 * GIB) for part in ("imat", "static-first-half")]
     found = make_listing("hf-mirror", f"made-owner/{name}-GGUF", "c" * 40, entries)
     page.fetching.repository.show_installed(frozenset((f"{found.repo}:q4_k_m".casefold(),)))
     page.fetching.repository.field.setText(found.repo)

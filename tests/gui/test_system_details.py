@@ -138,7 +138,7 @@ def test_what_would_help_stands_on_the_page(page_with, services):
     assert card.costs.isHidden()
     card.costs_button.click()
     assert not card.costs.isHidden()
-    assert "published example" in words(card.costs)
+    assert "A whole PC, as a guide has it" in words(card.costs)
     assert str(own_prices(services.home)) in words(card.costs)
     card.costs_button.click()
     assert card.costs.isHidden()

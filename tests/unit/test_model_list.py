@@ -1,5 +1,8 @@
 """What the Models page lists: files and variants, judged for a machine."""
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
 from autoglm_desktop.core.errors import AppError, TargetError
@@ -7,7 +10,10 @@ from autoglm_desktop.store import settings
 from autoglm_desktop.store.elsewhere import Elsewhere
 from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
 from autoglm_desktop.usecases import model_list
+from autoglm_desktop.usecases.check import CheckOptions, run_check
 from tests.fakes import made_machines as made
+from tests.fakes.fake_downloads import keep_header
+from tests.fakes.fake_services import made_services as with_engine
 from tests.fakes.made_models import write_folder, write_unfinished
 from tests.gui.made_checks import made_check, made_services
 
@@ -116,3 +122,47 @@ def test_a_folder_that_is_gone_is_said_and_not_made(services, tmp_path):
     with pytest.raises(AppError, match="models_folder_gone"):
         model_list.make_folder(services)
     assert not (tmp_path / "usb").exists()
+
+
+def test_the_list_says_the_same_bytes_as_the_check(tmp_path):
+    """A kept header, and buffers that an engine told the check: no engine is asked again."""
+    services = with_engine(tmp_path / "home")
+    model = services.library.catalog.model("qwen3-0.6b")
+    write_tiny_glm4(tmp_path / "made.gguf", weight_type="Q8_0")
+    keep_header(services, model.variant("Q8_0").sources[0].repo, "Q8_0", tmp_path / "made.gguf")
+    whole = asyncio.run(run_check(services, CheckOptions()))
+    named = asyncio.run(run_check(services, CheckOptions(target="qwen3-0.6b", variant="Q8_0")))
+    deaf = replace(services, command=with_engine(tmp_path / "other", "hang").command)
+    told = next(
+        found for found in model_list.list_models(deaf, whole).catalogue if found.model.id == model.id
+    )
+    plan = next(found.plan for found in told.variants if found.id == "Q8_0")
+    row = named.models[0].rung(plan.rung)
+    assert row.basis.memory == plan.basis.memory == "dry_run"
+    assert (row.memory["ram"].total, row.context, row.kv_type) == (
+        plan.memory["ram"].total,
+        plan.context,
+        plan.kv_type,
+    )
+    assert row.memory["ram"].compute == plan.memory["ram"].compute
+
+
+def test_a_file_says_the_same_bytes_as_its_check(tmp_path):
+    services = with_engine(tmp_path / "home")
+    services.library.models.mkdir(parents=True)
+    path = services.library.models / "made.gguf"
+    write_tiny_glm4(path)
+    before = asyncio.run(run_check(services, CheckOptions()))
+    (file,) = model_list.list_models(services, before).files
+    assert file.plan.rung("gguf-cpu").basis.memory == "header"
+    own = asyncio.run(run_check(services, CheckOptions(target=str(path))))
+    (file,) = model_list.list_models(services, before).files
+    row, told = own.models[0].rung("gguf-cpu"), file.plan.rung("gguf-cpu")
+    assert told.basis.memory == "dry_run" and told.memory["ram"].compute == row.memory["ram"].compute
+
+
+def test_what_has_arrived_since_the_check_counts(services):
+    check = made_check(made.made_rtx_4090(), services)
+    write_folder(services.library.models / "zai-org" / "AutoGLM-Phone-9B")
+    listed = model_list.list_models(services, check)
+    assert entry(listed, "safetensors").installed and entry(listed, "safetensors").plan.installed

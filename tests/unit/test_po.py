@@ -1,5 +1,6 @@
 """The .po reader, and that every text has its translation with the same placeholders."""
 
+import ast
 import importlib.util
 import string
 from pathlib import Path
@@ -119,3 +120,21 @@ def test_commands_are_named_as_the_program_was_started(monkeypatch):
     monkeypatch.setenv("AUTOGLM_COMMAND", "python3 launch.py")
     assert i18n._("autoglm-desktop engines install {name}") == "python3 launch.py engines install {name}"
     assert i18n._("AutoGLM Desktop") == "AutoGLM Desktop"
+
+
+def marked_texts():
+    """(file, text) of every ``_("…")`` and ``N_("…")``, those within f-strings too, which the extraction passes over."""
+    for path in sorted((ROOT / "autoglm_desktop").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not node.args:
+                continue
+            first = node.args[0]
+            if node.func.id in ("_", "N_") and isinstance(first, ast.Constant) and isinstance(first.value, str):
+                yield path.name, first.value
+
+
+def test_every_marked_text_was_extracted():
+    known = po.parse(CATALOGUE.read_text(encoding="utf-8"))
+    marked = list(marked_texts())
+    assert len(marked) > 1000
+    assert [(file, text) for file, text in marked if text not in known] == []

@@ -47,6 +47,7 @@ class OfferTable(QWidget):
         self._grid.setHorizontalSpacing(GAP + GAP // 2)
         self._grid.setVerticalSpacing(GAP // 2)
         self._grid.setColumnStretch(VERDICT, 1)
+        self._grid.setColumnMinimumWidth(VERDICT, 20 * GAP)
         self._grid.setColumnMinimumWidth(GET, GET_WIDTH)
 
     def show_offers(self, repo: str, offers: tuple[Offer, ...]) -> None:

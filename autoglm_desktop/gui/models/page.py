@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QUrl, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import (
     QDesktopServices,
     QDragEnterEvent,
@@ -37,7 +37,7 @@ from ..widgets.notice import Notices
 from ..widgets.steady import Steady
 from .actions import Actions
 from .adding import AddButton, Pick, pick_files
-from .arrived import folder_of, local_of, targets_of
+from .arrived import local_of, targets_of
 from .catalogue_card import CatalogueCard
 from .disk_work import DiskWork
 from .drop import dropped_files
@@ -46,10 +46,9 @@ from .file_row import FileRow
 from .holds import Holds
 from .lists import CatalogueSection, FileSection
 from .opening import Opening
+from .showing import OpenUrl, Showing
 from .source_bar import PickFolder, pick_folder
 from .unfinished import UnfinishedList, begun
-
-OpenUrl = Callable[[QUrl], bool]
 
 
 class ModelsPage(Page):
@@ -72,7 +71,6 @@ class ModelsPage(Page):
     ) -> None:
         super().__init__(_("Models"), parent)
         self._bridge, self._services, self._session = bridge, services, session
-        self._open_url = open_url
         self._check: CheckResult | None = None
         self._job: Job | None = None
         self._again = False
@@ -81,7 +79,8 @@ class ModelsPage(Page):
         self.listed: ModelList | None = None
         self.notices = Notices()
         actions = actions or Actions()
-        self.fetching = Fetching(bridge, services, downloads, actions, self._open, self, pick_folder)
+        self.showing = Showing(bridge, services, open_url, self)
+        self.fetching = Fetching(bridge, services, downloads, actions, self.showing.page, self, pick_folder)
         self.disk = DiskWork(
             bridge, services, actions, Holds(session, downloads, services), self, pick_folder
         )
@@ -221,24 +220,6 @@ class ModelsPage(Page):
             self._say_error,
         )
 
-    def _open(self, address: str) -> None:
-        if not self._open_url(QUrl(address)):
-            self.notices.say(
-                "warn", _("The page could not be opened; it is {address}").format(address=address)
-            )
-
-    def _open_folder(self, folder: Path) -> None:
-        if not self._open_url(QUrl.fromLocalFile(str(folder))):
-            self.notices.say("warn", _("The folder could not be shown; it is {folder}").format(folder=folder))
-
-    def _open_models(self) -> None:
-        """Make the folder for models and show it."""
-        self._bridge.submit(
-            lambda _report: asyncio.to_thread(model_list.make_folder, self._services),
-            self._open_folder,
-            self._say_error,
-        )
-
     def _downloads_changed(self) -> None:
         downloads, listed = self.fetching.downloads, self.listed
         self.known.show_downloads(downloads)
@@ -269,12 +250,6 @@ class ModelsPage(Page):
         if card is not None:
             self.ensureWidgetVisible(card)
 
-    def _show_item_folder(self, item: DownloadItem) -> None:
-        models = self._services.models
-        self._bridge.submit(
-            lambda _report: asyncio.to_thread(folder_of, item, models), self._open_folder, self._say_error
-        )
-
     def _connect_parts(self) -> None:
         self.drop.pick_wanted.connect(self.add_button.pick_files)
         self._session.changed.connect(self.here.show_state)
@@ -282,11 +257,12 @@ class ModelsPage(Page):
         self.here.cancel_wanted.connect(self._session.cancel_load)
         self.here.chat_wanted.connect(self.chat_wanted)
         self.here.remove_wanted.connect(self._remove)
-        self.here.folder_wanted.connect(self._open_folder)
+        self.here.folder_wanted.connect(self.showing.folder)
         self.known.get_wanted.connect(self.fetching.get)
         self.known.show_wanted.connect(self.fetching.show_target)
-        self.known.link_wanted.connect(self._open)
+        self.known.link_wanted.connect(self.showing.page)
         self.fetching.said.connect(self.notices.say)
+        self.showing.said.connect(self.notices.say)
         for part in (self.fetching.section, self.fetching.repository, self.fetching.updates):
             part.rearranged.connect(self._order_tabs)
         self.known.turn_wanted.connect(self._turn)
@@ -300,7 +276,7 @@ class ModelsPage(Page):
         self.unfinished.delete_wanted.connect(self.disk.ask_delete)
         self.fetching.changed.connect(self._downloads_changed)
         self.fetching.chat_wanted.connect(self._chat_with)
-        self.fetching.folder_wanted.connect(self._show_item_folder)
+        self.fetching.folder_wanted.connect(self.showing.of_download)
         self.fetching.show_wanted.connect(self._show_download)
         self.fetching.room_wanted.connect(self.disk.ask_move)
         self.fetching.downloads.cancelled.connect(self.refresh)
@@ -308,7 +284,7 @@ class ModelsPage(Page):
         self.fetching.downloads.arrived.connect(lambda _item: self.refresh())
         self.disk.said.connect(self.notices.say)
         self.disk.changed.connect(self.refresh)
-        self.disk.card.open_wanted.connect(self._open_models)
+        self.disk.card.open_wanted.connect(self.showing.models)
 
     def _fill_buttons(self) -> None:
         self.updates_button = button(_("Check for updates"), self.fetching.check_updates)

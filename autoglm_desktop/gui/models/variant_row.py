@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from ...core.errors import AppError
 from ...i18n import _, sentences
@@ -12,7 +12,7 @@ from ...texts import outlook as outlook_texts
 from ...usecases.model_list import VariantEntry
 from ..theme import GAP
 from ..widgets.labels import label, set_role
-from ..widgets.opener import Opener
+from ..widgets.opener import PLACE, Opener
 from ..widgets.pill import Pill
 
 
@@ -23,11 +23,15 @@ class VariantName(QWidget):
         super().__init__(parent)
         self.opener = Opener(name)
         self.pill = Pill(_("Recommended"), "accent")
+        below = QHBoxLayout()
+        below.setContentsMargins(int(2 * PLACE), 0, 0, 0)
+        below.addWidget(self.pill)
+        below.addStretch(1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
-        column.addWidget(self.opener, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addWidget(self.pill, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self.opener)
+        column.addLayout(below)
         self.pill.setVisible(recommended)
 
 
