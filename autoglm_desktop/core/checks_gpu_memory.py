@@ -22,7 +22,11 @@ def memory(machine: Machine, plan: RungPlan | None) -> Check:
     required = gpu_required(plan, gpu)
     if gpu is None or gpu.memory_free_bytes is None:
         return gpu_unknown("gpu.memory", gpu, in_bytes(required))
-    free, total, own = gpu.memory_free_bytes, gpu.memory_total_bytes or gpu.memory_free_bytes, own_bytes(gpu.processes)
+    free, total, own = (
+        gpu.memory_free_bytes,
+        gpu.memory_total_bytes or gpu.memory_free_bytes,
+        own_bytes(gpu.processes),
+    )
     check = Check(
         "gpu.memory", OK, "gpu_memory", in_bytes(free), in_bytes(required),
         values={"free_bytes": free, "total_bytes": total},

@@ -31,7 +31,9 @@ async def prepare(services: Services, target: Target, wishes: Wishes) -> Prepare
     engines = services.engine_states()
     notes = await asyncio.to_thread(crash_notes, services, machine, target.file)
     known = await asyncio.to_thread(knowledge, services, machine)
-    machine = without_own(known.applied(machine))  # the session's own engine has ended; another window's has not
+    machine = without_own(
+        known.applied(machine)
+    )  # the session's own engine has ended; another window's has not
 
     def planned(**more: Any) -> ModelPlan:
         return plan_model(

@@ -266,5 +266,5 @@ def test_what_is_here_is_marked_in_a_repository(qtbot, start, model):
         get(qtbot, application, "huggingface")
         repository = page_of(application).fetching.repository
         assert not repository.buttons[0][1].isHidden()
-        qtbot.waitUntil(lambda: not repository.marks[0][1].isHidden(), timeout=PATIENCE_MS)
+        qtbot.waitUntil(lambda: not repository.table.installed[0][1].isHidden(), timeout=PATIENCE_MS)
         assert repository.buttons[0][1].isHidden()

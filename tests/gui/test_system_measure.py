@@ -340,3 +340,17 @@ def test_settings_of_the_system_are_shown_on_demand(page_with):
     assert content.isHidden()
     page.tuning.toggle.click()
     assert not content.isHidden()
+
+
+@pytest.mark.parametrize(
+    ("variant", "dtype", "said"),
+    [
+        ("safetensors", "bf16", "very little"), ("safetensors", "int8", "medium"), ("safetensors", "nf4", "3 to 8 %"),
+        ("Q4_K_M", None, "3 to 8 %"), ("IQ4_XS", None, "3 to 8 %"), ("Q6_K", None, ""), ("Q2_K", None, ""),
+    ],
+)  # fmt: skip
+def test_what_a_precision_costs_is_said_where_guides_give_it(variant, dtype, said):
+    plan = dataclasses.replace(made_plan("measured"), variant=variant, dtype=dtype)
+    text = plan_details.quality(plan)
+    assert (said in text and "not measured" in text) if said else text == ""
+    assert (text in plan_details.lines(plan)) == bool(said)

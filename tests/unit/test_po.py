@@ -123,13 +123,17 @@ def test_commands_are_named_as_the_program_was_started(monkeypatch):
 
 
 def marked_texts():
-    """(file, text) of every ``_("…")`` and ``N_("…")``, those within f-strings too, which the extraction passes over."""
+    """(file, text) of every ``_("…")`` and ``N_("…")``, within f-strings too, which the extraction passes over."""
     for path in sorted((ROOT / "autoglm_desktop").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not node.args:
                 continue
             first = node.args[0]
-            if node.func.id in ("_", "N_") and isinstance(first, ast.Constant) and isinstance(first.value, str):
+            if (
+                node.func.id in ("_", "N_")
+                and isinstance(first, ast.Constant)
+                and isinstance(first.value, str)
+            ):
                 yield path.name, first.value
 
 

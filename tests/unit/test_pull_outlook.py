@@ -116,7 +116,7 @@ def test_what_cannot_run_is_said_with_what_would(tmp_path, tiny):
     assert recommended is not None and found.instead == recommended.variant != "Q8_0"
     said = sentences(plan)
     assert said[0].startswith("On this machine: It cannot run here: needs") and "even" not in said[0]
-    assert f"pull autoglm-phone-9b:{found.instead}" in said[1] and len(said) == 3
+    assert f"pull autoglm-phone-9b:{found.instead}" in said[1] and len(said) == 4
     assert found.problem is not None and found.problem.code == "gguf_not_a_gguf"
     assert not any("autoglm-desktop" in line for line in texts.lines(plan, terminal=False))
 

@@ -29,6 +29,13 @@ SPEED_BASES = {
     "estimated": N_("Speed: estimated from memory bandwidths."),
 }
 
+QUALITY = (
+    (("bf16", "fp16", "F16", "BF16"), N_("very little is lost at 16 bit")),
+    (("int8",), N_("8 bit in transformers loses a medium amount")),
+    (("nf4", "Q4", "IQ4"), N_("4 bit loses 3 to 8 %")),
+)
+"""What published guides say of a precision (how a variant's name begins); of others they give no figure."""
+
 
 def device_name(key: str) -> str:
     """``ram``, ``gpu:0`` for people."""
@@ -52,7 +59,7 @@ def _bytes(memory: DeviceMemory) -> tuple[str, ...]:
 
 def lines(plan: RungPlan) -> tuple[str, ...]:
     """What else is known of a plan, a sentence or fact each."""
-    said = [_layers(plan), _projector(plan), *_times(plan), _phone_step(plan.phone_step)]
+    said = [_layers(plan), _projector(plan), *_times(plan), _phone_step(plan.phone_step), quality(plan)]
     if plan.memory:
         said.append(_(MEMORY_BASES[plan.basis.memory]))
     if plan.tokens_per_s is not None:
@@ -77,6 +84,16 @@ def _projector(plan: RungPlan) -> str:
     kind = PROJECTOR_TYPES.get(plan.projector_type or "", plan.projector_type or "")
     where = _("on the GPU") if plan.projector == "gpu" else _("on the CPU")
     return labelled(_("Picture part"), f"{kind} {where}".strip())
+
+
+def quality(plan: RungPlan) -> str:
+    """What a precision costs, as the published guides have it."""
+    name = plan.dtype or plan.variant or ""
+    for names, text in QUALITY:
+        if name.startswith(names):
+            said = _("{loss}, by published guides; not measured with this model").format(loss=_(text))
+            return labelled(_("Quality"), said)
+    return ""
 
 
 def _times(plan: RungPlan) -> list[str]:
