@@ -36,15 +36,33 @@ class Sampling:
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """Native options that a safe mode may change."""
+    """Native options that a safe mode or the user may change. ``numa``: distribute | isolate | numactl."""
 
     use_extra_bufts: bool = True
     op_offload: bool = True
+    memory_lock: bool = False
+    huge_pages: bool = False
+    numa: str | None = None
+
+
+@dataclass(frozen=True)
+class Projector:
+    """The vision part of a GGUF model. ``image_tokens``: of the largest picture that loading proves by encoding it."""
+
+    file: str
+    gpu: bool = False
+    image_tokens: int = 0
 
 
 @dataclass(frozen=True)
 class Load:
-    """Load a model and answer ``ready`` or ``failed``. ``gpu_layers`` counts the output layer, -1 is all."""
+    """Load a model and answer ``ready`` or ``failed``. ``gpu_layers`` counts the output layer, -1 is all.
+
+    ``devices``: the only GPUs to use, by the engine's names (empty: its choice); ``split``: layers on each of them.
+    transformers alone: ``model`` is a folder; ``dtype`` and ``quantisation`` (None: none); ``max_memory`` in bytes by
+    ``gpu:0`` … and ``ram``; ``saved``: the folder of the 4-bit form, read where it is complete, else written if
+    ``save`` says so.
+    """
 
     backend: str  # "llama.cpp" | "transformers"
     model: str
@@ -53,6 +71,14 @@ class Load:
     kv_type: str = "f16"  # f16 | q8_0
     threads: int | None = None
     options: EngineOptions = field(default_factory=EngineOptions)
+    projector: Projector | None = None
+    devices: tuple[str, ...] = ()
+    split: tuple[int, ...] = ()
+    dtype: str | None = None  # bf16 | fp16 | fp32
+    quantisation: str | None = None  # int8 | nf4 | nf4-lean
+    max_memory: dict[str, int] = field(default_factory=dict)
+    saved: str | None = None
+    save: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +139,9 @@ class Measure:
 
 @dataclass(frozen=True)
 class Message:
-    """One chat message; ``content`` is text, or parts as OpenAI sends them."""
+    """One chat message; ``content`` is text, or parts: ``{"type": "text", "text": …}`` and ``{"type": "image", "file":
+    …, "width": …, "height": …}``. The file holds RGB, 8 bits each, row by row; both sides are multiples of 28 and the
+    same picture is given to every backend (usecases prepare it)."""
 
     role: str
     content: Any
@@ -163,6 +191,10 @@ class Proof:
     threads: int | None = None
     load_s: float | None = None
     warm_up_tokens_per_s: float | None = None
+    image_s: float | None = None
+    projector: str | None = None
+    dtype: str | None = None
+    footprint_bytes: int | None = None
     options: EngineOptions = field(default_factory=EngineOptions)
 
 
@@ -234,6 +266,7 @@ class Usage:
     completion_tokens: int
     cached_tokens: int = 0
     dropped_messages: int = 0
+    image_tokens: int = 0
 
 
 @dataclass(frozen=True)
