@@ -95,9 +95,16 @@ async def load_visibly(services: Services, session: Session, target: Target, wis
         print(text.format(tokens=state.plan.context), file=sys.stderr)
 
 
-async def ask(session: Session, messages: list[Message], sampling: Sampling, *, show: bool) -> Answer:
-    """One answer, streamed to stdout when ``show``. Raises EngineError."""
-    answer = Answer()
+async def ask(
+    session: Session,
+    messages: list[Message],
+    sampling: Sampling,
+    *,
+    show: bool,
+    into: Answer | None = None,
+) -> Answer:
+    """One answer, streamed to stdout when ``show``. Raises EngineError; what came until then stands in ``into``."""
+    answer = into if into is not None else Answer()
     async with contextlib.aclosing(session.generate(messages, sampling)) as events:
         async for event in events:
             if isinstance(event, protocol.Delta):
@@ -144,7 +151,8 @@ async def _conversation(session: Session, sampling: Sampling) -> int:
         if not line.strip():
             continue
         history.append(Message("user", line))
-        asking = asyncio.ensure_future(ask(session, history, sampling, show=True))
+        said = Answer()
+        asking = asyncio.ensure_future(ask(session, history, sampling, show=True, into=said))
         try:
             answer = await asyncio.shield(asking)
         except asyncio.CancelledError:
@@ -155,8 +163,12 @@ async def _conversation(session: Session, sampling: Sampling) -> int:
             session.stop()
             answer = await asking
         except AppError as error:
+            if said.text:
+                print()
+                history.append(Message("assistant", said.text))
+            else:
+                history.pop()
             print(errors.text(error), file=sys.stderr)
-            history.pop()
             if not interactive:
                 return 1
             continue

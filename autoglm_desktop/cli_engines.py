@@ -9,11 +9,13 @@ from typing import Any
 
 from .cli_progress import ProgressLine
 from .core.errors import EngineError
-from .core.machine import to_json
+from .core.machine import Machine, to_json
 from .host.environments import Environment
 from .i18n import _
+from .texts import engines as engine_texts
+from .texts import reasons
 from .texts import session as texts
-from .usecases import engines
+from .usecases import engine_offer, engines
 from .usecases.services import Services, create_services
 
 
@@ -21,7 +23,7 @@ async def run(options: argparse.Namespace) -> int:
     """The command."""
     services = create_services()
     if options.action == "list":
-        return _list(services, as_json=options.json)
+        return _list(services, await services.machine(), as_json=options.json)
     if options.name is None:
         raise EngineError(
             "engine_name_missing", action=options.action, known=", ".join(services.environments.descriptions)
@@ -66,15 +68,32 @@ def entry(name: str, environment: Environment | None) -> dict[str, Any]:
     }
 
 
-def _list(services: Services, *, as_json: bool) -> int:
+def missing(one: engine_offer.Listed, offered: engine_offer.Offer | None) -> dict[str, Any]:
+    """One engine of it that is not installed."""
+    why = one.obstacle
+    return {
+        **entry(one.description.name, None),
+        "backend": one.description.backend,
+        "device": one.description.device,
+        "download_mb": one.download_mb,
+        "obstacle": None if why is None else {"code": why.code, "text": reasons.text(why)},
+        "offered": offered is not None and offered.name == one.description.name,
+    }
+
+
+def _list(services: Services, machine: Machine, *, as_json: bool) -> int:
     found = {environment.description.name: environment for environment in services.environments.installed()}
-    if as_json:
-        entries = [entry(name, found.get(name)) for name in services.environments.descriptions]
-        print(json.dumps(document(entries), ensure_ascii=False))
-        return 0
-    for name in services.environments.descriptions:
-        if name in found:
-            print(texts.engine_text(found[name]))
+    offered = engine_offer.offer(services, machine)
+    entries: list[dict[str, Any]] = []
+    for one in engine_offer.listed(services, machine):
+        environment = found.get(one.description.name)
+        if as_json:
+            known = missing(one, offered) if environment is None else entry(one.description.name, environment)
+            entries.append(known)
         else:
-            print(_("{name}: not installed (autoglm-desktop engines install {name})").format(name=name))
+            print(engine_texts.missing_text(one) if environment is None else texts.engine_text(environment))
+    if as_json:
+        print(json.dumps(document(entries), ensure_ascii=False))
+    elif offered is not None:
+        print(engine_texts.offer_text(offered))
     return 0

@@ -20,7 +20,7 @@ from .store.transfer.journal import Unfinished
 from .texts import places, reasons
 from .texts.disk import verified_text
 from .texts.downloads import note_lines
-from .usecases import disk_use, on_disk
+from .usecases import disk_use, made_projectors, on_disk
 from .usecases.on_disk import DiskProgress, Report
 from .usecases.services import create_services
 
@@ -34,8 +34,9 @@ async def models(options: argparse.Namespace) -> int:
     files = await asyncio.to_thread(library.files)
     unfinished = await asyncio.to_thread(library.unfinished)
     use = await on_disk.disk_use(services)
+    made = await asyncio.to_thread(made_projectors.made, library)
     if options.json:
-        print(json.dumps(as_json(library, files, unfinished, use), ensure_ascii=False))
+        print(json.dumps(as_json(library, files, unfinished, use, made), ensure_ascii=False))
         return 0
     print(_("Models this program knows:"))
     for model in library.catalog.models:
@@ -44,6 +45,10 @@ async def models(options: argparse.Namespace) -> int:
     print(_("Model files on this machine:") if files else _("No model file is on this machine yet."))
     for local in files:
         print(_file_line(local))
+    if made:
+        print(_("Vision parts that were made smaller here; they are made again when they are needed:"))
+    for one in made:
+        print(f"  {one.path} · {format_bytes(one.size_bytes)}")
     if unfinished:
         print(_("Downloads that are not complete:"))
     for item in unfinished:
@@ -85,6 +90,7 @@ def as_json(
     files: tuple[LocalModel, ...],
     unfinished: tuple[Unfinished, ...] = (),
     use: on_disk.DiskUse | None = None,
+    made: tuple[made_projectors.MadeProjector, ...] = (),
 ) -> dict[str, Any]:
     """The document of ``models --json``."""
     use = use or disk_use.measure(library.models)
@@ -99,6 +105,7 @@ def as_json(
             {"path": str(item.target), "size_bytes": item.size, "done_bytes": item.done_bytes}
             for item in unfinished
         ],
+        "made": [{"path": str(one.path), "size_bytes": one.size_bytes, "source": one.source} for one in made],
         "disk": {
             "models_bytes": use.models_bytes,
             "unfinished_bytes": use.partial_bytes,

@@ -212,7 +212,7 @@ def refusal(header: GgufHeader) -> Reason | None:
     """Why the file can answer no text, or None. Says nothing of images and memory.
 
     Codes: ``projector_alone``, ``adapter_alone``, ``unknown_architecture`` (architecture),
-    ``not_a_text_model`` (architecture), ``no_weights``, ``no_tokenizer``. Any
+    ``not_a_text_model`` (architecture), ``no_weights``, ``no_tokenizer``, ``tokenizer_mismatch`` (tokens, wanted). Any
     other architecture that llama.cpp knows is left to it.
     """
     kind = header.text("general.type")
@@ -229,4 +229,21 @@ def refusal(header: GgufHeader) -> Reason | None:
     model = header.text("tokenizer.ggml.model")
     if model in (None, "none", "no_vocab") or not header.count("tokenizer.ggml.tokens"):
         return Reason.of("no_tokenizer")
+    return _tokenizer_fault(header, header.count("tokenizer.ggml.tokens") or 0)
+
+
+def _tokenizer_fault(header: GgufHeader, tokens: int) -> Reason | None:
+    """A vocabulary that isn't the weights' own, or whose tables differ in length (llama.cpp reads on behind their end:
+    ``llama_vocab::impl::load``). End tokens that aren't in it would let no answer end; 2^32 − 1 stands for none."""
+    table = header.tensor("token_embd.weight")
+    counts = [header.count(f"tokenizer.ggml.{name}") for name in ("token_type", "scores")]
+    if table is not None and len(table.shape) == 2:
+        counts.append(table.shape[-1])
+    for name in ("eos", "eot"):
+        token = header.integer(f"tokenizer.ggml.{name}_token_id")
+        if token is not None and tokens <= token < (1 << 32) - 1:
+            return Reason.of("tokenizer_mismatch", tokens=tokens, wanted=token + 1)
+    for count in counts:
+        if count is not None and count != tokens:
+            return Reason.of("tokenizer_mismatch", tokens=tokens, wanted=count)
     return None

@@ -48,6 +48,12 @@ def parse(path: str) -> GgufName:
     return GgufName(stem, kind, part, parts, projector, not projector and not _NO_MODEL.search(name))
 
 
+def with_type(stem: str, kind: str) -> str:
+    """A file's name (without ``.gguf``) with another type in place of its last one, or behind it."""
+    found = list(_TYPE.finditer(stem))
+    return f"{stem[: found[-1].start()]}{kind}{stem[found[-1].end() :]}" if found else f"{stem}-{kind}"
+
+
 def _type(name: str) -> str | None:
     """The last type that a name has."""
     found = list(_TYPE.finditer(name))

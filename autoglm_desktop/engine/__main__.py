@@ -25,6 +25,10 @@ def _make_package_importable() -> None:
 if __name__ == "__main__":
     if "autoglm_desktop" not in sys.modules:
         _make_package_importable()
-    from autoglm_desktop.engine.server import main
+    from autoglm_desktop.engine.server import main, run
 
+    if len(sys.argv) > 1:  # tests alone: the application passes no argument
+        from autoglm_desktop.engine.faults import open_channel
+
+        sys.exit(run(open_channel(sys.argv[1:])))
     sys.exit(main())

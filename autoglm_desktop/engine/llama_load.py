@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,8 +15,13 @@ import llama_cpp.llama_cpp as native
 from ..core import protocol
 from ..core.errors import TargetError
 from ..core.gguf_header import GgufHeader, refusal
+from ..core.gguf_vision import vision_refusal
 from ..store import gguf
-from .native_log import NativeLog
+from . import devices
+from .llama_log import initialise as initialise
+from .llama_log import log as log
+from .llama_placement import LOAD_MODE_NONE, advise_huge_pages, first_gpu, held_options, place, set_numa
+from .llama_vision import Vision
 from .server import JobFailed
 
 KV_TYPES = {"f16": 1, "q8_0": 8}  # ggml.h: GGML_TYPE_F16, GGML_TYPE_Q8_0
@@ -25,29 +30,7 @@ CELL_STEP = 256
 MOST_CELLS = 1 << 24
 """No model here was trained for more than 2^20; beyond 2^32 the number would wrap around."""
 FLASH_ATTENTION_ENABLED = 1  # llama.h: LLAMA_FLASH_ATTN_TYPE_ENABLED
-LOAD_MODE_NONE = 0  # llama.h: neither mmap nor mlock, which no_alloc refuses
-SPLIT_MODE_NONE = 0  # llama.h: LLAMA_SPLIT_MODE_NONE
-ALL_LAYERS = 1 << 30
 MOST_THREADS = 512  # ggml.h: GGML_MAX_N_THREADS
-
-log = NativeLog()
-_started = False
-
-
-def _on_log(level: int, text: bytes | None, _data: object) -> None:
-    log.feed(level, (text or b"").decode("utf-8", "replace"))
-
-
-_log_callback = native.llama_log_callback(_on_log)
-
-
-def initialise() -> None:
-    """Start llama.cpp's backends once per process."""
-    global _started
-    if not _started:
-        native.llama_log_set(_log_callback, ctypes.c_void_p(0))
-        native.llama_backend_init()
-        _started = True
 
 
 def build() -> str:
@@ -61,7 +44,7 @@ def build() -> str:
 
 @dataclass
 class Loaded:
-    """A loaded model with its context. Pointers are llama.cpp's; ``close`` frees both."""
+    """A loaded model with its context. Pointers are llama.cpp's; ``close`` frees all."""
 
     model: Any
     context: Any
@@ -71,8 +54,11 @@ class Loaded:
     batch: int  # tokens that one llama_decode takes at most
     on_gpu: bool
     proof: protocol.Proof
+    vision: Vision | None = None
 
     def close(self) -> None:
+        if self.vision is not None:
+            self.vision.close()
         native.llama_free(self.context)
         native.llama_model_free(self.model)
 
@@ -81,46 +67,73 @@ Progress = Callable[[str, float], None]
 
 
 def open_model(job: protocol.Load, progress: Progress, device: str | None = None) -> Loaded:
-    """Load, create the context and warm up. ``device``: the only GPU to use (None: llama.cpp's choice).
-    Raises JobFailed."""
+    """Load, create the context and warm up. ``device``: the only GPU to use (None: the job's ``devices``).
+
+    Raises JobFailed; ``not_proven`` where other layers lie on GPUs than were asked for. A projector is opened, but
+    its first picture is the caller's (``llama_prove``).
+    """
     started = time.perf_counter()
     header = checked_header(job.model)
+    file_type = checked_projector(header, job.projector.file) if job.projector is not None else ""
+    initialise()
+    set_numa(job.options.numa)
     log.forget()
     model = load_model(job, progress, device=device)
+    context = vision = None
     try:
+        _check_layers(job, header)
         context = create_context(model, job)
-    except JobFailed:
+        if job.projector is not None:
+            card = first_gpu(job.devices) if job.projector.gpu else None
+            vision = Vision(job.projector, model, native.llama_n_threads(context), card, file_type)
+        vocab = native.llama_model_get_vocab(model)
+        progress("warm_up", 0.0)
+        speed = _warm_up(context, vocab)
+        progress("warm_up", 1.0)
+        proof = _proof(job, header, context, speed, started)
+    except BaseException:
+        if vision is not None:
+            vision.close()
+        if context is not None:
+            native.llama_free(context)
         native.llama_model_free(model)
         raise
-    threads = native.llama_n_threads(context)
-    vocab = native.llama_model_get_vocab(model)
-    progress("warm_up", 0.0)
-    speed = _warm_up(context, vocab)
-    progress("warm_up", 1.0)
-    offloaded, total = log.offloaded or (0, (header.block_count or 0) + 1)
-    proof = protocol.Proof(
+    cells, batch = native.llama_n_ctx(context), native.llama_n_batch(context)
+    return Loaded(model, context, vocab, header, cells, batch, bool(proof.gpu_layers), proof, vision)
+
+
+def _layers_on_gpu(header: GgufHeader) -> tuple[int, int]:
+    """(layers on GPUs, layers), the output layer counted, as llama.cpp logged it."""
+    return log.offloaded or (0, (header.block_count or 0) + 1)
+
+
+def _check_layers(job: protocol.Load, header: GgufHeader) -> None:
+    found, total = _layers_on_gpu(header)
+    wanted = total if job.gpu_layers < 0 else min(job.gpu_layers, total)
+    if found != wanted:
+        raise JobFailed(
+            "not_proven", f"{wanted} of {total} layers on a GPU were asked for, {found} are on one"
+        )
+
+
+def _proof(
+    job: protocol.Load, header: GgufHeader, context: Any, speed: float | None, started: float
+) -> protocol.Proof:
+    offloaded, total = _layers_on_gpu(header)
+    return protocol.Proof(
         backend="llama.cpp",
         build=build(),
-        devices=_device_names(),
+        devices=devices.names(),
         gpu_layers=offloaded,
         total_layers=total,
         memory={device: dict(causes) for device, causes in log.memory.items()},
         kv_type=job.kv_type,
         context=native.llama_n_ctx(context),
-        threads=threads,
+        threads=native.llama_n_threads(context),
         load_s=time.perf_counter() - started,
         warm_up_tokens_per_s=speed,
-        options=job.options,
+        options=held_options(job.options, job.options.op_offload and job.gpu_layers != 0),
     )
-    cells = native.llama_n_ctx(context)
-    batch = native.llama_n_batch(context)
-    return Loaded(model, context, vocab, header, cells, batch, offloaded > 0, proof)
-
-
-def _device_names() -> tuple[str, ...]:
-    from . import devices
-
-    return devices.names()
 
 
 def checked_header(path: str) -> GgufHeader:
@@ -135,7 +148,16 @@ def checked_header(path: str) -> GgufHeader:
     return header
 
 
-_load_seen: list[object] = []
+def checked_projector(text: GgufHeader, path: str) -> str:
+    """The projector's file type. Refused here: what would abort the process, or be another model's."""
+    try:
+        header = gguf.read_header(Path(path))
+    except TargetError as error:
+        raise JobFailed("bad_file", f"projector: {error}") from error
+    reason = vision_refusal(text, header)
+    if reason is not None:
+        raise JobFailed("bad_file", f"{reason.code} {reason.as_dict()}")
+    return header.file_type or ""
 
 
 def load_model(
@@ -149,44 +171,25 @@ def load_model(
         if int(fraction * 50) > reported:
             reported = int(fraction * 50)
             progress("load", fraction)
+            if job.options.huge_pages:
+                advise_huge_pages()
         return True
 
     initialise()
-    _load_seen.clear()
     parameters = native.llama_model_default_params()
-    parameters.n_gpu_layers = job.gpu_layers if 0 <= job.gpu_layers < ALL_LAYERS else ALL_LAYERS
-    parameters.use_extra_bufts = job.options.use_extra_bufts
-    if device is not None:
-        _use_device(parameters, device, job.gpu_layers)
+    kept = place(parameters, job, job.devices if device is None else (device,))
     if dry:
         parameters.no_alloc = True
-        parameters.load_mode = LOAD_MODE_NONE
+        parameters.load_mode = LOAD_MODE_NONE  # neither mmap nor mlock, which no_alloc refuses
     callback = native.llama_progress_callback(on_progress)
-    _load_seen.append(callback)  # llama.cpp holds the pointer while it loads
+    kept.append(callback)  # llama.cpp holds these pointers while it loads
     parameters.progress_callback = callback
     model = native.llama_model_load_from_file(os.fsencode(job.model), parameters)
+    del kept
     if not model:
         kind, message = log.failure("llama.cpp could not load the file")
         raise JobFailed(kind, message)
     return model
-
-
-def _use_device(parameters: Any, name: str, gpu_layers: int) -> None:
-    """Restrict the model to one GPU. Raises JobFailed(unsupported)."""
-    from . import devices
-
-    found = devices.find(name)
-    if found is None:
-        raise JobFailed("unsupported", f"no device {name!r}; there are: {', '.join(devices.names())}")
-    if not found.gpu:
-        if gpu_layers:
-            raise JobFailed("unsupported", f"{name!r} is no GPU and takes no GPU layers")
-        return
-    array = (ctypes.c_void_p * 2)(found.handle, None)
-    _load_seen.append(array)  # llama.cpp reads it while it loads
-    parameters.devices = ctypes.cast(array, ctypes.c_void_p)
-    parameters.split_mode = SPLIT_MODE_NONE
-    parameters.main_gpu = 0
 
 
 def create_context(model: Any, job: protocol.Load) -> Any:
@@ -206,7 +209,7 @@ def create_context(model: Any, job: protocol.Load) -> Any:
     # A GPU build would otherwise copy the output matrix to the card even with no layer on it.
     parameters.op_offload = job.options.op_offload and job.gpu_layers != 0
     parameters.no_perf = True
-    threads = job.threads or os.cpu_count() or 1
+    threads = job.threads or _usable_cpus()
     parameters.n_threads = parameters.n_threads_batch = threads
     context = native.llama_init_from_model(model, parameters)
     if not context:
@@ -214,6 +217,13 @@ def create_context(model: Any, job: protocol.Load) -> Any:
         # What is no lack of memory concerns this way of running the file, not the file.
         raise JobFailed(kind if kind == "out_of_memory" else "unsupported", message)
     return context
+
+
+def _usable_cpus() -> int:
+    """Logical CPUs that this process may use."""
+    if sys.platform.startswith("linux"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _warm_up(context: Any, vocab: Any) -> float | None:

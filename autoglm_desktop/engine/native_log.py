@@ -12,9 +12,13 @@ _BUFFER = re.compile(r"(\S+)\s+(model|KV|compute|output|RS) buffer size\s*=\s*([
 # "llama_kv_cache: layer   3: dev = CUDA0", "llama_kv_cache: size =   80.00 MiB (  2048 cells,  40 layers, …"
 _CACHE_LAYER = re.compile(r"^llama_(?:kv_cache|memory_recurrent)\S*\s+layer\s+\d+: dev = (\S+)")
 _CACHE_SIZE = re.compile(r"^llama_(?:kv_cache|memory_recurrent)\S*\s+size =\s*([0-9.]+) MiB")
+# "clip_ctx: CLIP using CUDA0 backend", "load_hparams: model size:         1704.04 MiB"
+_PROJECTOR = re.compile(r"CLIP using (\S+) backend")
+_PROJECTOR_SIZE = re.compile(r"^load_hparams: model size:\s*([0-9.]+) MiB")
 _LAYERS = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
 _CAUSES = {"model": "weights", "KV": "kv_cache", "RS": "kv_cache", "compute": "compute", "output": "compute"}
 _GPU = re.compile(r"^(?:CUDA|Vulkan|ROCm|HIP|SYCL|MTL|Metal)(\d*)(?:_Mapped|_Private)?$")
+DEBUG, CONTINUED = 1, 5  # ggml.h: ggml_log_level
 _OUT_OF_MEMORY = (
     "out of memory",
     "failed to allocate",
@@ -37,10 +41,13 @@ class NativeLog:
     def __init__(self, keep: int = 400) -> None:
         self._lines: deque[str] = deque(maxlen=keep)
         self._partial = ""
+        self._debug = False
         self.memory: dict[str, dict[str, int]] = {}
         self.cache: dict[str, int] = {}
         """KV cache by device as the sizes say that are logged also where nothing is allocated."""
         self.offloaded: tuple[int, int] | None = None
+        self.projector_device: str | None = None
+        """Where the vision part computes: ``cpu`` or ``gpu:N``."""
         self._cache_layers: list[str] = []
 
     def forget(self) -> None:
@@ -49,18 +56,26 @@ class NativeLog:
         self.memory.clear()
         self.cache.clear()
         self.offloaded = None
+        self.projector_device = None
         self._cache_layers.clear()
 
     def feed(self, level: int, text: str) -> None:
-        """``level`` is ggml's (2 info, 3 warning, 4 error, 5 continues the line before)."""
-        sys.stderr.write(text)
+        """``level`` is ggml's (1 debug, 2 info, 3 warning, 4 error, 5 continues the line before).
+
+        Debug lines are read, but neither kept nor passed on: hundreds of them would push out what explains a crash.
+        """
+        if level != CONTINUED:
+            self._debug = level == DEBUG
+        if not self._debug:
+            sys.stderr.write(text)
         self._partial += text
         *lines, self._partial = self._partial.split("\n")
         for line in lines:
+            if not self._debug:
+                self._lines.append(line)
             self._line(line)
 
     def _line(self, line: str) -> None:
-        self._lines.append(line)
         buffer = _BUFFER.search(line)
         if buffer:
             causes = self.memory.setdefault(device_of(buffer[1]), {})
@@ -70,6 +85,21 @@ class NativeLog:
         if layers:
             self.offloaded = (int(layers[1]), int(layers[2]))
         self._cache_line(line)
+        self._projector_line(line)
+
+    def _projector_line(self, line: str) -> None:
+        device = _PROJECTOR.search(line)
+        if device:
+            place = device_of(device[1])
+            self.projector_device = "cpu" if place == "ram" else place
+        size = _PROJECTOR_SIZE.match(line)
+        if size:
+            place = "ram" if self.projector_device in (None, "cpu") else str(self.projector_device)
+            self.memory.setdefault(place, {})["projector"] = int(float(size[1]) * 1024 * 1024)
+
+    def said(self, text: str) -> bool:
+        """Whether a kept line holds ``text``."""
+        return any(text in line for line in self._lines)
 
     def _cache_line(self, line: str) -> None:
         layer = _CACHE_LAYER.match(line)

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from ..core.protocol import Message
 from .server import JobFailed
 
 ZERO_WIDTH_SPACE = "\u200b"
+# Unicode noncharacters, for internal use: a picture's place in the rendered text is one, its number, the other.
+_OPEN, _CLOSE = "\ufdd0", "\ufdd1"
+_PICTURE = re.compile(f"{_OPEN}([0-9]+){_CLOSE}")
+_NOT_OURS = str.maketrans({_OPEN: "\ufffd", _CLOSE: "\ufffd"})
+
+Part: TypeAlias = dict[str, Any]
+"""A message part that shows a picture (``protocol.Message``)."""
 
 # GLM-4's format, for glm4 files that were converted without their template.
 GLM4_TEMPLATE = (
@@ -19,25 +27,35 @@ GLM4_TEMPLATE = (
 )
 
 
-def flatten(message: Message, control_tokens: Iterable[str]) -> dict[str, str]:
+def flatten(message: Message, control_tokens: Iterable[str], pictures: list[Part]) -> dict[str, str]:
     """Role and plain text of a message; control tokens in the text lose their meaning.
 
-    Raises JobFailed(unsupported) for an image: this rung has no vision.
+    Its pictures are appended to ``pictures``; each leaves a mark in the text, which ``split_at_pictures`` finds again.
+    Raises JobFailed(unsupported) for a part of another kind.
     """
     content = message.content
-    if isinstance(content, list):
-        texts = []
-        for part in content:
-            kind = part.get("type") if isinstance(part, dict) else None
-            if kind != "text":
-                raise JobFailed("unsupported", f"no_vision: a message part of type {kind!r}")
-            texts.append(str(part.get("text", "")))
-        content = "".join(texts)
-    text = "" if content is None else str(content)
+    texts = []
+    for part in content if isinstance(content, list) else [{"type": "text", "text": content}]:
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind == "text":
+            text = part.get("text")
+            texts.append("" if text is None else str(text).translate(_NOT_OURS))
+        elif kind == "image":
+            texts.append(f"{_OPEN}{len(pictures)}{_CLOSE}")
+            pictures.append(part)
+        else:
+            raise JobFailed("unsupported", f"no_vision: a message part of type {kind!r}")
+    whole = "".join(texts)  # a control token may be spread over two parts
     for token in control_tokens:
-        if token in text:
-            text = text.replace(token, token[0] + ZERO_WIDTH_SPACE + token[1:])
-    return {"role": message.role, "content": text}
+        if token in whole:
+            whole = whole.replace(token, token[0] + ZERO_WIDTH_SPACE + token[1:])
+    return {"role": message.role, "content": whole}
+
+
+def split_at_pictures(text: str) -> tuple[list[str], list[int]]:
+    """The rendered text's pieces and the numbers of the pictures between them."""
+    pieces = _PICTURE.split(text)
+    return pieces[::2], [int(number) for number in pieces[1::2]]
 
 
 class Template:

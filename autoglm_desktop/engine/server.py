@@ -39,13 +39,22 @@ def make_backend(name: str, channel: Channel) -> Backend:
         except (ImportError, OSError, RuntimeError) as error:
             raise JobFailed("missing_dependency", f"llama_cpp: {error}") from error
         return LlamaBackend(channel)
+    if name == "transformers":
+        _prepare_torch()
+        try:
+            from .transformers_backend import TransformersBackend
+        except (ImportError, OSError, RuntimeError) as error:
+            raise JobFailed("missing_dependency", f"transformers: {error}") from error
+        return TransformersBackend(channel)
     raise JobFailed("unsupported", f"unknown backend: {name}")
 
 
 def answer(job: protocol.Devices | protocol.DryRun | protocol.Measure, channel: Channel) -> protocol.Event:
     """Do a job that leaves no model behind. Raises JobFailed."""
+    if job.backend == "transformers" and isinstance(job, protocol.Devices):
+        return _torch_devices()
     if job.backend != "llama.cpp":
-        raise JobFailed("unsupported", f"unknown backend: {job.backend}")
+        raise JobFailed("unsupported", f"no such job for the backend {job.backend!r}")
     try:
         from . import devices, dry_run, llama_load, measure
     except (ImportError, OSError, RuntimeError) as error:
@@ -58,9 +67,28 @@ def answer(job: protocol.Devices | protocol.DryRun | protocol.Measure, channel: 
     return protocol.DeviceList(llama_load.build(), devices.names())
 
 
+def _prepare_torch() -> None:
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # NVML's order, which plans count in
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def _torch_devices() -> protocol.DeviceList:
+    _prepare_torch()
+    try:
+        from . import transformers_failures, transformers_load, transformers_place
+    except (ImportError, OSError, RuntimeError) as error:
+        raise JobFailed("missing_dependency", f"transformers: {error}") from error
+    with transformers_failures.translated("unsupported"):
+        return protocol.DeviceList(transformers_load.build(), transformers_place.tried())
+
+
 def main() -> int:
     """Run the loop; the process ends by end-of-file or ``shutdown`` on stdin."""
-    channel = Channel.open()
+    return run(Channel.open())
+
+
+def run(channel: Channel) -> int:
+    """The loop over an open channel."""
     _quiet_native_surprises()
     loop = _Loop(channel)
     while True:

@@ -16,7 +16,9 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..core.environment_choice import CPU, Build, Candidate
 from ..core.errors import EngineError
+from ..core.limits import is_gpu
 from ..core.machine import EngineInfo, from_json, to_json
 from ..core.protocol import EngineOptions
 from ..core.rungs import EngineState
@@ -30,12 +32,14 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """One way to install an environment. ``platforms``: ``linux-x86_64`` …, ``*`` is any."""
+class Attempt(Build):
+    """One way to install an environment. ``first``: packages that come from ``first_index`` alone, before the others;
+    ``packages``: besides the environment's."""
 
-    kind: str  # wheel | source
-    platforms: tuple[str, ...] = ("*",)
     extra_index: str | None = None
+    first: tuple[str, ...] = ()
+    first_index: str | None = None
+    packages: tuple[str, ...] = ()
     cmake_args: str = ""
     download_mb: int | None = None
     minutes_on_two_cores: int | None = None
@@ -43,7 +47,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Description:
-    """An environment as ``environments.toml`` describes it. Sizes in MB."""
+    """An environment as ``environments.toml`` describes it. Sizes in MB. ``device``: cuda | vulkan | metal | cpu."""
 
     name: str
     backend: str
@@ -53,6 +57,11 @@ class Description:
     packages: tuple[str, ...] = ()
     installed_mb: int | None = None
     attempts: tuple[Attempt, ...] = ()
+    device: str = CPU
+
+    @property
+    def candidate(self) -> Candidate:
+        return Candidate(self.name, self.backend, self.device, self.attempts)
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,8 @@ class Environment:
 
     def state(self) -> EngineState:
         name, backend = self.description.name, self.description.backend
-        return EngineState(name, backend, True, self.record.self_test, self.description.gpu)
+        gpu = self.description.gpu or any(map(is_gpu, self.record.devices))
+        return EngineState(name, backend, True, self.record.self_test, gpu)
 
     def info(self) -> EngineInfo:
         record = self.record
@@ -134,13 +144,18 @@ class Environments:
         record = self._read(self._record_path(name, own=False))
         if record is not None and _is_there(python):
             return Environment(description, python, record, own=False)
-        if self._own_python is not None and importlib.util.find_spec(description.module) is not None:
+        if self._own_python is not None and self._stands_for_own(description):
             version = _own_version(description.distribution)
             record = self._read(self._record_path(name, own=True))
             if record is None or record.version != version:
                 record = Record(name, version)
             return Environment(description, self._own_python, record, own=True)
         return None
+
+    def _stands_for_own(self, description: Description) -> bool:
+        """Whether the application's own environment holds the package. What kind of build that is nobody knows before
+        the self-test: it counts as the one for the CPU, whose record names the devices that it found."""
+        return description.device == CPU and importlib.util.find_spec(description.module) is not None
 
     def write(self, record: Record, *, own: bool) -> None:
         """Replace the record atomically."""

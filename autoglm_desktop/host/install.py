@@ -9,18 +9,29 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
-import platform
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.environment_choice import obstacle
 from ..core.errors import EngineError
+from ..core.machine import Machine
 from ..store.locks import held
 from . import index_login, install_run
 from .environments import Attempt, Description, Environments, Record, environment_python
+from .install_options import (
+    KINDS,
+    attempts_for,
+    compiler_missing,
+    first_options,
+    index_for,
+    pip_options,
+    platform_tag,
+    this_place,
+)
 from .install_run import DROP, KEEP
 from .pip_output import InstallProgress, LeaveToPip, Report, disk_full, no_match, offline, parse_line, summary
 from .wheels import Unresolved, Wheels
@@ -33,50 +44,23 @@ __all__ = [
     "compiler_missing",
     "locked",
     "pip_options",
+    "this_place",
 ]
 
 log = logging.getLogger(__name__)
 
-COMPILERS = ("c++", "g++", "clang++")
 MB = 1_000_000
 
 
-def platform_tag() -> str:
-    """``linux-x86_64``, ``windows-amd64``, ``macos-arm64`` …"""
-    system = {"linux": "linux", "win32": "windows", "darwin": "macos"}.get(sys.platform, sys.platform)
-    return f"{system}-{platform.machine().lower()}"
+@dataclass(frozen=True)
+class _Job:
+    """One attempt that is being made."""
 
-
-def attempts_for(description: Description, tag: str) -> tuple[Attempt, ...]:
-    """The attempts that are meant for a platform, in order."""
-    return tuple(a for a in description.attempts if "*" in a.platforms or tag in a.platforms)
-
-
-def pip_options(description: Description, attempt: Attempt, index: str | None) -> list[str]:
-    """pip's arguments for an attempt, but the packages. ``index``: what it takes beside pip's settings (address or
-    folder)."""
-    options = ["install", "--no-input", "--disable-pip-version-check", "--progress-bar=raw", "-v"]
-    if index and Path(index).is_dir():
-        options += ["--find-links", index]
-    elif index:
-        options += ["--extra-index-url", index]
-    if attempt.kind == "wheel":
-        options += ["--only-binary", description.distribution]
-    return options
-
-
-def index_for(description: Description, attempt: Attempt) -> str | None:
-    """The index of an attempt: AUTOGLM_INDEX_<NAME>, else the described one."""
-    return (
-        os.environ.get("AUTOGLM_INDEX_" + description.name.upper().replace("-", "_")) or attempt.extra_index
-    )
-
-
-def compiler_missing(which: Callable[[str], str | None] = shutil.which) -> bool:
-    """Whether no C++ compiler can be found (POSIX; on Windows CMake looks for Visual Studio itself)."""
-    if os.name == "nt":
-        return False
-    return not (os.environ.get("CXX") or any(which(name) for name in COMPILERS))
+    kind: str
+    description: Description
+    folder: Path
+    report: Report
+    index: index_login.Index
 
 
 class Installer:
@@ -91,14 +75,22 @@ class Installer:
         self._cache = cache
         self._pip = list(pip) if pip is not None else [sys.executable, "-m", "pip"]
 
-    async def install(self, name: str, report: Report, kinds: tuple[str, ...] = ("wheel", "source")) -> None:
-        """Install an environment by attempts of ``kinds``; cancelling the task stops everything it started. The
-        environment is there or not; what was fetched is kept for the next try.
+    async def install(
+        self, name: str, report: Report, kinds: tuple[str, ...] = KINDS, machine: Machine | None = None
+    ) -> None:
+        """Install an environment by attempts of ``kinds``, in their order; cancelling the task stops everything it
+        started. The environment is there or not; what was fetched is kept for the next try. ``machine``: whose cards
+        it is for, where that matters.
 
-        Raises EngineError (engine_no_compiler, engine_no_network, disk_full_install, engine_install_failed …),
-        TransferError (download_corrupt …), AppError (disk_full …).
+        Raises EngineError (engine_not_here, engine_no_compiler, engine_no_network, disk_full_install,
+        engine_install_failed …), TransferError (download_corrupt …), AppError (disk_full …).
         """
         description = self._environments.describe(name)
+        place = this_place(machine or Machine())
+        against = obstacle(place, description.candidate)
+        if against is not None:
+            raise EngineError("engine_not_here", name=name, why=against)
+        attempts = attempts_for(description, place, kinds)
         folder = self._environments.path(name)
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -107,20 +99,19 @@ class Installer:
         try:
             async with locked(folder.with_name(name + ".lock"), report):
                 if self._environments.find(name) is None:  # else another instance has done it meanwhile
-                    await self._install(description, folder, report, kinds)
+                    await self._install(description, folder, report, attempts)
         except OSError as error:
             code = "disk_full_install" if error.errno == errno.ENOSPC else "engine_install_failed"
             values = {"detail": str(error), "log": str(self._log_file), "needed": description.installed_mb}
             raise EngineError(code, name=name, **values) from error
 
     async def _install(
-        self, description: Description, folder: Path, report: Report, kinds: tuple[str, ...]
+        self, description: Description, folder: Path, report: Report, attempts: Sequence[Attempt]
     ) -> None:
         finished = False
         self._room(description, folder, 0)
         try:
             await self._create(folder, report)
-            attempts = [a for a in attempts_for(description, platform_tag()) if a.kind in kinds]
             version, kind = await self._try(attempts, description, folder, report)
             self._environments.write(Record(description.name, version, made_by=kind), own=False)
             finished = True
@@ -140,18 +131,22 @@ class Installer:
     ) -> tuple[str, str]:
         """The version that is installed then, and the kind of the attempt that did it."""
         failures: list[list[str]] = []
+        no_compiler = False
         for attempt in attempts:
             if attempt.kind == "source" and compiler_missing():
-                if failures and offline(failures[-1]):
-                    break  # with a network there might be a wheel, and no need of a compiler
-                raise EngineError("engine_no_compiler", name=description.name)
+                no_compiler = True
+                continue
             report(InstallProgress("fetch", None, description.distribution))
             lines = await self._attempt(attempt, description, folder, report)
             if lines is None:
                 return await self._version(folder, description), attempt.kind
             log.warning("%s by %s failed: %s", description.name, attempt.kind, summary(lines))
             failures.append(lines)
-        raise self._failure(description, failures)
+        if no_compiler and not (failures and offline(failures[-1])):
+            raise EngineError("engine_no_compiler", name=description.name)
+        raise self._failure(
+            description, failures
+        )  # with a network there might be a wheel, and no need of a compiler
 
     async def _attempt(
         self, attempt: Attempt, description: Description, folder: Path, report: Report
@@ -169,31 +164,43 @@ class Installer:
         report: Report,
         index: index_login.Index,
     ) -> list[str] | None:
-        options = pip_options(description, attempt, index.address)
+        job = _Job(attempt.kind, description, folder, report, index)
+        beside = index.address
+        if attempt.first:
+            options, settings = first_options(index.address)
+            lines = await self._step(job, options, attempt.first, {**index.settings, **settings})
+            if lines is not None:
+                return lines
+            beside = attempt.extra_index
         settings = dict(index.settings)
         if attempt.cmake_args:
             settings["CMAKE_ARGS"] = attempt.cmake_args
-        python = environment_python(folder)
+        packages = (*attempt.first, *description.packages, *attempt.packages)
+        return await self._step(job, pip_options(description, attempt, beside), packages, settings)
+
+    async def _step(
+        self, job: _Job, options: list[str], packages: Sequence[str], settings: dict[str, str]
+    ) -> list[str] | None:
+        """One call of pip and what goes before it. None where it worked, else the last lines of pip's output."""
+        name, python = job.description.name, environment_python(job.folder)
         wheels = Wheels(
-            description.name, self._pip, python, self._cache / description.name, self._log_file, report,
-            lambda coming: self._room(description, folder, coming), index.login,
+            name, self._pip, python, self._cache / name, self._log_file, job.report,
+            lambda coming: self._room(job.description, job.folder, coming), job.index.login,
         )  # fmt: skip
         try:
-            arguments = await wheels.gather(options, description.packages, settings)
+            arguments = await wheels.gather(options, packages, settings)
         except Unresolved as error:
             if any(known(error.lines) for known in (offline, no_match, disk_full)):
                 return error.lines
-            log.warning(
-                "%s: pip does it all, as it did not resolve: %s", description.name, summary(error.lines)
-            )
-            arguments = [*options, *description.packages]
+            log.warning("%s: pip does it all, as it did not resolve: %s", name, summary(error.lines))
+            arguments = [*options, *packages]
         except LeaveToPip as error:
-            log.warning("%s: pip does it all: %s", description.name, error)
-            arguments = [*options, *wheels.at_hand(), *description.packages]
-        ended = await self._run([*self._pip, "--python", str(python), *arguments], settings, report)
+            log.warning("%s: pip does it all: %s", name, error)
+            arguments = [*options, *wheels.at_hand(), *packages]
+        ended = await self._run([*self._pip, "--python", str(python), *arguments], settings, job.report)
         if ended.status:
             return ended.lines
-        wheels.clear(keep_sources=attempt.kind == "source")
+        wheels.clear(keep_sources=job.kind == "source")
         return None
 
     def _room(self, description: Description, folder: Path, coming: int) -> None:

@@ -32,13 +32,23 @@ JobAnswer: TypeAlias = (
 JOB_ANSWERS = (protocol.Ready, protocol.DeviceList, protocol.Sizes, protocol.Measured, protocol.Failed)
 
 
+Active: TypeAlias = Callable[[], bool]
+
+
+def _never() -> bool:
+    return False
+
+
 class EngineProcess:
     """Started by ``start``. Events without an id go to the job that runs (``job``), others to their request
     (``generate``). When the process ends, everyone who waits gets its ``Exit`` as a Failed event."""
 
-    def __init__(self, process: asyncio.subprocess.Process, hung_after_s: float) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, hung_after_s: float, active: Active = _never
+    ) -> None:
         self._process = process
         self._hung_after_s = hung_after_s
+        self._active = active
         self._queues: dict[str | None, asyncio.Queue[protocol.Event]] = {None: asyncio.Queue()}
         self._stderr: deque[str] = deque(maxlen=60)
         self._ended_by_us = False
@@ -59,9 +69,14 @@ class EngineProcess:
 
     @classmethod
     async def start(
-        cls, command: Sequence[str], environment: dict[str, str], hung_after_s: float = HUNG_AFTER_S
+        cls,
+        command: Sequence[str],
+        environment: dict[str, str],
+        hung_after_s: float = HUNG_AFTER_S,
+        active: Active = _never,
     ) -> EngineProcess:
-        """Start an engine. Raises EngineError(engine_start_failed)."""
+        """Start an engine. ``active``: whether its GPU works now, asked in a thread before an engine without any other
+        sign of life counts as hung. Raises EngineError(engine_start_failed)."""
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,
@@ -75,11 +90,16 @@ class EngineProcess:
             )
         except OSError as error:
             raise EngineError("engine_start_failed", command=command[0], detail=str(error)) from error
-        return cls(process, hung_after_s)
+        return cls(process, hung_after_s, active)
 
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` or ``kill`` has ended it, or is about to."""
+        return self._ended_by_us
 
     @property
     def stderr_tail(self) -> str:
@@ -207,6 +227,9 @@ class EngineProcess:
             if used != cpu or self._last_message > quiet_since or not self._busy():
                 cpu, quiet_since = used, now
             elif now - quiet_since >= self._hung_after_s:
+                if await asyncio.to_thread(self._active):
+                    quiet_since = now
+                    continue
                 self._hung = True
                 self._kill_tree()
         await asyncio.wait(self._tasks, timeout=GRACE_S)  # drain what was written before the end

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..core import protocol
+from ..core.environment_choice import TRANSFORMERS
+from ..core.limits import is_gpu
 from ..store import gguf_words
 from .command import engine_command, engine_environment
 from .environments import Environment, Record
@@ -30,6 +32,8 @@ async def self_test(
     environment: Environment, cache: Path, hardware: str, *, command: Command = engine_command
 ) -> Record:
     """Test an environment as it is and, if it crashes, with safe options. Returns its new record."""
+    if environment.description.backend == TRANSFORMERS:
+        return await _devices(environment, hardware, command)
     model = cache / MODEL_NAME
     if not model.is_file():
         cache.mkdir(parents=True, exist_ok=True)
@@ -51,6 +55,27 @@ async def self_test(
     return dataclasses.replace(record, self_test="failed", message=proof.message)
 
 
+async def _devices(environment: Environment, hardware: str, command: Command) -> Record:
+    """transformers has no tiny model to try: it is imported, does a sum on each device, and names them. One that is for
+    a card must see it."""
+    record = dataclasses.replace(environment.record, hardware=hardware, message=None)
+    python = environment.python
+    engine = await EngineProcess.start(command(python), engine_environment(python=python))
+    try:
+        event = await engine.job(protocol.Devices(TRANSFORMERS))
+    finally:
+        await engine.close()
+    if not isinstance(event, protocol.DeviceList):
+        detail = event.message if isinstance(event, protocol.Failed) else type(event).__name__
+        log.warning("self-test of %s failed: %s", environment.description.name, detail)
+        return dataclasses.replace(record, self_test="failed", message=detail)
+    found = dataclasses.replace(record, build=event.build, devices=event.devices)
+    if environment.description.gpu and not any(map(is_gpu, event.devices)):
+        message = f"no graphics card among its devices ({_named(event.devices)}; {event.build})"
+        return dataclasses.replace(found, self_test="failed", message=message)
+    return dataclasses.replace(found, self_test="passed")
+
+
 def _write_model(path: Path) -> None:
     from ..store import gguf_tiny  # numpy: kept out of the window's start
 
@@ -63,17 +88,30 @@ def _passed(record: Record, proof: protocol.Proof, result: str) -> Record:
     )
 
 
+def _job(environment: Environment, model: Path, options: protocol.EngineOptions) -> protocol.SelfTest:
+    """All layers on the card where the environment is for one."""
+    layers = -1 if environment.description.gpu else 0
+    return protocol.SelfTest(environment.description.backend, str(model), layers, options)
+
+
+def _named(devices: Iterable[str]) -> str:
+    return ", ".join(devices) or "-"
+
+
 async def _one(
     environment: Environment, model: Path, options: protocol.EngineOptions, command: Command
 ) -> protocol.Proof | protocol.Failed:
-    engine = await EngineProcess.start(command(environment.python), engine_environment())
+    python = environment.python
+    engine = await EngineProcess.start(command(python), engine_environment(python=python))
     try:
-        event = await engine.job(
-            protocol.SelfTest(environment.description.backend, str(model), options=options)
-        )
+        event = await engine.job(_job(environment, model, options))
         if not isinstance(event, protocol.Ready):
             assert isinstance(event, protocol.Failed)
             return event
+        if environment.description.gpu and not event.proof.gpu_layers:
+            return protocol.Failed(
+                "not_proven", f"no layer is on a graphics card ({_named(event.proof.devices)})"
+            )
         sampling = protocol.Sampling(temperature=0.0, max_tokens=TOKENS)
         request = protocol.Generate("self-test", (protocol.Message("user", PROMPT),), sampling)
         text = ""

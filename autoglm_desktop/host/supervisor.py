@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 from ..core import protocol
-from ..core.errors import EngineError
+from ..core.errors import EngineError, Reason
 from ..core.rungs import SAFE_TWINS, RungPlan
 from .command import engine_command, engine_environment
 from .crashes import Crash, CrashMemory, file_key
-from .environments import Environment
-from .process import EngineProcess
+from .process import HUNG_AFTER_S, EngineProcess
+from .proven import told, unproven
 from .self_test import Command
+from .starts import Start, load_job
 
 log = logging.getLogger(__name__)
 MAX_SMALLER_PLANS = 4
@@ -23,22 +23,37 @@ MAX_SMALLER_PLANS = 4
 
 @dataclass(frozen=True)
 class Try:
-    """One try of a rung. ``kind`` None: it worked. ``message`` is the engine's own."""
+    """One try of a rung. ``kind`` None: it worked. ``message`` is the engine's own, ``reason`` what the application
+    itself found (a proof that does not hold). ``planned``: bytes by device; ``at``: seconds since the epoch."""
 
     rung: str
     kind: str | None
     message: str
     seconds: float
+    variant: str | None = None
+    engine: str | None = None  # name of the environment
+    context: int | None = None
+    kv_type: str | None = None
+    gpu_layers: int | None = None
+    projector: str | None = None
+    planned: dict[str, int] = field(default_factory=dict, hash=False)
+    phase: str | None = None
+    at: float | None = None
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True)
 class Running:
-    """A loaded model: its process, the plan it runs by, its proof and the tries that led to it."""
+    """A loaded model: its process, how it was started, its proof and the tries that led to it."""
 
     process: EngineProcess
-    plan: RungPlan
+    start: Start
     proof: protocol.Proof
     tries: tuple[Try, ...]
+
+    @property
+    def plan(self) -> RungPlan:
+        return self.start.plan
 
 
 @dataclass(frozen=True)
@@ -58,70 +73,58 @@ class LadderFailed(EngineError):
         self.tries = tries
 
 
-class Supervisor:
-    """``hardware`` is crashes.hardware_key of this machine; ``command`` builds the engine's command line."""
+Smaller = Callable[[RungPlan], Iterator[RungPlan]]
 
-    def __init__(self, crashes: CrashMemory, hardware: str, command: Command = engine_command) -> None:
+
+class Supervisor:
+    """``hardware`` is crashes.hardware_key of this machine; ``command`` builds the engine's command line; ``active``
+    says whether a card works now."""
+
+    def __init__(
+        self,
+        crashes: CrashMemory,
+        hardware: str,
+        command: Command = engine_command,
+        hung_after_s: float = HUNG_AFTER_S,
+        active: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._crashes = crashes
         self._hardware = hardware
         self._command = command
+        self._hung_after_s = hung_after_s
+        self._active = active
 
     async def load(
         self,
-        file: Path,
-        environment: Environment,
-        plans: Sequence[RungPlan],
-        smaller: Callable[[RungPlan], Iterator[RungPlan]],
+        starts: Sequence[Start],
+        smaller: Smaller,
         on_step: Callable[[Step], None] = lambda _step: None,
         *,
         threads: int | None = None,
     ) -> Running:
-        """Try ``plans`` in order: out of memory goes on with ``smaller`` plans of the same rung, a crash with the
-        safe twin, a bad file ends it. Raises LadderFailed with every try. Cancelling ends the engine."""
+        """Try ``starts`` in order: out of memory goes on with ``smaller`` plans of the same rung, a crash with the
+        safe twin, a bad file with other files. Raises LadderFailed with every try. Cancelling ends the engine."""
         tries: list[Try] = []
-        queue = list(plans)
+        queue = list(starts)
+        path = str(starts[0].files.model) if starts else ""
         while queue:
-            plan = queue.pop(0)
-            result = await self._try(file, environment, plan, on_step, tuple(tries), threads)
+            start = queue.pop(0)
+            result = await self._try(start, on_step, tuple(tries), threads)
             if isinstance(result, Running):
                 return result
             tries.append(result)
-            on_step(Step(plan, failed=result))
-            if result.kind == "bad_file":
-                raise LadderFailed("file_refused", tuple(tries), path=str(file), detail=result.message)
-            queue = self._next(result, plan, queue, smaller, tries)
+            on_step(Step(start.plan, failed=result))
+            path = str(start.files.model)
+            queue = follow(result, start, queue, smaller, tries)
         last = tries[-1] if tries else None
-        raise LadderFailed(
-            "no_rung_worked", tuple(tries), path=str(file), detail=last.message if last else ""
-        )
-
-    def _next(
-        self,
-        result: Try,
-        plan: RungPlan,
-        queue: list[RungPlan],
-        smaller: Callable[[RungPlan], Iterator[RungPlan]],
-        tries: list[Try],
-    ) -> list[RungPlan]:
-        if result.kind == "out_of_memory":
-            same = sum(1 for tried in tries if tried.rung == plan.rung)
-            found = next(smaller(plan), None) if same <= MAX_SMALLER_PLANS else None
-            return [found, *queue] if found is not None else queue
-        twin = SAFE_TWINS.get(plan.rung)
-        if result.kind in ("crashed", "hung") and twin is not None:
-            return sorted(queue, key=lambda other: other.rung != twin)
-        return queue
+        code = "file_refused" if last is not None and last.kind == "bad_file" else "no_rung_worked"
+        detail = (last.reason or last.message) if last is not None else ""
+        raise LadderFailed(code, tuple(tries), path=path, detail=detail)
 
     async def _try(
-        self,
-        file: Path,
-        environment: Environment,
-        plan: RungPlan,
-        on_step: Callable[[Step], None],
-        tries: tuple[Try, ...],
-        threads: int | None,
+        self, start: Start, on_step: Callable[[Step], None], tries: tuple[Try, ...], threads: int | None
     ) -> Running | Try:
-        started = time.monotonic()
+        began, plan, environment = time.monotonic(), start.plan, start.environment
         on_step(Step(plan, protocol.Progress("open", 0.0)))
         phase = "open"
 
@@ -130,59 +133,101 @@ class Supervisor:
             phase = event.phase
             on_step(Step(plan, event))
 
-        job = protocol.Load(
-            backend=environment.description.backend,
-            model=str(file),
-            context=plan.context or 4096,
-            gpu_layers=plan.gpu_layers or 0,
-            kv_type=plan.kv_type or "f16",
-            threads=threads,
-            options=plan.options,
-        )
-        engine = await EngineProcess.start(self._command(environment.python), engine_environment())
+        def ended(kind: str | None, message: str = "", reason: Reason | None = None) -> Try:
+            found = tried(start, kind, message, time.monotonic() - began)
+            return replace(found, phase=phase if kind is not None else None, reason=reason)
+
+        log.info("%s: %s", environment.description.name, _numbers(start))
+        command = self._command(environment.python)
+        variables = engine_environment(python=environment.python)
+        active = self._active if on_card(plan) else lambda: False
+        engine = await EngineProcess.start(command, variables, self._hung_after_s, active)
         ready = False
         try:
+            job = load_job(start, threads)
             event = await engine.job(job, progress)
             if isinstance(event, protocol.Ready):
-                running = self._worked(file, environment, plan, engine, event.proof, tries, started)
+                reason = unproven(plan, job, event.proof)
+                if reason is not None:
+                    log.warning("%s is not proven: %s; %s", plan.rung, told(reason), event.proof)
+                    return ended("not_proven", told(reason), reason)
+                self._worked(start)
                 ready = True
-                return running
+                log.info("%s works after %.1f s", plan.rung, time.monotonic() - began)
+                return Running(engine, start, event.proof, (*tries, ended(None)))
         finally:
             if not ready:
                 await engine.close()
         assert isinstance(event, protocol.Failed)
         log.warning("%s failed in %s: %s: %s", plan.rung, phase, event.kind, event.message)
         if engine.exit is not None and engine.exit.is_crash:
-            self._crashes.add(self._crash(file, environment, plan, phase, event))
-        return Try(plan.rung, event.kind, event.message, time.monotonic() - started)
+            self._crashes.add(crash_of(self._hardware, start, phase, event.kind, event.message))
+        return ended(event.kind, event.message)
 
-    def _worked(
-        self,
-        file: Path,
-        environment: Environment,
-        plan: RungPlan,
-        engine: EngineProcess,
-        proof: protocol.Proof,
-        tries: tuple[Try, ...],
-        started: float,
-    ) -> Running:
-        record = environment.record
-        self._crashes.worked(
-            self._hardware, record.version or "", environment.description.backend, plan.rung, file_key(file)
-        )
-        done = Try(plan.rung, None, "", time.monotonic() - started)
-        return Running(engine, plan, proof, (*tries, done))
+    def _worked(self, start: Start) -> None:
+        environment, key = start.environment, file_key(start.files.model)
+        backend = environment.description.backend
+        self._crashes.worked(self._hardware, environment.record.version or "", backend, start.plan.rung, key)
 
-    def _crash(
-        self, file: Path, environment: Environment, plan: RungPlan, phase: str, event: protocol.Failed
-    ) -> Crash:
-        return Crash(
-            hardware=self._hardware,
-            build=environment.record.version or "",
-            backend=environment.description.backend,
-            rung=plan.rung,
-            phase=phase,
-            kind=event.kind,
-            message=event.message,
-            seen_with=file_key(file),
-        )
+
+def on_card(plan: RungPlan) -> bool:
+    return not plan.rung.startswith("gguf-cpu")
+
+
+def follow(
+    result: Try, start: Start, queue: list[Start], smaller: Smaller, tries: Sequence[Try]
+) -> list[Start]:
+    """What is still to be tried after a try that failed."""
+    plan = start.plan
+    if result.kind == "out_of_memory":
+        same = sum(1 for tried in tries if (tried.rung, tried.variant) == (plan.rung, plan.variant))
+        found = next(smaller(plan), None) if same <= MAX_SMALLER_PLANS else None
+        return [replace(start, plan=found), *queue] if found is not None else queue
+    if result.kind == "bad_file":
+        return [other for other in queue if other.files.model != start.files.model]
+    twin = SAFE_TWINS.get(plan.rung)
+    if result.kind in ("crashed", "hung") and twin is not None:
+        return sorted(queue, key=lambda other: other.plan.rung != twin)
+    return queue
+
+
+def crash_of(hardware: str, start: Start, phase: str, kind: str, message: str) -> Crash:
+    """What the crash memory keeps of a start that died. Reads the model's header."""
+    return Crash(
+        hardware=hardware,
+        build=start.environment.record.version or "",
+        backend=start.environment.description.backend,
+        rung=start.plan.rung,
+        phase=phase,
+        kind=kind,
+        message=message,
+        seen_with=file_key(start.files.model),
+    )
+
+
+def tried(start: Start, kind: str | None, message: str, seconds: float) -> Try:
+    """A try of ``start`` with its numbers, as it is kept and shown."""
+    plan = start.plan
+    return Try(
+        plan.rung,
+        kind,
+        message,
+        seconds,
+        variant=plan.variant,
+        engine=start.environment.description.name,
+        context=plan.context,
+        kv_type=plan.kv_type,
+        gpu_layers=plan.gpu_layers,
+        projector=plan.projector,
+        planned={key: memory.total for key, memory in plan.memory.items()},
+        at=time.time(),
+    )
+
+
+def _numbers(start: Start) -> str:
+    plan = start.plan
+    planned = {key: memory.total for key, memory in plan.memory.items()}
+    return (
+        f"{plan.rung} of {start.files.model.name}: context {plan.context}, KV {plan.kv_type}, "
+        f"{plan.gpu_layers} layers on the GPU, projector {plan.projector}, bytes {planned}"
+    )

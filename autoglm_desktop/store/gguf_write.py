@@ -93,6 +93,12 @@ class GgufWriter:
             head = struct.pack("<IIQ", ValueType.ARRAY, kind, len(value))
             self._metadata[key] = head + _pack(kind, value)
 
+    def add_raw(self, key: str, raw: bytes) -> None:
+        """Adds a metadata value as another file has it: its type's number and its bytes."""
+        if key in self._metadata:
+            raise ValueError(f"{key} is there already")
+        self._metadata[key] = raw
+
     def add_tensor(self, name: str, kind: GgmlType, shape: Sequence[int], data: TensorData) -> None:
         """Adds a tensor; ``shape`` has the row length first. ``data`` is called once, while writing."""
         if name in self._tensors:

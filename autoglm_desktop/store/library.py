@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..core.catalog import Catalog, Model
 from ..core.errors import TargetError
+from ..core.gguf_projector import quantised_bytes
 from ..core.subject import Installed, ProjectorWeights
 from . import gguf, local_models, manifest, safetensors
 from .added import AddedPaths
@@ -223,7 +224,9 @@ class Library:
 def projector_weights(path: Path) -> ProjectorWeights:
     """A projector file's bytes. Raises TargetError."""
     header = gguf.read_header(path)
-    return ProjectorWeights(header.tensor_bytes, header.file_size, installed=True)
+    return ProjectorWeights(
+        header.tensor_bytes, header.file_size, installed=True, quantised_bytes=quantised_bytes(header)
+    )
 
 
 def _key(path: Path) -> object:

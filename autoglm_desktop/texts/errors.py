@@ -195,6 +195,9 @@ TABLE: dict[str, str] = {
     "move_same_folder": N_("The models lie in {path} already."),
     "move_into_itself": N_("{path} lies inside the models folder {folder}; choose another folder."),
     "move_conflict": N_("There is another file at {path} already; choose another folder, or delete it."),
+    "projector_not_convertible": N_(
+        "{path} cannot be made smaller: that needs a vision part of the kind glm4v in 16 or 32 bits ({type} is here)."
+    ),
     # engines
     "engine_unknown": N_("There is no engine {name}. There are: {known}."),
     "engine_name_missing": N_("Which engine? Say engines {action} NAME; there are: {known}."),
@@ -203,6 +206,7 @@ TABLE: dict[str, str] = {
         "The user or password in the address of the package index {host} cannot be read; put them into .netrc."
     ),
     "engine_install_failed": N_("The engine {name} could not be installed: {detail} (details: {log})"),
+    "engine_not_here": N_("The engine {name} cannot work on this machine: {why}."),
     "engine_no_compiler": N_(
         "The engine {name} has to be built here, and there is no C++ compiler; install one (Debian, Ubuntu: "
         "sudo apt install build-essential; Fedora: sudo dnf install gcc-c++; Arch: sudo pacman -S base-devel; "
@@ -219,6 +223,15 @@ TABLE: dict[str, str] = {
     ),
     "engine_start_failed": N_("The engine could not be started ({command}): {detail}."),
     "engine_died": N_("The engine ended unexpectedly ({detail}); the next message starts it again."),
+    "engine_freed": N_("The engine was ended to free its memory; the next message starts it again."),
+    "answer_out_of_memory": N_(
+        "The memory ran out while the model answered ({detail}); what it has said is kept, and the next message goes "
+        "on with settings that need less."
+    ),
+    "gpu_lost": N_(
+        "The graphics card was lost while the model answered ({detail}), as after a sleep or a reset of its driver; "
+        "the next message starts the engine again."
+    ),
     # the ladder
     "rung_unknown": N_("There is no rung {rung}. There are: {known}."),
     "rung_cannot": N_("{rung} cannot be used here: {reason}."),
@@ -228,6 +241,9 @@ TABLE: dict[str, str] = {
         "afresh: autoglm-desktop engines test {name}"
     ),
     "no_rung_worked": N_("{path} could not be started in any way; the last try said: {detail}"),
+    "locked_rung_failed": N_(
+        "{rung} does not start: {detail}. No other way was tried, since this one is locked; unlock it to try them."
+    ),
     # requests
     "context_full": N_("The conversation no longer fits the context: {detail}."),
     "no_vision": N_("The loaded model cannot look at pictures: {detail}."),

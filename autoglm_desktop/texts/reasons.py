@@ -28,6 +28,45 @@ LADDER: dict[str, str] = {
     "no_such_weights": N_("there are no weights of this kind"),
 }
 
+ENGINES: dict[str, str] = {
+    "card_too_new": N_("the card's compute capability is {capability}; this build knows cards up to {most}"),
+    "no_build_for_system": N_("there is no build of it for this system ({system})"),
+    "no_vulkan_in_wsl": N_("the Windows Subsystem for Linux has no Vulkan driver for the card"),
+    "cuda_fastest": N_("the fastest on an NVIDIA card"),
+    "cuda_in_container": N_("containers bring NVIDIA's CUDA, but seldom Vulkan"),
+    "cuda_built_here": N_("built on this machine, it uses all that the card and the processor can do"),
+    "cuda_without_avx2": N_(
+        "the published builds leave out AVX2, so the layers that stay on the processor are slow"
+    ),
+    "vulkan_for_split": N_("it uses AVX2 for the layers that stay on the processor"),
+    "vulkan_any_card": N_("runs on any card with a Vulkan driver"),
+    "metal_here": N_("uses Apple's GPU"),
+    "llama_on_cpu": N_("needs no graphics card"),
+    "torch_on_gpu": N_("runs the 16-bit files on the NVIDIA card, whole or made smaller"),
+    "torch_on_cpu": N_("runs the 16-bit files without a card: slow, GGUF files are the better choice there"),
+}
+"""Why an engine environment suits a machine, or does not (``core.environment_choice``)."""
+
+RUNNING: dict[str, str] = {
+    "proof_layers": N_("only {found} of {wanted} layers came to lie on the graphics card"),
+    "proof_device_bytes": N_(
+        "only {found_bytes} of the {needed_bytes} of weights came to lie on the graphics card"
+    ),
+    "proof_not_quantised": N_("no layer of the model was made smaller ({kind})"),
+    "proof_footprint": N_("the model takes {found_bytes} instead of {needed_bytes}: it was not made smaller"),
+    "proof_no_projector": N_("the vision projector was not loaded"),
+    "proof_projector_on_cpu": N_("the vision projector came to lie on the processor"),
+    "memory_taken": N_(
+        "Other programs have taken {taken_bytes} of the graphics card's memory since the model was loaded; "
+        "{free_bytes} are free. Answers may become slow or fail."
+    ),
+    "speed_fell": N_(
+        "Answers come {times} times slower than before: another program seems to have taken the graphics card's "
+        "memory. Close it, or free the GPU and load the model again."
+    ),
+}
+"""Why a running engine does not do what its plan said (``host.proven``, ``core.spill``)."""
+
 ASSUMED: dict[str, str] = {
     "gpu_memory_short": N_(
         "needs {needed_bytes} of GPU memory, about {free_bytes} may be free: {short_bytes} too little"
@@ -91,6 +130,24 @@ FILES: dict[str, str] = {
     "not_a_text_model": N_("its architecture “{architecture}” writes no text"),
     "no_weights": N_("it holds no weights"),
     "no_tokenizer": N_("it holds no tokenizer"),
+    "tokenizer_mismatch": N_(
+        "its tokenizer is another model's: {tokens} tokens where the weights need {wanted}; fetch the file again"
+    ),
+    "vision_no_sections": N_(
+        "it is an early conversion without M-RoPE sections: it answers text, but cannot look at pictures"
+    ),
+    "vision_architecture": N_("its architecture “{architecture}” cannot look at pictures here"),
+    "vision_no_bos": N_(
+        "it names no beginning token, without which pictures cannot be read; fetch a newer conversion"
+    ),
+    "vision_no_tokens": N_("its vocabulary has no tokens around pictures, so it can look at none"),
+    "projector_kind": N_("the vision part is of the kind “{type}”; only glm4v fits"),
+    "projector_incomplete": N_(
+        "the vision part lacks “{missing}”, or holds it in a form that cannot be; fetch it again"
+    ),
+    "projector_other_model": N_(
+        "the vision part belongs to another model: it gives {width} numbers a cell, the model takes {wanted}"
+    ),
     "gguf_split": N_("it is one of {count} parts; join them with llama-gguf-split --merge first"),
     "file_not_found": N_("it is no longer there"),
     "file_unreadable": N_("it cannot be read ({detail})"),
@@ -228,6 +285,8 @@ MEASURING: dict[str, str] = {
 TABLE: dict[str, str] = {
     **MEASURING,
     **LADDER,
+    **ENGINES,
+    **RUNNING,
     **HEADLINES,
     **PLACES,
     **FILES,

@@ -8,6 +8,7 @@ from ..host.environments import Environment
 from ..host.install import InstallProgress
 from ..host.supervisor import Step, Try
 from ..i18n import N_, _, ngettext
+from . import reasons
 from .values import labelled
 
 STAGES = {
@@ -102,7 +103,7 @@ def try_text(tried: Try) -> str:
     return _("{rung} did not work: {why} ({message}), after {seconds}").format(
         rung=rung_text(tried.rung),
         why=kind_text(tried.kind),
-        message=tried.message,
+        message=reasons.text(tried.reason) or tried.message,
         seconds=format_seconds(tried.seconds),
     )
 

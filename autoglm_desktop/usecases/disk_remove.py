@@ -20,6 +20,7 @@ from ..store.library import Library, LocalModel
 from ..store.model_walk import models_below
 from ..store.paths import expanded
 from ..store.transfer.values import journal_of, lock_of, part_of
+from . import made_projectors
 from .disk_owner import Owners
 from .disk_targets import OnDisk, elsewhere_error, locate, own
 from .services import Services
@@ -134,7 +135,9 @@ def _beside(library: Library, going: list[Path], projectors: set[Path]) -> list[
             continue
         known = manifest.read(folder)
         told = [folder / entry.path for entry in known.files if "/" not in entry.path] if known else []
-        found += [path for path in staying if path in projectors or path in told]
+        found += [
+            path for path in staying if path in projectors or path in told or made_projectors.is_made(path)
+        ]
         found += [*(item for path in waiting for item in _leftovers(path)), *told]
     return found
 

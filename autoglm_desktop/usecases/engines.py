@@ -9,6 +9,7 @@ from ..core.errors import EngineError
 from ..host import crashes
 from ..host.environments import Environment
 from ..host.install import Installer, InstallProgress, locked
+from ..host.install_options import KINDS, attempts_for, this_place
 from ..host.self_test import self_test
 from .services import Services
 
@@ -22,9 +23,15 @@ def _ignore(_progress: InstallProgress) -> None:
 
 
 async def install(
-    services: Services, name: str, report: Report = _ignore, *, repair: bool = False
+    services: Services,
+    name: str,
+    report: Report = _ignore,
+    *,
+    repair: bool = False,
+    kinds: tuple[str, ...] = KINDS,
 ) -> Environment:
     """Install an environment where it is missing and self-test it where that was not done on this hardware.
+    ``kinds``: ways to install it, the preferred first.
 
     Nothing to do: returns at once. With ``repair`` one whose self-test failed is made afresh (the application's
     own is tested again). Cancelling leaves no half environment, and keeps what was fetched. Raises AppError.
@@ -34,11 +41,13 @@ async def install(
         await remove(services, name)
         found = services.environments.find(name)
     if found is None:
-        found = await _make(services, name, report)
-    hardware = crashes.hardware_key(await services.machine())
+        found = await _make(services, name, report, kinds)
+    machine = await services.machine()
+    hardware = crashes.hardware_key(machine)
     if found.record.self_test == "not_run" or found.record.hardware != hardware:
         found = await _test(services, name, hardware, report, again=False)
-        if found.record.self_test == "failed" and found.record.made_by == "wheel":
+        broken = found.record.self_test == "failed" and found.record.made_by == "wheel"
+        if broken and attempts_for(found.description, this_place(machine), ("source",)):
             # A published wheel may use instructions that this processor lacks; a build from source can't.
             await remove(services, name)
             await _make(services, name, report, kinds=("source",))
@@ -46,12 +55,11 @@ async def install(
     return found
 
 
-async def _make(
-    services: Services, name: str, report: Report, kinds: tuple[str, ...] = ("wheel", "source")
-) -> Environment:
+async def _make(services: Services, name: str, report: Report, kinds: tuple[str, ...] = KINDS) -> Environment:
     services.require_home()
     installer = Installer(services.environments, services.logs, services.cache / "wheels", services.pip)
-    await installer.install(name, report, kinds)
+    machine = await services.machine() if services.environments.describe(name).gpu else None
+    await installer.install(name, report, kinds, machine)
     found = services.environments.find(name)
     if found is None:
         raise EngineError(

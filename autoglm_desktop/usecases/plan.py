@@ -15,18 +15,21 @@ from ..core.programs import without_own
 from ..core.rungs import CrashNote, ModelPlan, RungPlan
 from ..core.subject import Subject, of_header
 from ..host.crashes import file_key, hardware_key
+from ..host.starts import Files
 from ..store import gguf
+from ..store.library import Library, projector_weights
+from . import made_projectors
 from .dry_runs import dry_runs_of_file
 from .knowledge import knowledge
+from .loading import Prepared, Wishes
 from .services import Services
-from .session import Prepared, Wishes
 from .targets import Target
 
 
 async def prepare(services: Services, target: Target, wishes: Wishes) -> Prepared:
     """The ladder of a file on this machine. Raises TargetError where the file can't be run at all."""
-    machine, subject = await asyncio.gather(
-        services.machine(), asyncio.to_thread(subject_of_file, target.file, target.name)
+    machine, (subject, projector) = await asyncio.gather(
+        services.machine(), asyncio.to_thread(subject_of_target, services.library, target)
     )
     engines = services.engine_states()
     notes = await asyncio.to_thread(crash_notes, services, machine, target.file)
@@ -57,12 +60,22 @@ async def prepare(services: Services, target: Target, wishes: Wishes) -> Prepare
             current, machine, subject, context=wishes.context, engines=engines, **known.for_smaller_plans
         )
 
-    return Prepared(target.file, plan, machine, smaller)
+    async def files(current: RungPlan) -> Files:
+        if projector is None or current.projector == "none":
+            return Files(target.file)
+        return Files(target.file, await made_projectors.ready(services, projector, current.projector_type))
+
+    return Prepared(target.file, plan, machine, smaller, files)
 
 
-def subject_of_file(path: Path, name: str) -> Subject:
-    """What the planner plans for a GGUF file. Raises TargetError (unreadable, damaged, no text model)."""
-    return of_header(runnable_header(path), name)
+def subject_of_target(library: Library, target: Target) -> tuple[Subject, Path | None]:
+    """What the planner plans for a target, and its vision part. Raises TargetError."""
+    header = runnable_header(target.file)
+    local = library.at(target.file)
+    model = library.catalog.model(local.model) if local.model is not None else None
+    projector = projector_weights(local.projector) if local.projector is not None else None
+    phone = model.phone if model is not None else False
+    return of_header(header, target.name, phone=phone, projector=projector), local.projector
 
 
 def runnable_header(path: Path) -> GgufHeader:

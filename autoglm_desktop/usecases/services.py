@@ -120,7 +120,8 @@ class Services:
 
     async def start_engine(self, environment: Environment) -> EngineProcess:
         """An engine for a job, not for a model to talk to. Raises EngineError(engine_start_failed)."""
-        return await EngineProcess.start(self.command(environment.python), engine_environment())
+        python = environment.python
+        return await EngineProcess.start(self.command(python), engine_environment(python=python))
 
     def with_engines(self, machine: Machine) -> Machine:
         engines = tuple(environment.info() for environment in self.environments.installed())

@@ -6,80 +6,66 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
 from ..core import protocol
-from ..core.errors import AppError, EngineError
-from ..core.machine import Machine
-from ..core.rungs import ModelPlan, RungPlan
-from ..host.crashes import Crash, file_key, hardware_key
-from ..host.environments import Environment
+from ..core.errors import AppError, EngineError, Reason
+from ..core.rungs import RungPlan
+from ..core.spill import SpeedWatch
+from ..host.crashes import hardware_key
 from ..host.install import InstallProgress
 from ..host.outcome import Exit
-from ..host.supervisor import LadderFailed, Running, Step, Supervisor, Try
-from . import engines
+from ..host.process import HUNG_AFTER_S
+from ..host.supervisor import LadderFailed, Running, Step, Supervisor, Try, crash_of, tried
+from .card_watch import CardWatch, Free, cards_work, free_of_cards
+from .deaths import MOST_REPEATS, Broken
+from .loading import PLANNED, Prepare, Prepared, Wishes, after_out_of_memory, choose_plans, starts_for
 from .services import Services
+from .session_state import SessionState
 from .targets import Target
+
+__all__ = ["Prepare", "Prepared", "Session", "SessionState", "Wishes", "choose_plans"]
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Wishes:
-    """What the user asked of a load; None is the planner's choice. ``context`` in tokens."""
-
-    rung: str | None = None
-    context: int | None = None
-    wish: str | None = None
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What a target needs to be loaded: its file, the ladder for it, and how to go on after out of memory."""
-
-    file: Path
-    plan: ModelPlan
-    machine: Machine
-    smaller: Callable[[RungPlan], Iterator[RungPlan]]
-
-
-Prepare = Callable[[Services, Target, Wishes], Awaitable[Prepared]]
-
-
-@dataclass(frozen=True)
-class SessionState:
-    """What the window's badge shows. ``phase``: idle | installing | loading | ready | generating | failed."""
-
-    phase: str = "idle"
-    target: Target | None = None
-    install: InstallProgress | None = None
-    step: Step | None = None
-    engine: str | None = None  # name of the environment
-    plan: RungPlan | None = None
-    proof: protocol.Proof | None = None
-    tries: tuple[Try, ...] = ()
-    memory: protocol.MemoryUse | None = None
-    tokens_per_s: float | None = None
-    error: AppError | None = None
-
-
 class Session:
-    """One model at a time, one generation at a time. ``prepare`` plans a target (usecases.plan.prepare)."""
+    """One model at a time, one generation at a time. ``prepare`` plans a target (usecases.plan.prepare).
 
-    def __init__(self, services: Services, prepare: Prepare) -> None:
+    ``idle_s``: seconds without a request after which the model is unloaded (None: never). ``hung_after_s``: without a
+    sign of life an engine counts as hung.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        prepare: Prepare,
+        *,
+        idle_s: float | None = None,
+        hung_after_s: float = HUNG_AFTER_S,
+        gpu_free: Free = free_of_cards,
+    ) -> None:
         self._services = services
         self._prepare = prepare
+        self._hung_after_s = hung_after_s
+        self._idle_s = idle_s
+        self._idle: asyncio.TimerHandle | None = None
+        self._unloading: asyncio.Task[None] | None = None
         self._running: Running | None = None
         self._request: str | None = None
         self._walking: asyncio.Future[Running] | None = None
         self._target: Target | None = None
         self._wishes = Wishes()
+        self._too_big: RungPlan | None = None  # ran out of memory while it answered
+        self._gpu_lost = False  # since the last answer that came to its end
+        self._speed = SpeedWatch()
+        self._gpu_free = gpu_free
+        self._cards: CardWatch | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._fruitless = 0  # loads that ended without an engine
         self._hardware = ""
-        self._environment: Environment | None = None
         self._busy = asyncio.Lock()
         self._listeners: list[Callable[[SessionState], None]] = []
         self.state = SessionState()
@@ -89,20 +75,34 @@ class Session:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    async def load(self, target: Target, wishes: Wishes = Wishes()) -> SessionState:
+    async def load(self, target: Target, wishes: Wishes = PLANNED) -> SessionState:
         """Load a target by its ladder, ending what was loaded. Cancelling ends the engine being started.
 
         Raises AppError: LadderFailed with every try, or why nothing could be tried.
         """
         async with self._busy:
+            self._too_big, self._gpu_lost = None, False
             await self._load(target, wishes)
         return self.state
 
+    def lock(self, rung: str | None) -> None:
+        """From the next load on only ``rung`` is tried; None: the whole ladder again."""
+        self._wishes = dataclasses.replace(self._wishes, rung=rung)
+        self._change(locked=rung)
+
     async def unload(self) -> None:
-        """End the engine; the target stays known and is loaded again by the next message."""
+        """End the engine when its answer is done; the next message loads the target again."""
         async with self._busy:
             await self._end()
-            self._set(SessionState(target=self._target))
+            self._set(SessionState(target=self._target, locked=self._wishes.rung))
+
+    async def free(self) -> None:
+        """End the engine at once, whatever it does: an answer ends with engine_freed, what has come of it stays valid.
+        The next message loads the target again."""
+        self.cancel_load()
+        if self._running is not None:
+            self._running.process.kill()
+        await self.unload()
 
     @contextlib.asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
@@ -122,11 +122,15 @@ class Session:
     async def close(self) -> None:
         """End the engine for good, also in the middle of something."""
         await self._end()
+        self._rest()
+        if self._looking is not None:
+            self._looking.cancel()
 
     async def generate(
         self, messages: Sequence[protocol.Message], sampling: protocol.Sampling
     ) -> AsyncGenerator[protocol.Delta | protocol.Done, None]:
-        """Stream an answer: deltas, then ``done``. A model that was unloaded or died is loaded again first.
+        """Stream an answer: deltas, then ``done``. A model that was unloaded or died is loaded again first; where an
+        engine fails before its first word, the next way to run the model is asked.
 
         Closing the iterator stops the generation. Raises EngineError; what was streamed until then stays valid. Who
         waits for a load shares its end: the error, or CancelledError.
@@ -135,23 +139,20 @@ class Session:
         async with self._busy:
             if fruitless != self._fruitless and self._running is None:
                 raise self.state.error or asyncio.CancelledError
-            running = await self._alive()
-            request = protocol.Generate(uuid.uuid4().hex, tuple(messages), sampling)
-            self._request = request.id
-            self._change(phase="generating", error=None)
-            try:
-                async with contextlib.aclosing(running.process.generate(request)) as events:
-                    async for event in events:
-                        if isinstance(event, protocol.Failed):
-                            raise await self._died(running, event)
-                        if isinstance(event, protocol.Done):
-                            speed = event.timings.tokens_per_s
-                            self._change(tokens_per_s=speed or self.state.tokens_per_s)
-                        yield event
-            finally:
-                self._request = None
-                if running.process.exit is None:
-                    self._change(phase="ready", memory=running.process.memory)
+            failed: tuple[Try, ...] = ()
+            for repeat in range(MOST_REPEATS + 1):
+                running = await self._alive(failed)
+                try:
+                    async with contextlib.aclosing(self._answer(running, messages, sampling)) as events:
+                        async for event in events:
+                            yield event
+                    return
+                except Broken as broken:
+                    error = await self._died(running, broken)
+                    if not broken.repeatable or repeat == MOST_REPEATS:
+                        raise error from None
+                    failed = (*failed, self._failure(running, broken))
+                    log.warning("%s failed before its first word; the next is asked", running.plan.rung)
 
     def stop(self) -> None:
         """Stop the answer being generated; it ends with ``done``, finish reason ``cancelled``."""
@@ -163,96 +164,140 @@ class Session:
         if self._walking is not None:
             self._walking.cancel()
 
-    async def _alive(self) -> Running:
+    async def _answer(
+        self, running: Running, messages: Sequence[protocol.Message], sampling: protocol.Sampling
+    ) -> AsyncGenerator[protocol.Delta | protocol.Done, None]:
+        """One try of an answer. Raises Broken."""
+        request = protocol.Generate(uuid.uuid4().hex, tuple(messages), sampling)
+        self._request, spoken = request.id, False
+        self._change(phase="generating", error=None, warning=None)
+        self._speed.begin()
+        try:
+            async with contextlib.aclosing(running.process.generate(request)) as events:
+                async for event in events:
+                    if isinstance(event, protocol.Failed):
+                        raise Broken(event, running.process.exit, spoken=spoken, freed=running.process.closed)
+                    if isinstance(event, protocol.Delta):
+                        spoken = True
+                        self._watch(event)
+                    else:
+                        self._gpu_lost = False
+                        self._looking = asyncio.ensure_future(self._look())
+                        speed = event.timings.tokens_per_s
+                        self._change(tokens_per_s=speed or self.state.tokens_per_s)
+                    yield event
+        finally:
+            self._request = None
+            if running.process.exit is None:
+                self._change(phase="ready", memory=running.process.memory)
+
+    async def _alive(self, failed: tuple[Try, ...] = ()) -> Running:
         if self._running is not None and self._running.process.exit is None:
             return self._running
         if self._target is None:
             raise EngineError("no_model_loaded")
-        await self._load(self._target, self._wishes)
+        await self._load(self._target, self._wishes, failed)
         assert self._running is not None
         return self._running
 
-    async def _load(self, target: Target, wishes: Wishes) -> None:
+    async def _load(self, target: Target, wishes: Wishes, failed: tuple[Try, ...] = ()) -> None:
+        """``failed``: what was tried before for the same message."""
         await self._end()
         self._target, self._wishes = target, wishes
-        self._set(SessionState("loading", target))
+        self._set(SessionState("loading", target, tries=failed, locked=wishes.rung))
         try:
             self._walking = asyncio.ensure_future(self._walk(target, wishes))
             running = await self._walking
         except AppError as error:
             self._fruitless += 1
-            tries = error.tries if isinstance(error, LadderFailed) else ()
-            self._set(SessionState("failed", target, error=error, tries=tries))
+            self._too_big = None  # the next message tries all of it afresh
+            tries = (*failed, *error.tries) if isinstance(error, LadderFailed) else failed
+            state = SessionState("failed", target, error=error, tries=tries, locked=wishes.rung)
+            self._set(state)
             raise
         except asyncio.CancelledError:
             self._fruitless += 1
-            self._set(SessionState("idle", target))
+            self._set(SessionState("idle", target, locked=wishes.rung))
             raise
         except Exception:  # a bug, told by the caller; nobody shall wait for this load for ever
-            self._set(SessionState("failed", target))
+            self._set(SessionState("failed", target, locked=wishes.rung))
             raise
         finally:
             self._walking = None
         self._running = running
+        self._loaded(target, running, failed)
+        self._cards = CardWatch(running.plan, self._gpu_free)
+        await self._cards.begin()
+
+    def _loaded(self, target: Target, running: Running, failed: tuple[Try, ...]) -> None:
         running.process.on_end = self._ended
+        self._speed = SpeedWatch()
         self._set(
             SessionState(
                 "ready",
                 target,
-                engine=self._engine_name(),
+                engine=running.start.environment.description.name,
                 plan=running.plan,
                 proof=running.proof,
-                tries=running.tries,
+                tries=(*failed, *running.tries),
                 memory=running.process.memory,
                 tokens_per_s=running.proof.warm_up_tokens_per_s,
+                locked=self._wishes.rung,
             )
         )
 
     async def _walk(self, target: Target, wishes: Wishes) -> Running:
-        prepared = await self._prepare(
-            self._services, target, wishes
-        )  # a bad file fails before anything installs
-        before = self._services.environments.find(engines.DEFAULT_ENGINE)
-        environment = await engines.require(self._services, report=self._installing)
-        if before is None or before.record != environment.record:
-            prepared = await self._prepare(self._services, target, wishes)  # with what the self-test found
-        self._environment = environment
-        self._hardware = hardware_key(prepared.machine)
-        plans = choose_plans(prepared.plan, wishes.rung)
-        supervisor = Supervisor(self._services.crashes, self._hardware, self._services.command)
-        threads = prepared.machine.cpu.performance_cores or prepared.machine.cpu.physical_cores
-        return await supervisor.load(
-            prepared.file, environment, plans, prepared.smaller, self._on_step, threads=threads
-        )
+        async def prepare() -> Prepared:
+            return await self._prepare(self._services, target, wishes)
 
-    async def _died(self, running: Running, event: protocol.Failed) -> EngineError:
-        """The error for a failed generation; a death is remembered as a crash of its rung."""
-        if event.kind == "unsupported":
-            code, _, detail = event.message.partition(": ")
-            known = code in ("context_full", "no_vision")
-            return EngineError(code if known else "request_refused", detail=detail or event.message)
-        end = running.process.exit
-        if end is not None and end.is_crash and self._environment is not None and self._target is not None:
-            crash = Crash(
-                hardware=self._hardware,
-                build=self._environment.record.version or "",
-                backend=self._environment.description.backend,
-                rung=running.plan.rung,
-                phase="generate",
-                kind=event.kind,
-                message=event.message,
-                seen_with=file_key(self._target.file),
+        prepared, starts = await starts_for(self._services, prepare, wishes, self._installing)
+        if self._too_big is not None:
+            starts = after_out_of_memory(starts, self._too_big, prepared.smaller)
+        self._hardware = hardware_key(prepared.machine)
+        supervisor = Supervisor(
+            self._services.crashes, self._hardware, self._services.command, self._hung_after_s, cards_work
+        )
+        threads = prepared.machine.cpu.performance_cores or prepared.machine.cpu.physical_cores
+        try:
+            return await supervisor.load(starts, prepared.smaller, self._on_step, threads=threads)
+        except LadderFailed as error:
+            if wishes.rung is None or error.code != "no_rung_worked":
+                raise
+            detail = error.values["detail"]
+            raise LadderFailed("locked_rung_failed", error.tries, rung=wishes.rung, detail=detail) from None
+
+    async def _died(self, running: Running, broken: Broken) -> EngineError:
+        """The error for a failed generation; a death is remembered as a crash of its rung, out of memory as its plan's,
+        and an engine that lives on after that is ended."""
+        if broken.refused:
+            return broken.error(running.plan.rung)
+        log.warning(
+            "%s failed while answering: %s: %s", running.plan.rung, broken.event.kind, broken.event.message
+        )
+        if broken.out_of_memory and not broken.freed:
+            self._too_big = running.plan
+        if broken.end is None:
+            await self._end()
+        forgiven = broken.gpu_lost and not self._gpu_lost  # once: after a sleep, or a driver's reset
+        self._gpu_lost = self._gpu_lost or broken.gpu_lost
+        if broken.end is not None and broken.end.is_crash and not forgiven:
+            crash = await asyncio.to_thread(
+                crash_of, self._hardware, running.start, "generate", broken.event.kind, broken.event.message
             )
             await asyncio.to_thread(self._services.crashes.add, crash)
-        return EngineError("engine_died", kind=event.kind, detail=event.message, rung=running.plan.rung)
+        error = broken.error(running.plan.rung)
+        if not broken.freed:
+            self._change(phase="failed", error=error, memory=None)
+        return error
+
+    def _failure(self, running: Running, broken: Broken) -> Try:
+        found = tried(running.start, broken.event.kind, broken.event.message, 0.0)
+        return dataclasses.replace(found, phase="generate")
 
     def _ended(self, end: Exit) -> None:
         if end.kind is not None:
             error = EngineError("engine_died", kind=end.kind, detail=end.message, rung=self._rung())
             self._change(phase="failed", error=error, memory=None)
-
-    def _engine_name(self) -> str | None:
-        return self._environment.description.name if self._environment is not None else None
 
     def _rung(self) -> str:
         return self.state.plan.rung if self.state.plan is not None else ""
@@ -262,6 +307,35 @@ class Session:
         if running is not None:
             running.process.on_end = None
             await running.process.close()
+
+    def _watch(self, delta: protocol.Delta) -> None:
+        """Warn where a rung on the GPU becomes much slower than it was; each answer begins without a warning."""
+        if self.state.plan is None or self.state.plan.rung.startswith("gguf-cpu"):
+            return
+        times = self._speed.token(time.monotonic(), delta.tokens)
+        if times is not None and self.state.warning is None:
+            self._change(warning=Reason.of("speed_fell", times=round(times)))
+            log.warning("tokens come %.1f times slower than before", times)
+
+    async def _look(self) -> None:
+        """After an answer: whether others have taken the card's memory meanwhile."""
+        reason = await self._cards.look() if self._cards is not None else None
+        if reason is not None and self.state.phase in ("ready", "generating"):
+            self._change(warning=reason)
+
+    def _rest(self) -> None:
+        """Begin to wait for the idle unload, where the session rests; else stop waiting."""
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        if self.state.phase == "ready" and self._idle_s is not None and self._running is not None:
+            loop = asyncio.get_running_loop()
+            self._idle = loop.call_later(self._idle_s, self._unload_idle)
+
+    def _unload_idle(self) -> None:
+        if self.state.phase == "ready" and not self._busy.locked():
+            log.info("idle for %s s: unloaded", self._idle_s)
+            self._unloading = asyncio.ensure_future(self.unload())
 
     def _installing(self, progress: InstallProgress) -> None:
         self._change(phase="installing", install=progress)
@@ -274,31 +348,9 @@ class Session:
         self._set(dataclasses.replace(self.state, **changes))  # type: ignore[arg-type]
 
     def _set(self, state: SessionState) -> None:
+        rests = state.phase != self.state.phase
         self.state = state
+        if rests:
+            self._rest()
         for listener in list(self._listeners):
             listener(state)
-
-
-def choose_plans(plan: ModelPlan, rung: str | None) -> tuple[RungPlan, ...]:
-    """The plans to try in order: everything installed that fits, from the chosen one on; or the one asked for.
-
-    Raises EngineError: rung_unknown, rung_cannot, every_rung_crashed or nothing_fits.
-    """
-    if rung is not None:
-        try:
-            wanted = plan.rung(rung)
-        except KeyError:
-            raise EngineError(
-                "rung_unknown", rung=rung, known=", ".join(p.rung for p in plan.ladder)
-            ) from None
-        if wanted.status == "too_big" or not wanted.installed:
-            raise EngineError("rung_cannot", rung=rung, reason=wanted.reason)
-        return (wanted,)
-    found = tuple(p for p in plan.ladder if p.status == "fits" and p.installed and p.engine_installed)
-    if not found:
-        installed = [p for p in plan.ladder if p.installed]
-        reason = installed[-1].reason if installed else None  # of the rung that asks least
-        if reason is not None and reason.code == "crashes_here":
-            raise EngineError("every_rung_crashed", name=engines.DEFAULT_ENGINE)
-        raise EngineError("nothing_fits", reason=reason)
-    return tuple(sorted(found, key=lambda p: p.rung != plan.chosen))

@@ -96,15 +96,25 @@ def test_json_of_chat_is_one_document_of_the_contract(home, model):
     assert document["tries"][-1]["kind"] is None
 
 
-@pytest.mark.parametrize(
-    "words", [["engines", "install", "llama-cpu"], ["engines", "test", "llama-cpu"], ["engines", "list"]]
-)
-def test_json_of_engines(home, model, words):
-    status, out, _ = run(home, *words, "--json")
+@pytest.mark.parametrize("action", ["install", "test"])
+def test_json_of_engines(home, model, action):
+    status, out, _ = run(home, "engines", action, "llama-cpu", "--json")
     assert status == 0
     (engine,) = json.loads(out)["engines"]
     assert engine["installed"] and engine["self_test"] in ("passed", "safe_mode")
     same_shape(json.loads(out), example("engines"))
+
+
+def test_json_of_the_list_of_engines(home, model):
+    status, out, _ = run(home, "engines", "list", "--json")
+    assert status == 0
+    document = json.loads(out)
+    engines = {engine["name"]: engine for engine in document["engines"]}
+    assert engines["llama-cpu"]["self_test"] in ("passed", "safe_mode")
+    assert {"llama-cuda", "llama-vulkan", "torch-cuda", "torch-cpu"} <= set(engines)
+    for engine in engines.values():
+        kind = "engines" if engine["installed"] else "engines-missing"
+        same_shape({**document, "engines": [engine]}, example(kind))
 
 
 def test_models_and_import(tmp_path, model):

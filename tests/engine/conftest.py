@@ -22,6 +22,24 @@ def tiny_model(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def made_glm4v(tmp_path_factory) -> Path:
+    """A tiny Glm4v folder for transformers."""
+    pytest.importorskip("transformers", reason="transformers is not installed here (extra: torch)")
+    from tests.fakes import made_transformers
+
+    return made_transformers.make_glm4v(tmp_path_factory.mktemp("模型 glm4v") / "model")
+
+
+@pytest.fixture(scope="session")
+def made_glm4(tmp_path_factory) -> Path:
+    """A tiny Glm4 folder for transformers: text only."""
+    pytest.importorskip("transformers", reason="transformers is not installed here (extra: torch)")
+    from tests.fakes import made_transformers
+
+    return made_transformers.make_glm4(tmp_path_factory.mktemp("模型 glm4") / "model")
+
+
+@pytest.fixture(scope="session")
 def needs_llama() -> None:
     if importlib.util.find_spec("llama_cpp") is None:
         pytest.skip("llama-cpp-python is not installed in this environment (extra: llama)")

@@ -331,7 +331,7 @@ def test_the_end_token_counts_neither_as_token_nor_as_time(backend, monkeypatch)
 
 def test_long_pieces_of_text_arrive_whole(backend, monkeypatch):
     """llama_token_to_piece writes nothing into a buffer that is too small and returns the size as a negative number."""
-    from autoglm_desktop.engine import llama_backend
+    from autoglm_desktop.engine import llama_vocab
 
     def piece(_vocab, _token, buffer, size, _strip, _special):
         if size < 300:
@@ -339,18 +339,18 @@ def test_long_pieces_of_text_arrive_whole(backend, monkeypatch):
         buffer.value = b"x" * 299
         return 299
 
-    monkeypatch.setattr(llama_backend.native, "llama_token_to_piece", piece)
-    assert backend.piece(65) == b"x" * 299
+    monkeypatch.setattr(llama_vocab.native, "llama_token_to_piece", piece)
+    assert backend._model.vocabulary.piece(65) == b"x" * 299
 
 
 def test_a_memory_that_cannot_forget_a_part_starts_anew(backend, monkeypatch):
     """Recurrent models: llama_memory_seq_rm says no. After an aborted batch nothing may count as evaluated."""
-    from autoglm_desktop.engine import llama_backend
+    from autoglm_desktop.engine import llama_cells
 
-    monkeypatch.setattr(llama_backend.native, "llama_memory_seq_rm", lambda *_: False)
+    monkeypatch.setattr(llama_cells.native, "llama_memory_seq_rm", lambda *_: False)
     whole = backend.generate(hello(max_tokens=4))
     backend._channel.cancel_after = backend._channel.asked + 1  # the callback, in the middle of the prefill
     assert backend.generate(hello(max_tokens=4)).finish_reason == "cancelled"
-    assert backend._evaluated == []
+    assert backend._model.cells.items == []
     backend._channel.cancel_after = 10**9
     assert backend.generate(hello(max_tokens=4)).usage.completion_tokens == whole.usage.completion_tokens

@@ -343,3 +343,21 @@ def test_engines_get_no_secrets():
     )
     assert found["LANG"] == "zh_CN.UTF-8" and found["HF_HUB_OFFLINE"] == "1"
     assert not {"a", "b", "c"} & set(found.values())
+
+
+def test_a_silent_engine_whose_gpu_works_is_not_hung_until_the_gpu_rests():
+    asked = []
+
+    def active():
+        asked.append(True)
+        return len(asked) < 3
+
+    async def work():
+        command = fake_command("hang")(Path())
+        process = await EngineProcess.start(command, engine_environment(), 0.2, active)
+        try:
+            return await process.job(LOAD)
+        finally:
+            await process.close()
+
+    assert run(work()).kind == "hung" and len(asked) == 3

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,44 @@ def test_the_model_is_written_once(tmp_path):
     work = self_test(ENVIRONMENT, tmp_path / "new", "made CPU", command=fake_command("ok"))
     asyncio.run(asyncio.wait_for(work, 60))
     assert model.stat().st_mtime_ns == before
+
+
+def examined(cache, description, *command):
+    environment = Environment(description, Path(), Record(description.name, "1"), own=False)
+    work = self_test(environment, cache, "made CPU", command=fake_command(*command))
+    return asyncio.run(asyncio.wait_for(work, 60))
+
+
+def test_transformers_is_tested_by_its_devices(cache):
+    record = examined(cache, Description("torch-cpu", "transformers", "torch", "torch"), "ok")
+    assert (record.self_test, record.devices, record.build) == (
+        "passed",
+        ("CPU (fake engine)",),
+        "fake engine",
+    )
+
+
+def test_torch_for_a_card_that_sees_none_did_not_pass(cache):
+    description = Description("torch-cuda", "transformers", "torch", "torch", gpu=True, device="cuda")
+    record = examined(cache, description, "ok")
+    assert record.self_test == "failed"
+    assert "CPU (fake engine)" in record.message and "fake engine" in record.message
+
+
+@needs_signals
+def test_torch_that_crashes_did_not_pass(cache):
+    wanted = Description("torch-cpu", "transformers", "torch", "torch")
+    dying = [sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"]
+    environment = Environment(wanted, Path(), Record("torch-cpu", "1"), own=False)
+    work = self_test(environment, cache, "made CPU", command=lambda _python: dying)
+    record = asyncio.run(asyncio.wait_for(work, 60))
+    assert record.self_test == "failed" and "SIGSEGV" in record.message
+
+
+def test_llama_for_a_card_must_have_its_layers_there(cache):
+    """The fake engine has no card: asked for all layers it says that none is on one."""
+    description = Description(
+        "llama-cuda", "llama.cpp", "llama-cpp-python", "llama_cpp", gpu=True, device="cuda"
+    )
+    record = examined(cache, description, "ok")
+    assert record.self_test == "failed" and "no layer is on a graphics card" in record.message

@@ -11,6 +11,7 @@ import pytest
 from autoglm_desktop.core.rungs import RungPlan
 from autoglm_desktop.host.crashes import CrashMemory
 from autoglm_desktop.host.environments import Description, Environment, Record
+from autoglm_desktop.host.starts import Files, Start
 from autoglm_desktop.host.supervisor import LadderFailed, Supervisor
 from tests.fakes.fake_engine import fake_command
 
@@ -42,6 +43,10 @@ def halve(plan):
         context //= 2
 
 
+def starts(model, plans):
+    return [Start(plan, ENVIRONMENT, Files(model)) for plan in plans]
+
+
 def load(crashes, model, plans, *command, smaller=halve):
     """(running or the error, steps, pids of every engine that was started)"""
     steps, pids = [], []
@@ -49,7 +54,7 @@ def load(crashes, model, plans, *command, smaller=halve):
     async def work():
         supervisor = Supervisor(crashes, "made CPU", fake_command(*command))
         try:
-            running = await supervisor.load(model, ENVIRONMENT, plans, smaller, steps.append, threads=3)
+            running = await supervisor.load(starts(model, plans), smaller, steps.append, threads=3)
         except LadderFailed as error:
             return error
         pids.append(running.process.pid)
@@ -67,7 +72,7 @@ def load_by(crashes, model, code):
     async def work():
         supervisor = Supervisor(crashes, "made CPU", lambda _python: [sys.executable, "-c", code])
         with pytest.raises(LadderFailed) as caught:
-            await supervisor.load(model, ENVIRONMENT, [CPU], halve)
+            await supervisor.load(starts(model, [CPU]), halve)
         return caught.value
 
     return asyncio.run(asyncio.wait_for(work(), 60))
@@ -158,7 +163,7 @@ def test_cancelling_a_load_ends_its_engine(crashes, model):
         started = asyncio.Event()
         supervisor = Supervisor(crashes, "made CPU", fake_command("hang"))
         task = asyncio.ensure_future(
-            supervisor.load(model, ENVIRONMENT, [CPU], halve, lambda _step: started.set())
+            supervisor.load(starts(model, [CPU]), halve, lambda _step: started.set())
         )
         await started.wait()
         while not {child.pid for child in psutil.Process().children()} - before:

@@ -28,7 +28,7 @@ def install(python: Path) -> None:
     for step in range(1, 4):
         print(f"  [{step}/3] Building CXX object ggml.cpp.o", flush=True)
     folder = site_packages(python) / "llama_cpp_python-0.3.99.dist-info"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: llama-cpp-python\nVersion: 0.3.99\n")
     print("Successfully installed llama-cpp-python-0.3.99")
 

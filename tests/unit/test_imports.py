@@ -34,6 +34,7 @@ FENCED = {
     "transformers": ("engine",),
     "bitsandbytes": ("engine",),
     "accelerate": ("engine",),
+    "safetensors": ("engine",),
     "llama_cpp": ("engine",),
     "fastapi": ("service",),
     "starlette": ("service",),
@@ -126,7 +127,7 @@ def test_what_engines_import_needs_only_numpy():
         top = target.split(".")[0]
         if not light or top in sys.stdlib_module_names or top == "autoglm_desktop":
             continue
-        backend = layer == "engine" and top in ("llama_cpp", "jinja2", "torch", "transformers")
+        backend = layer == "engine" and top in ("llama_cpp", "jinja2", "torch", "transformers", "safetensors")
         if top not in LIGHT_THIRD_PARTY and not backend:
             broken.append(
                 f"{path.name}:{line}: {source} imports {top}; an engine's environment may not have it"
@@ -144,11 +145,12 @@ def test_nobody_imports_the_engine():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the bare interpreter is made with a POSIX venv")
-def test_the_child_starts_with_nothing_else_installed(tmp_path):
+@pytest.mark.parametrize("backend", ["llama.cpp", "transformers"])
+def test_the_child_starts_with_nothing_else_installed(tmp_path, backend):
     """A venv without any package: the engine answers in its protocol what is missing, and ends at end-of-file."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
     command = [tmp_path / "bare/bin/python", "-I", "-u", str(ROOT / "engine/__main__.py")]
-    job = '{"command": "load", "backend": "llama.cpp", "model": "/nowhere.gguf", "context": 128}\n'
+    job = f'{{"command": "load", "backend": "{backend}", "model": "/nowhere", "context": 128}}\n'
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,

@@ -9,13 +9,22 @@ from pathlib import Path
 import psutil
 import pytest
 
+from autoglm_desktop.core.environment_choice import Place
 from autoglm_desktop.core.errors import EngineError
-from autoglm_desktop.host import install
-from autoglm_desktop.host.environments import Attempt, Description, Environments, read_descriptions
+from autoglm_desktop.core.machine import Gpu, Machine
+from autoglm_desktop.host import command, install
+from autoglm_desktop.host.environments import (
+    Attempt,
+    Description,
+    Environments,
+    read_descriptions,
+    tomllib,
+)
 from autoglm_desktop.host.install import Installer, InstallProgress
 from autoglm_desktop.host.install_run import outside_variables
 from autoglm_desktop.host.pip_output import parse_line
 from autoglm_desktop.store import paths
+from autoglm_desktop.texts import errors
 
 FAKE_PIP = Path(__file__).parents[1] / "fakes" / "fake_pip.py"
 DESCRIPTION = Description(
@@ -188,15 +197,19 @@ def test_unknown_engines_are_refused(environments):
     assert caught.value.code == "engine_unknown"
 
 
+def attempts_at(description, tag):
+    return install.attempts_for(description, Place(Machine(), tag), install.KINDS)
+
+
 def test_the_shipped_descriptions_are_complete():
     found = read_descriptions(paths.resources() / "environments.toml")
     llama = found["llama-cpu"]
     assert llama.packages and llama.module == "llama_cpp" and not llama.gpu
     for tag in ("linux-x86_64", "linux-aarch64", "windows-amd64", "macos-arm64", "freebsd-amd64"):
-        attempts = install.attempts_for(llama, tag)
+        attempts = attempts_at(llama, tag)
         assert attempts[-1].kind == "source", "every platform can at least build"
-    assert install.attempts_for(llama, "linux-x86_64")[0].kind == "wheel"
-    assert [a.kind for a in install.attempts_for(llama, "linux-aarch64")] == ["source"]
+    assert attempts_at(llama, "linux-x86_64")[0].kind == "wheel"
+    assert [a.kind for a in attempts_at(llama, "linux-aarch64")] == ["source"]
 
 
 def test_an_index_can_be_overridden(tmp_path, monkeypatch):
@@ -225,3 +238,108 @@ def test_an_index_can_be_overridden(tmp_path, monkeypatch):
 )
 def test_reads_pips_output(line, expected):
     assert parse_line(line) == expected
+
+
+FIRST = Attempt(
+    "wheel", extra_index="https://beside.invalid/whl", first=("made-torch>=2,<3",),
+    first_index="https://torch.invalid/whl", packages=("made-extra",),
+)  # fmt: skip
+
+
+def commands(tmp_path):
+    text = (tmp_path / "logs/install.log").read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if "fake_pip.py" in line]
+
+
+def test_what_comes_from_one_index_alone_is_asked_for_first(environments, tmp_path):
+    """So that no other index can give another build of it; what it needs comes with the rest."""
+    environments.descriptions["llama-cpu"] = dataclasses.replace(DESCRIPTION, attempts=(FIRST,))
+    run(environments, tmp_path, "ok")
+    resolving = [line for line in commands(tmp_path) if "--dry-run" in line]
+    assert len(resolving) == 2
+    first, rest = resolving
+    assert "--index-url https://torch.invalid/whl" in first and "--no-deps" in first
+    assert "made-torch>=2,<3" in first and "llama-cpp-python" not in first and "made-extra" not in first
+    assert "torch.invalid" not in rest and "--extra-index-url https://beside.invalid/whl" in rest
+    assert "made-torch>=2,<3 llama-cpp-python made-extra" in rest and "--no-deps" not in rest
+
+
+def test_the_first_index_can_be_a_mirror_or_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("AUTOGLM_INDEX_LLAMA_CPU", "https://mirror.invalid/whl")
+    assert install.index_for(DESCRIPTION, FIRST) == "https://mirror.invalid/whl"
+    options, settings = install.first_options("https://mirror.invalid/whl")
+    assert options[-2:] == ["--index-url", "https://mirror.invalid/whl"]
+    assert settings == {"PIP_EXTRA_INDEX_URL": "https://mirror.invalid/whl"}, "not the one of pip.conf"
+    options, settings = install.first_options(str(tmp_path))
+    assert options[-3:] == ["--no-index", "--find-links", str(tmp_path)] and settings == {}
+
+
+def test_an_environment_that_cannot_work_here_is_not_begun(environments, tmp_path):
+    cuda = dataclasses.replace(DESCRIPTION, device="cuda", gpu=True)
+    environments.descriptions["llama-cpu"] = cuda
+    with pytest.raises(EngineError) as caught:
+        run(environments, tmp_path, "ok")
+    assert caught.value.code == "engine_not_here"
+    assert errors.text(caught.value) == "The engine llama-cpu cannot work on this machine: no GPU was found."
+    assert not environments.folder.exists()
+
+
+def test_the_card_decides_which_build_is_tried(environments, tmp_path):
+    new = Attempt("wheel", cuda="13.0", capability=(7, 5), extra_index="https://new.invalid/whl")
+    old = Attempt("wheel", cuda="12.4", capability=(6, 0), extra_index="https://old.invalid/whl")
+    cuda = dataclasses.replace(DESCRIPTION, device="cuda", gpu=True, attempts=(new, old))
+    environments.descriptions["llama-cpu"] = cuda
+    pascal = Machine(gpus=(Gpu(0, "nvidia", compute_capability=(6, 1), driver_version="581.15"),))
+    work = installer(environments, tmp_path, "ok").install("llama-cpu", lambda _p: None, machine=pascal)
+    asyncio.run(work)
+    assert "old.invalid" in commands(tmp_path)[0]
+    assert not any("new.invalid" in line for line in commands(tmp_path))
+
+
+def test_the_preferred_kind_is_tried_first():
+    place = Place(Machine(), "linux-x86_64")
+    kinds = [a.kind for a in install.attempts_for(DESCRIPTION, place, ("source", "wheel"))]
+    assert kinds == ["source", "wheel"]
+
+
+def test_the_applications_own_package_counts_as_the_environment_for_the_cpu_alone(tmp_path):
+    cpu = Description("made-cpu", "llama.cpp", "pip", "json")
+    cuda = dataclasses.replace(cpu, name="made-cuda", device="cuda", gpu=True)
+    found = Environments(tmp_path, {"made-cpu": cpu, "made-cuda": cuda}, Path(sys.executable)).installed()
+    assert [environment.description.name for environment in found] == ["made-cpu"]
+    assert not found[0].state().gpu
+    seen = dataclasses.replace(found[0].record, devices=("CPU (made)", "CUDA0 (made card)"))
+    assert dataclasses.replace(found[0], record=seen).state().gpu, "what its self-test saw counts"
+
+
+def test_every_shipped_environment_says_where_its_facts_come_from():
+    data = tomllib.loads((paths.resources() / "environments.toml").read_text(encoding="utf-8"))
+    assert {"llama-cpu", "llama-cuda", "llama-vulkan", "torch-cuda", "torch-cpu"} <= set(data)
+    for name, table in data.items():
+        assert table["device"] in ("cpu", "cuda", "vulkan", "metal"), name
+        assert table["gpu"] == (table["device"] != "cpu"), name
+        for attempt in table["attempts"]:
+            assert attempt["source"] and isinstance(attempt["verified"], bool), name
+            assert ("first" in attempt) == ("first_index" in attempt), name
+            fields = {field.name for field in dataclasses.fields(Attempt)}
+            assert set(attempt) <= fields | {"source", "verified"}, f"{name}: a key that nothing reads"
+
+
+def test_nvidias_packages_are_found_by_the_engine(tmp_path):
+    python = tmp_path / "env/bin/python"
+    libraries = tmp_path / "env/lib/python3.11/site-packages/nvidia/cu13/lib"
+    assert command.cuda_folders(python) == []
+    libraries.mkdir(parents=True)
+    assert command.cuda_folders(python) == [libraries]
+    found = command.engine_environment({"LD_LIBRARY_PATH": "/made"}, python)
+    wanted = f"{libraries}:/made" if sys.platform.startswith("linux") else "/made"
+    assert found["LD_LIBRARY_PATH"] == wanted
+
+
+def test_without_a_compiler_the_wheel_is_taken_though_a_build_was_preferred(
+    environments, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(install, "compiler_missing", lambda: True)
+    work = installer(environments, tmp_path, "ok").install("llama-cpu", lambda _p: None, ("source", "wheel"))
+    asyncio.run(work)
+    assert environments.find("llama-cpu").record.made_by == "wheel"

@@ -1,0 +1,129 @@
+"""From a conversation to what llama.cpp evaluates, cut to the context by whole old turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..core import protocol
+from . import prompt
+from .llama_pictures import Item, Picture, cells_of, read_part
+from .llama_vocab import Vocabulary
+from .server import JobFailed
+
+MIN_REPLY_TOKENS = 64
+FULL_AFTER_CUT = 0.75
+"""Share of the context that a conversation fills at most when turns first have to go. Each cut costs one evaluation of
+all that follows it; with a quarter free it comes once in several turns, not in each."""
+WORTH_KEEPING = 0.125
+"""Share of the context that has to stand there already for a cut to be made again: two beginnings share some words."""
+
+
+def _shorter(messages: tuple[protocol.Message, ...]) -> list[tuple[protocol.Message, ...]]:
+    """The conversation without one, two … of its oldest turns."""
+    found = []
+    shorter = prompt.without_oldest_turn(messages)
+    while shorter is not None:
+        found.append(shorter)
+        shorter = prompt.without_oldest_turn(shorter)
+    return found
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A prompt that leaves room for an answer; ``dropped`` messages were left out."""
+
+    items: list[Item]
+    dropped: int
+
+
+class PromptMaker:
+    """Renders conversations of one loaded model. ``picture_ends``: None where the model sees no pictures."""
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        template: prompt.Template,
+        cells: int,
+        picture_ends: tuple[int, int] | None,
+    ) -> None:
+        self._vocabulary = vocabulary
+        self._template = template
+        self._cells = cells
+        self._ends = picture_ends
+        self._control_tokens = vocabulary.control_tokens()
+        self._cut = 0
+
+    def fit(self, request: protocol.Generate, shared: Callable[[list[Item]], int]) -> Fitted:
+        """Whole oldest turns are dropped until a reply has room. ``shared``: first items of a prompt that stand in
+        the context already. Raises JobFailed(unsupported)."""
+        read: dict[str, Picture] = {}
+        room = self._cells - min(MIN_REPLY_TOKENS, request.sampling.max_tokens)
+        cuts = [request.messages, *_shorter(request.messages)]
+
+        def made(number: int) -> Fitted:
+            return Fitted(self._items(cuts[number], read), len(cuts[0]) - len(cuts[number]))
+
+        whole = made(0)
+        if cells_of(whole.items) <= room or len(cuts) == 1:
+            self._cut = 0
+            return self._checked(whole)
+        if (
+            0 < self._cut < len(cuts)
+        ):  # where turns had to go before, the same go again: what was evaluated counts
+            again = made(self._cut)
+            kept = cells_of(again.items[: shared(again.items)])
+            if cells_of(again.items) <= room and kept > self._cells * WORTH_KEEPING:
+                return self._checked(again)
+        self._cut, fitted = self._new_cut(made, len(cuts), room)
+        return self._checked(fitted)
+
+    def _new_cut(self, made: Callable[[int], Fitted], cuts: int, room: int) -> tuple[int, Fitted]:
+        """(turns dropped, prompt): as few as leave a quarter free; else as few as fit; else all that may go."""
+        first: tuple[int, Fitted] | None = None
+        for number in range(1, cuts):
+            last = number, made(number)
+            cells = cells_of(last[1].items)
+            if cells <= self._cells * FULL_AFTER_CUT:
+                return last
+            if cells <= room and first is None:
+                first = last
+        return first or last
+
+    def _checked(self, fitted: Fitted) -> Fitted:
+        items = fitted.items
+        if cells_of(items) >= self._cells:
+            text = f"context_full: {cells_of(items)} prompt tokens, {self._cells} in the context"
+            raise JobFailed("unsupported", text)
+        if not items:
+            raise JobFailed("unsupported", "the chat template made an empty prompt of the messages")
+        if isinstance(items[-1], Picture):
+            raise JobFailed("unsupported", "chat template: the prompt ends with a picture")
+        return fitted
+
+    def _items(self, messages: tuple[protocol.Message, ...], read: dict[str, Picture]) -> list[Item]:
+        parts: list[prompt.Part] = []
+        flat = [prompt.flatten(message, self._control_tokens, parts) for message in messages]
+        if parts and self._ends is None:
+            raise JobFailed("unsupported", "no_vision: the model was loaded without its vision part")
+        pictures = []
+        for part in parts:
+            key = repr(part)
+            if key not in read:
+                read[key] = read_part(part)
+            pictures.append(read[key])
+        return self._tokenise(self._template.render(flat), pictures)
+
+    def _tokenise(self, text: str, pictures: list[Picture]) -> list[Item]:
+        texts, order = prompt.split_at_pictures(text)
+        if sorted(order) != list(range(len(pictures))):
+            raise JobFailed("unsupported", "chat template: it leaves out or repeats a picture")
+        items: list[Item] = []
+        for index, piece in enumerate(texts):
+            items += self._vocabulary.tokens(piece)
+            if index < len(order) and self._ends is not None:
+                items += (self._ends[0], pictures[order[index]], self._ends[1])
+        bos = self._vocabulary.beginning()
+        if bos is not None and items[:1] != [bos]:
+            items.insert(0, bos)  # most templates write it themselves; some leave it to the tokenizer
+        return items

@@ -1,0 +1,93 @@
+"""The decode loop of one request."""
+
+from __future__ import annotations
+
+import codecs
+import time
+from collections.abc import Callable
+from typing import Any
+
+import llama_cpp.llama_cpp as native
+
+from ..core import protocol
+from . import llama_load
+from .llama_cells import Cells
+from .llama_vocab import Vocabulary
+from .sampling import make_chain
+from .stops import StopFilter
+
+Emit = Callable[[protocol.Event], None]
+
+
+class Run:
+    """Samples and decodes until the answer ends; ``count`` tokens so far."""
+
+    def __init__(self, request: protocol.Generate, limit: int, begun: float, emit: Emit) -> None:
+        """``limit``: tokens at most; ``begun``: when the request came (``time.perf_counter``)."""
+        self._request = request
+        self._limit = limit
+        self._begun = begun
+        self._emit = emit
+        self._first = self._last = 0.0
+        self.count = 0
+
+    @property
+    def first_token_s(self) -> float | None:
+        return self._first - self._begun if self.count else None
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        if self.count < 2 or self._last <= self._first:
+            return None
+        return (self.count - 1) / (self._last - self._first)
+
+    def decode(
+        self,
+        loaded: llama_load.Loaded,
+        vocabulary: Vocabulary,
+        cells: Cells,
+        cancelled: Callable[[], bool],
+    ) -> str:
+        """Stream the answer; returns the finish reason: stop, length or cancelled."""
+        size = native.llama_vocab_n_tokens(loaded.vocab)
+        chain = make_chain(self._request.sampling, size, loaded.cells)
+        try:
+            return self._loop(chain, loaded, vocabulary, cells, cancelled)
+        finally:
+            native.llama_sampler_free(chain)
+
+    def _loop(
+        self,
+        chain: Any,
+        loaded: llama_load.Loaded,
+        vocabulary: Vocabulary,
+        cells: Cells,
+        cancelled: Callable[[], bool],
+    ) -> str:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        stops = StopFilter(self._request.sampling.stop)
+        reason = "length"
+        while self.count < self._limit:
+            token = native.llama_sampler_sample(chain, loaded.context, -1)
+            now = time.perf_counter()
+            if native.llama_vocab_is_eog(loaded.vocab, token):
+                reason = "stop"
+                break
+            self._last = now
+            self._first = self._first or now
+            self.count += 1
+            text, stopped = stops.feed(decoder.decode(vocabulary.piece(token)))
+            self._tell(text)
+            if stopped:
+                return "stop"
+            if cancelled():
+                reason = "cancelled"
+                break
+            if not cells.evaluate([token]):
+                break
+        self._tell(stops.rest())  # the first bytes of a character that never came are left out
+        return reason
+
+    def _tell(self, text: str) -> None:
+        if text:
+            self._emit(protocol.Delta(self._request.id, text, self.count))

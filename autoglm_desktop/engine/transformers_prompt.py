@@ -1,0 +1,111 @@
+"""A conversation as the tokens of a transformers model: its chat template, its pictures, its context."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..core import protocol
+from . import prompt
+from .server import JobFailed
+from .transformers_pictures import Picture, PictureReader
+
+MIN_REPLY_TOKENS = 64
+GLM4_TYPES = ("glm4", "glm4v")
+Key = int | tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """``tokens`` with each picture's placeholders; ``keys``: what the prompt cache compares, a picture's tokens by
+    its content; ``spans``: where each picture's tokens begin. ``dropped``: messages left out."""
+
+    tokens: tuple[int, ...]
+    keys: tuple[Key, ...]
+    pictures: tuple[Picture, ...]
+    spans: tuple[int, ...]
+    dropped: int
+
+    @property
+    def image_tokens(self) -> int:
+        return sum(isinstance(key, tuple) for key in self.keys)
+
+
+class PromptMaker:
+    """Makes prompts for one loaded model."""
+
+    def __init__(self, tokenizer: Any, model_type: str, pictures: PictureReader | None) -> None:
+        self._tokenizer = tokenizer
+        self._pictures = pictures
+        self._control = control_tokens(tokenizer)
+        self._read_pictures: dict[int, Picture] = {}
+        source = tokenizer.chat_template
+        if isinstance(source, dict):
+            source = source.get("default") or next(iter(source.values()), None)
+        if not source:
+            if model_type not in GLM4_TYPES:
+                raise JobFailed("bad_file", "no_chat_template: the folder holds no chat template")
+            source = prompt.GLM4_TEMPLATE
+        special = {name: getattr(tokenizer, name, None) or "" for name in ("bos_token", "eos_token")}
+        self._template = prompt.Template(source, special)
+
+    def fit(self, request: protocol.Generate, cells: int) -> Prompt:
+        """The prompt; whole oldest turns are dropped until a reply has room. Raises JobFailed(unsupported)."""
+        self._read_pictures.clear()
+        messages = request.messages
+        wanted = min(MIN_REPLY_TOKENS, request.sampling.max_tokens)
+        while True:
+            made = self._make(messages, len(request.messages) - len(messages))
+            if not made.tokens:
+                raise JobFailed("unsupported", "the chat template made an empty prompt of the messages")
+            if len(made.tokens) + wanted <= cells:
+                return made
+            shorter = prompt.without_oldest_turn(messages)
+            if shorter is None:
+                break
+            messages = shorter
+        if len(made.tokens) < cells:
+            return made
+        raise JobFailed(
+            "unsupported", f"context_full: {len(made.tokens)} prompt tokens, {cells} in the context"
+        )
+
+    def _make(self, messages: Sequence[protocol.Message], dropped: int) -> Prompt:
+        parts: list[prompt.Part] = []
+        text = self._template.render([prompt.flatten(message, self._control, parts) for message in messages])
+        pieces, numbers = prompt.split_at_pictures(text)
+        if numbers and self._pictures is None:
+            raise JobFailed("unsupported", "no_vision: this model takes no pictures")
+        if sorted(numbers) != list(range(len(parts))):
+            raise JobFailed("unsupported", "chat template: it leaves out or repeats a picture")
+        ids = self._tokenised(pieces[0])
+        keys: list[Key] = list(ids)
+        pictures: list[Picture] = []
+        spans: list[int] = []
+        for number, piece in zip(numbers, pieces[1:], strict=True):
+            assert self._pictures is not None
+            picture, reader = self._read(parts[number]), self._pictures
+            count, after = reader.tokens(picture), self._tokenised(piece)
+            pictures.append(picture)
+            spans.append(len(ids) + 1)
+            ids += [reader.begin, *[reader.token] * count, reader.end, *after]
+            keys += [reader.begin, *((picture.key, index) for index in range(count)), reader.end, *after]
+        return Prompt(tuple(ids), tuple(keys), tuple(pictures), tuple(spans), dropped)
+
+    def _tokenised(self, text: str) -> list[int]:
+        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
+
+    def _read(self, part: prompt.Part) -> Picture:
+        """A picture, read once while a prompt is fitted to the context."""
+        assert self._pictures is not None
+        known = self._read_pictures.get(id(part))
+        if known is None:
+            known = self._read_pictures[id(part)] = self._pictures.read(part)
+        return known
+
+
+def control_tokens(tokenizer: Any) -> tuple[str, ...]:
+    """The tokenizer's control tokens: text that users write must not become one."""
+    added = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
+    return tuple(sorted({name for name in [*added, *tokenizer.all_special_tokens] if len(name) > 2}))

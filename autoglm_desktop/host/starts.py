@@ -1,0 +1,109 @@
+"""From a plan to the ``load`` command: which environment, which files, which of its devices. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core import protocol
+from ..core.limits import is_gpu
+from ..core.rungs import RungPlan
+from .environments import Environment
+
+QUANTISATIONS = {"transformers-int8": "int8", "transformers-nf4": "nf4", "transformers-nf4-lean": "nf4-lean"}
+DTYPES = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a plan is loaded from: a GGUF file or a folder, its projector file; ``saved``: where the 4-bit form lies or
+    is to be written (``save``)."""
+
+    model: Path
+    projector: Path | None = None
+    saved: Path | None = None
+    save: bool = False
+
+
+@dataclass(frozen=True)
+class Start:
+    """One way to load a model: a plan, the environment that runs it, its files. ``cards``: names of the machine's
+    cards by ``gpu:0`` …; ``dtype``: what transformers computes in (bfloat16 | float16 | float32)."""
+
+    plan: RungPlan
+    environment: Environment
+    files: Files
+    cards: tuple[tuple[str, str], ...] = ()
+    dtype: str | None = None
+
+
+def load_job(start: Start, threads: int | None = None) -> protocol.Load:
+    """The command that loads what ``start`` says."""
+    plan, files, environment = start.plan, start.files, start.environment
+    transformers = environment.description.backend == "transformers"
+    keys = tuple(plan.layers_by_gpu) or tuple(key for key in plan.memory if key.startswith("gpu:"))
+    devices = native_devices(keys, environment.record.devices, dict(start.cards))
+    dtype = DTYPES.get(plan.dtype or "") or DTYPES.get(start.dtype or "")
+    return protocol.Load(
+        backend=environment.description.backend,
+        model=str(files.model),
+        context=plan.context or 4096,
+        gpu_layers=plan.gpu_layers or 0,
+        kv_type=plan.kv_type or "f16",
+        threads=threads,
+        options=_options(start),
+        projector=None if transformers else _projector(plan, files),
+        devices=devices,
+        split=tuple(plan.layers_by_gpu.values()) if len(plan.layers_by_gpu) > 1 else (),
+        dtype=dtype if transformers else None,
+        quantisation=QUANTISATIONS.get(plan.rung),
+        max_memory=room_for_weights(plan) if transformers else {},
+        saved=str(files.saved) if files.saved is not None else None,
+        save=files.save,
+    )
+
+
+def _options(start: Start) -> protocol.EngineOptions:
+    """The rung's, or the safe ones that the environment's self-test needed."""
+    record = start.environment.record
+    return record.options if record.self_test == "safe_mode" else start.plan.options
+
+
+def _projector(plan: RungPlan, files: Files) -> protocol.Projector | None:
+    if files.projector is None or plan.projector == "none":
+        return None
+    tokens = plan.phone_step.image_tokens if plan.phone_step is not None else 0
+    return protocol.Projector(str(files.projector), plan.projector == "gpu", tokens)
+
+
+def room_for_weights(plan: RungPlan) -> dict[str, int]:
+    """Bytes that weights may take on each device: what is free without the margin and what a request needs."""
+    return {
+        key: max(0, memory.available - memory.margin - memory.kv_cache - memory.compute - memory.overhead)
+        for key, memory in plan.memory.items()
+        if memory.available is not None
+    }
+
+
+def native_devices(keys: Sequence[str], devices: Sequence[str], cards: Mapping[str, str]) -> tuple[str, ...]:
+    """The engine's own names of the cards that a plan calls ``gpu:0`` …; empty (the engine's choice) where it has one
+    card only, or where a card can't be told.
+
+    By the card's name first, since Vulkan numbers cards in another order than NVML; several cards of one name are in
+    the same order in both.
+    """
+    labels = [label for label in devices if is_gpu(label)]
+    if not keys or len(labels) < 2:
+        return ()
+    found = []
+    for key in keys:
+        name = cards.get(key)
+        if name is None:
+            return ()
+        same = [other for other in sorted(cards) if cards[other] == name]
+        named = [label for label in labels if name.lower() in label.lower()]
+        if len(named) < len(same):
+            return ()
+        found.append(named[same.index(key)].partition(" (")[0])
+    return tuple(found)
