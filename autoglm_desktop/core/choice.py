@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .rungs import RUNGS, RungPlan
 from .subject import QUALITY_ORDER, at_least_4_bits
-from .verdict import RUNS, RUNS_WELL, judge
+from .verdict import RUNS, RUNS_WELL, SLOW, judge
 
 CLOSE = 1.03
 """Placements of one variant within 3 % of its fastest count as equally fast: the less quantised KV cache is then
@@ -81,7 +81,7 @@ def recommended(plans: Sequence[RungPlan], wish: str, order: str = DESIGNED) -> 
     per_variant: dict[str, list[RungPlan]] = {}
     for plan in plans:
         per_variant.setdefault(quality_name(plan), []).append(plan)
-    return best([_best_rung(found) for found in per_variant.values()], wish, order)
+    return best([_best_rung(found, wish) for found in per_variant.values()], wish, order)
 
 
 def nearest(plans: Sequence[RungPlan]) -> RungPlan | None:
@@ -118,10 +118,13 @@ def _least_slow(plans: Sequence[RungPlan]) -> RungPlan:
     return min(close, key=lambda plan: (quality_rank(plan), _rung_rank(plan)))
 
 
-def _best_rung(plans: Sequence[RungPlan]) -> RungPlan:
+def _best_rung(plans: Sequence[RungPlan], wish: str) -> RungPlan:
     """One variant's rung: the fastest where that is known, of those with the wish's whole context if there are; else
-    the first in the ladder's order."""
+    the first in the ladder's order. A GPU of unknown speed is tried before what is known to be slow."""
     known = [plan for plan in plans if cost(plan) is not None]
+    unknown = [plan for plan in plans if cost(plan) is None and plan.rung in ("gguf-gpu", "gguf-split")]
+    if unknown and all(judge(plan, wish) == SLOW for plan in known):
+        return min(unknown, key=_rung_rank)
     whole = [plan for plan in known if plan.reason is None or plan.reason.code != SMALL_CONTEXT]
     return _fastest(whole or known) if known else min(plans, key=_rung_rank)
 
