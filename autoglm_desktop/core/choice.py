@@ -10,8 +10,11 @@ from .verdict import RUNS, RUNS_WELL, SLOW, judge
 
 CLOSE = 1.03
 """Placements of one variant within 3 % of its fastest count as equally fast: the less quantised KV cache is then
-preferred. The times are estimates, and know nothing of what dequantising the cache costs. So do variants of which none
-runs: 300 seconds instead of 306 are not worth half the bits."""
+preferred. The times are estimates, and know nothing of what dequantising the cache costs."""
+
+ACCURACY = 1.15
+"""How exact a predicted speed is (docs/measured.md, planner). Of variants of which none runs, those within it count as
+equally slow, and the better one is taken: 230 seconds instead of 255 are not worth half the bits."""
 
 UNMEASURED_ORDER = ("Q4_K_M", "Q4_0", "IQ4_XS", "Q5_K_M", "Q6_K", "Q8_0")
 """Where speeds are unknown: the variant that is in use on small cards, then smaller, then larger ones."""
@@ -112,9 +115,9 @@ def _fastest(plans: Sequence[RungPlan]) -> RungPlan:
 
 
 def _least_slow(plans: Sequence[RungPlan]) -> RungPlan:
-    """The fastest; of nearly equal ones the better variant."""
+    """The fastest; of those within ACCURACY of it the better variant."""
     least = min(cost(plan) or 0.0 for plan in plans)
-    close = [plan for plan in plans if (cost(plan) or 0.0) <= least * CLOSE]
+    close = [plan for plan in plans if (cost(plan) or 0.0) <= least * ACCURACY]
     return min(close, key=lambda plan: (quality_rank(plan), _rung_rank(plan)))
 
 
