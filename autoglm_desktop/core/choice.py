@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 from .rungs import RUNGS, RungPlan
 from .subject import QUALITY_ORDER, at_least_4_bits
-from .verdict import RUNS, RUNS_WELL, judge
+from .verdict import RUNS, RUNS_WELL, SLOW, judge
 
 CLOSE = 1.03
 """Placements of one variant within 3 % of its fastest count as equally fast: the less quantised KV cache is then
-preferred. The times are estimates, and know nothing of what dequantising the cache costs. So do variants of which none
-runs: 300 seconds instead of 306 are not worth half the bits."""
+preferred. The times are estimates, and know nothing of what dequantising the cache costs."""
+
+ACCURACY = 1.15
+"""How exact a predicted speed is (docs/measured.md, planner). Of variants of which none runs, those within it count as
+equally slow, and the better one is taken: 230 seconds instead of 255 are not worth half the bits."""
 
 UNMEASURED_ORDER = ("Q4_K_M", "Q4_0", "IQ4_XS", "Q5_K_M", "Q6_K", "Q8_0")
 """Where speeds are unknown: the variant that is in use on small cards, then smaller, then larger ones."""
@@ -81,7 +84,7 @@ def recommended(plans: Sequence[RungPlan], wish: str, order: str = DESIGNED) -> 
     per_variant: dict[str, list[RungPlan]] = {}
     for plan in plans:
         per_variant.setdefault(quality_name(plan), []).append(plan)
-    return best([_best_rung(found) for found in per_variant.values()], wish, order)
+    return best([_best_rung(found, wish) for found in per_variant.values()], wish, order)
 
 
 def nearest(plans: Sequence[RungPlan]) -> RungPlan | None:
@@ -112,16 +115,19 @@ def _fastest(plans: Sequence[RungPlan]) -> RungPlan:
 
 
 def _least_slow(plans: Sequence[RungPlan]) -> RungPlan:
-    """The fastest; of nearly equal ones the better variant."""
+    """The fastest; of those within ACCURACY of it the better variant."""
     least = min(cost(plan) or 0.0 for plan in plans)
-    close = [plan for plan in plans if (cost(plan) or 0.0) <= least * CLOSE]
+    close = [plan for plan in plans if (cost(plan) or 0.0) <= least * ACCURACY]
     return min(close, key=lambda plan: (quality_rank(plan), _rung_rank(plan)))
 
 
-def _best_rung(plans: Sequence[RungPlan]) -> RungPlan:
+def _best_rung(plans: Sequence[RungPlan], wish: str) -> RungPlan:
     """One variant's rung: the fastest where that is known, of those with the wish's whole context if there are; else
-    the first in the ladder's order."""
+    the first in the ladder's order. A GPU of unknown speed is tried before what is known to be slow."""
     known = [plan for plan in plans if cost(plan) is not None]
+    unknown = [plan for plan in plans if cost(plan) is None and plan.rung in ("gguf-gpu", "gguf-split")]
+    if unknown and all(judge(plan, wish) == SLOW for plan in known):
+        return min(unknown, key=_rung_rank)
     whole = [plan for plan in known if plan.reason is None or plan.reason.code != SMALL_CONTEXT]
     return _fastest(whole or known) if known else min(plans, key=_rung_rank)
 

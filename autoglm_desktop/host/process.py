@@ -17,6 +17,7 @@ import psutil
 
 from ..core import protocol
 from ..core.errors import EngineError
+from ..store.transfer.ending import to_the_end
 from . import win_job
 from .outcome import Exit, classify
 
@@ -75,10 +76,11 @@ class EngineProcess:
         hung_after_s: float = HUNG_AFTER_S,
         active: Active = _never,
     ) -> EngineProcess:
-        """Start an engine. ``active``: whether its GPU works now, asked in a thread before an engine without any other
-        sign of life counts as hung. Raises EngineError(engine_start_failed)."""
-        try:
-            process = await asyncio.create_subprocess_exec(
+        """Start an engine; cancelled meanwhile, it is gone before that is raised, however often one cancels. ``active``:
+        whether its GPU works now, asked in a thread before an engine without any other sign of life counts as hung.
+        Raises EngineError(engine_start_failed)."""
+        starting = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
                 *command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -88,6 +90,12 @@ class EngineProcess:
                 start_new_session=os.name == "posix",
                 creationflags=win_job.NO_WINDOW,
             )
+        )
+        try:
+            process = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await to_the_end(_gone(starting))
+            raise
         except OSError as error:
             raise EngineError("engine_start_failed", command=command[0], detail=str(error)) from error
         return cls(process, hung_after_s, active)
@@ -161,7 +169,7 @@ class EngineProcess:
             await self.ended.wait()
         except asyncio.CancelledError:
             self.kill()  # a second Ctrl-C: no time for manners
-            await self.ended.wait()
+            await to_the_end(self.ended.wait())
             raise
 
     def kill(self) -> None:
@@ -170,11 +178,7 @@ class EngineProcess:
         self._kill_tree()
 
     def _kill_tree(self) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if os.name == "posix":
-                os.killpg(self._process.pid, signal.SIGKILL)
-            else:
-                self._process.kill()
+        _kill_tree(self._process)
 
     async def _send(self, command: protocol.Command) -> None:
         stdin = self._process.stdin
@@ -255,6 +259,24 @@ class EngineProcess:
 
     def _busy(self) -> bool:
         return self._jobs > 0 or len(self._queues) > 1
+
+
+def _kill_tree(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+
+
+async def _gone(starting: asyncio.Future[asyncio.subprocess.Process]) -> None:
+    """Nobody wants the process that is being started any more."""
+    try:
+        process = await starting
+    except OSError:
+        return
+    _kill_tree(process)
+    await process.communicate()  # closes its pipes, too
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:

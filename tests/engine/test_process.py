@@ -274,6 +274,30 @@ def test_a_second_interruption_kills_at_once():
 
 
 @posix_only
+@pytest.mark.parametrize("turns", [0, 1, 2, 3, 5, 8])
+@pytest.mark.parametrize("cancels", [1, 2, 3])
+def test_a_start_that_is_cancelled_leaves_no_engine(turns, cancels):
+    """However far it came, and however often one cancels."""
+
+    async def work():
+        starting = asyncio.create_task(
+            EngineProcess.start(fake_command("hang")(Path()), engine_environment(), 30.0)
+        )
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for _ in range(cancels):
+            starting.cancel()
+            await asyncio.sleep(0)
+        await asyncio.wait([starting])
+        left = [child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+        if not starting.cancelled():  # it was there before
+            await starting.result().close()
+            return []
+        return left
+
+    assert run(work()) == []
+
+
 def test_killing_ends_what_the_engine_started_too():
     parent = (
         "import subprocess, sys\n"

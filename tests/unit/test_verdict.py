@@ -1,5 +1,7 @@
 """Verdicts at their borders, and the choice among plans."""
 
+from dataclasses import replace
+
 import pytest
 
 from autoglm_desktop.core import choice, verdict
@@ -112,6 +114,16 @@ def test_unmeasured_gpu_before_split_before_cpu_before_transformers() -> None:
     while plans:
         found = choice.best(plans, "text")
         assert found is plans.pop()
+
+
+def test_a_gpu_of_unknown_speed_is_tried_before_a_slow_cpu() -> None:
+    """A part of a divided card tells no bandwidth; minutes for a step on the CPU are known all the same."""
+    slow = [replace(phone(variant, 300.0), rung="gguf-cpu") for variant in ("Q4_K_M", "IQ4_XS")]
+    on_gpu = phone("Q4_K_M", None)
+    whole = replace(phone("Q8_0", None), rung="gguf-split")
+    assert choice.recommended([*slow, on_gpu, whole], "phone") is on_gpu
+    runs = replace(phone("Q4_K_M", 30.0), rung="gguf-cpu")
+    assert choice.recommended([runs, on_gpu, whole], "phone") is runs
 
 
 def test_placements_within_three_percent_keep_the_better_cache() -> None:
