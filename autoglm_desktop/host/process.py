@@ -76,9 +76,10 @@ class EngineProcess:
         hung_after_s: float = HUNG_AFTER_S,
         active: Active = _never,
     ) -> EngineProcess:
-        """Start an engine; cancelled meanwhile, it is gone before that is raised, however often one cancels. ``active``:
-        whether its GPU works now, asked in a thread before an engine without any other sign of life counts as hung.
-        Raises EngineError(engine_start_failed)."""
+        """Start an engine; cancelled meanwhile, it is gone before that is raised, however often one cancels.
+
+        ``active``: whether its GPU works now, asked in a thread before an engine without any other sign of life counts
+        as hung. Raises EngineError(engine_start_failed)."""
         starting = asyncio.ensure_future(
             asyncio.create_subprocess_exec(
                 *command,
