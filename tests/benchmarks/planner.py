@@ -216,6 +216,7 @@ def plan_time_lines() -> list[str]:
     machines = (
         ("RTX 4060", made.made_rtx_4060()), ("GTX 1060", made.made_gtx_1060()), ("a small computer", made.made_small()),
         ("two cards", many_cards(2, 5000)), ("sixteen cards", many_cards(16, 3000)),
+        ("two nearly full cards", many_cards(2, 1200)), ("sixteen nearly full cards", many_cards(16, 1200)),
     )  # fmt: skip
     for name, machine in machines:
         seconds = []
