@@ -96,9 +96,9 @@ def plan_at(setting: Setting, rung: str, weights: GgufWeights, place: Placement)
         memory=memory,
         tokens_per_s=speeds.tokens_per_s,
         prompt_tokens_per_s=speeds.prompt_tokens_per_s,
-        image_s=speeds.image_s,
+        image_s=speeds.image_s if place.projector != "none" else None,
         load_s=load(_file_bytes(setting, weights), setting.disk),
-        phone_step_s=speeds.phone_step_s,
+        phone_step_s=speeds.phone_step_s if place.projector != "none" else None,
         phone_step=setting.need.step if place.projector != "none" else None,
         basis=Basis("dry_run" if dry is not None else weights.basis, speeds.basis),
     )
@@ -135,12 +135,12 @@ def shared(setting: Setting, weights: GgufWeights, place: Placement) -> Placemen
 
 def _projectors(setting: Setting, rung: str) -> Iterator[tuple[str, str]]:
     """(place, type) of the projector."""
-    if setting.need.step is None:
+    if setting.need.step is None or setting.subject.projector is None:
         yield ("none", "f16")
         return
     places = {"gguf-gpu": ("gpu",), "gguf-split": ("gpu", "cpu")}.get(rung, ("cpu",))
     projector = setting.subject.projector
-    small = projector is not None and projector.quantised_bytes is not None
+    small = projector.quantised_bytes is not None
     for place in places:
         for kind in PROJECTOR_TYPES if small else PROJECTOR_TYPES[:1]:
             yield (place, kind)

@@ -21,7 +21,8 @@ from .memory import IMAGE_TOKENS
 from .pace import NO_TABLE
 from .rungs import RUNGS, Basis, CrashNote, EngineState, ModelPlan, Recommendation, RungPlan
 from .setting import DryRuns, Setting
-from .subject import GgufWeights, Subject
+from .subject import GgufWeights, SafetensorsWeights, Subject
+from .torch_cpu import processor_memory, processor_tokens_per_s
 from .torch_memory import transformers_memory
 from .verdict import CANNOT, RUNS, RUNS_WELL
 from .wishes import SCREENSHOTS, need_for
@@ -65,7 +66,7 @@ def plan_model(
 
     full, *smaller = SCREENSHOTS
     found, runs = at(full)
-    if runs or found.wish != "phone" or narrowed.projector is None:
+    if runs or found.wish != "phone" or not narrowed.vision:
         return found
     for image_tokens in smaller:
         other, _runs = at(image_tokens)
@@ -87,7 +88,7 @@ def _plan(setting: Setting, variant: str | None, order: str) -> tuple[ModelPlan,
     if best is not None:
         ladder = [best if _replaces(best, row) else row for row in ladder]
     nearest = choice.nearest(ladder) or ladder[-1]
-    vision = subject.projector is not None
+    vision = subject.vision
     word, headline = verdict.of_model(best, need.wish, vision=vision, nearest=nearest)
     recommended = None
     if best is not None:
@@ -130,8 +131,12 @@ def smaller_plans(
 ) -> Iterator[RungPlan]:
     """What to try after ``plan`` ran out of memory, each smaller than the one before, on the same rung.
 
-    Down to the wish's least context (or ``context``), then the KV cache in 8 bits, then fewer GPU layers.
+    Down to the wish's least context (or ``context``), then the KV cache in 8 bits, then fewer GPU layers. A folder's
+    only lever is the context: its layers never leave the GPU.
     """
+    if plan.rung.startswith("transformers"):
+        yield from _smaller_folders(plan, machine, subject, context, engines, cards)
+        return
     weights = subject.weights(plan.variant or "")
     if weights is None or plan.context is None or plan.gpu_layers is None:
         return
@@ -157,6 +162,27 @@ def smaller_plans(
         less = max(layers_of(subject) // 10, 1)
         for fewer in range(plan.gpu_layers - less, 0, -less):
             yield at(gpu_layers=fewer)
+
+
+def _smaller_folders(
+    plan: RungPlan,
+    machine: Machine,
+    subject: Subject,
+    context: int | None,
+    engines: tuple[EngineState, ...],
+    cards: Cards,
+) -> Iterator[RungPlan]:
+    step = plan.phone_step
+    image_tokens = step.image_tokens if step is not None else IMAGE_TOKENS
+    wish = "phone" if step is not None else "text"
+    need = need_for(subject, wish, context, image_tokens)
+    card = limits.best_gpu(machine)
+    for smaller in need.smaller_contexts(plan.context or 0):
+        less = need_for(subject, wish, smaller, image_tokens)
+        setting = Setting(machine, subject, less, card, engines, cards=cards)
+        found = _transformers(setting, plan.rung)
+        if found is not None:
+            yield found
 
 
 def _candidates(setting: Setting, *, forced: bool) -> dict[str, list[RungPlan]]:
@@ -210,7 +236,7 @@ def _settled(setting: Setting, plan: RungPlan) -> RungPlan:
     plan = replace(plan, engine_installed=limits.engine_for(setting, plan.rung) is not None)
     if plan.status == "too_big":
         return plan
-    hindrance = limits.hindrance(setting, plan.rung)
+    hindrance = limits.hindrance(setting, plan.rung, plan.variant)
     if hindrance is not None:
         return replace(plan, status="unavailable", reason=hindrance)
     return plan
@@ -232,13 +258,34 @@ def _transformers(setting: Setting, rung: str) -> RungPlan | None:
         phone_step=need.step,
         basis=Basis(memory="table"),
     )
+    tokens = need.image_tokens + speed.PHONE_PROMPT_TOKENS if need.step is not None else need.context
+    if limits.on_processor(setting, rung):
+        return _on_processor(setting, base, weights, min(tokens, need.context))
     if gpu is None or gpu.limit is None:
         return replace(base, status="unavailable", reason=limits.hindrance(setting, rung))
-    tokens = need.image_tokens + speed.PHONE_PROMPT_TOKENS if need.step is not None else need.context
     memory = transformers_memory(rung, subject.shape, weights, need.context, tokens, gpu, setting.ram_budget)
     plan = replace(base, projector="gpu" if need.step is not None else "none", memory=memory)
     load_s = speed.load(weights.file_bytes, setting.disk) if rung == "transformers-16bit" else None
     return setting.with_status(replace(plan, load_s=load_s))
+
+
+def _on_processor(
+    setting: Setting, base: RungPlan, weights: SafetensorsWeights, tokens: int
+) -> RungPlan:
+    """``base`` in RAM; a phone step's length is unknown, since nobody measured pictures there."""
+    need, shape = setting.need, setting.subject.shape
+    speed_there = processor_tokens_per_s(
+        weights, shape, need.filled, setting.machine.cpu.memory_bandwidth_bytes_per_s
+    )
+    plan = replace(
+        base,
+        projector="cpu" if need.step is not None else "none",
+        memory=processor_memory(shape, weights, need.context, tokens, setting.ram_budget),
+        load_s=speed.load(weights.file_bytes, setting.disk),
+        tokens_per_s=speed_there,
+    )
+    plan = setting.with_status(plan)
+    return plan if plan.status != "fits" else replace(plan, reason=Reason.of("torch_on_processor"))
 
 
 def _offers(candidates: dict[str, list[RungPlan]], ladder: list[RungPlan]) -> list[RungPlan]:
@@ -259,7 +306,7 @@ def _replaces(best: RungPlan, row: RungPlan) -> bool:
 
 def _chosen(ladder: list[RungPlan], wish: str, order: str) -> str | None:
     """The first rung that could start now; in another order than the designed one, the best of those."""
-    on_gpu = any(row.rung == "gguf-gpu" and row.status == "fits" for row in ladder)
+    on_gpu = any(row.rung == "gguf-gpu" and row.status == "fits" and row.installed for row in ladder)
     able = [
         row
         for row in ladder

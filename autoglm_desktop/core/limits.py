@@ -66,18 +66,31 @@ def companions(machine: Machine, gpu: Gpu | None) -> tuple[Gpu, ...]:
     return tuple(sorted(known, key=lambda other: -(gpu_budget(other, machine).limit or 0))[: MOST_CARDS - 1])
 
 
-def hindrance(setting: Setting, rung: str) -> Reason | None:
-    """Why a rung cannot be used here although it may fit; None where nothing speaks against it."""
-    if rung.startswith("transformers") or rung in GPU_RUNGS:
+def hindrance(setting: Setting, rung: str, variant: str | None = None) -> Reason | None:
+    """Why a rung cannot be used here, with a variant, although it may fit; None where nothing speaks against it."""
+    if on_processor(setting, rung):
+        if setting.ram_budget.limit is None:
+            return Reason.of("ram_unknown")
+    elif rung.startswith("transformers") or rung in GPU_RUNGS:
         found = _gpu_hindrance(setting, rung)
         if found is not None:
             return found
     elif setting.ram_budget.limit is None:
         return Reason.of("ram_unknown")
-    note = next((note for note in setting.crashes if note.rung == rung), None)
+    matching = (n for n in setting.crashes if n.rung == rung and n.variant in (None, variant))
+    note = next(matching, None)
     if note is not None:
         return Reason.of("crashes_here", kind=note.kind, message=note.message)
     return _self_test_hindrance(setting, rung)
+
+
+def on_processor(setting: Setting, rung: str) -> bool:
+    """Whether transformers is to compute without a card: for a folder that nothing else runs, where torch can use no
+    card. A GGUF of the same model is faster there, so a model with one is never planned so."""
+    subject = setting.subject
+    if rung != "transformers-16bit" or subject.gguf or subject.safetensors is None:
+        return False
+    return _gpu_hindrance(setting, rung) is not None
 
 
 def engine_for(setting: Setting, rung: str) -> EngineState | None:
@@ -146,6 +159,8 @@ def _engines(setting: Setting, rung: str) -> list[EngineState]:
     """Installed engines of the rung's kind; for the CPU rungs those without a GPU first."""
     backend = "transformers" if rung.startswith("transformers") else "llama.cpp"
     found = [e for e in setting.engines if e.installed and e.backend == backend]
+    if on_processor(setting, rung):
+        return found
     if backend == "transformers" or rung in GPU_RUNGS:
         return [engine for engine in found if engine.gpu]
     return [engine for engine in found if not engine.gpu] or found

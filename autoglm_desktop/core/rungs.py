@@ -89,6 +89,11 @@ class RungPlan:
     basis: Basis = field(default_factory=Basis)
 
     @property
+    def on_processor(self) -> bool:
+        """Whether torch computes without a card: a plan in RAM alone."""
+        return self.rung.startswith("transformers") and set(self.memory) == {"ram"}
+
+    @property
     def options(self) -> EngineOptions:
         """Native options of this rung."""
         return EngineOptions(use_extra_bufts=self.rung != "gguf-cpu-safe")
@@ -134,8 +139,10 @@ class EngineState:
 
 @dataclass(frozen=True)
 class CrashNote:
-    """A crash remembered on this machine: ``rung`` is not offered again until cleared."""
+    """A crash remembered on this machine: ``rung`` is not offered again until cleared. ``variant``: the only one that
+    it crashes with, None: any."""
 
     rung: str
     kind: str
     message: str
+    variant: str | None = None

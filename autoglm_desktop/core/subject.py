@@ -99,7 +99,8 @@ class ProjectorWeights:
 class SafetensorsWeights:
     """Parameter counts of a 16-bit folder, by how the transformers rungs treat them.
 
-    ``head`` is 0 where the embedding is the head, too; ``head_copy``: parameters that the files hold twice.
+    ``head`` is 0 where the embedding is the head, too; ``head_copy``: parameters that the files hold twice;
+    ``stored``: bytes of the files, where they are here.
     """
 
     embedding: int
@@ -109,9 +110,17 @@ class SafetensorsWeights:
     vision_linear: int
     installed: bool = False
     head_copy: int = 0
+    stored: int | None = None
+
+    @property
+    def parameters(self) -> int:
+        """What a loaded model holds."""
+        return self.embedding + self.head + self.layers + self.vision
 
     @property
     def file_bytes(self) -> int:
+        if self.stored is not None:
+            return self.stored
         return 2 * (self.embedding + self.head + self.head_copy + self.layers + self.vision)
 
 
@@ -128,9 +137,15 @@ class Subject:
     shapes: ModelShapes | None = None
 
     @property
+    def vision(self) -> bool:
+        """Whether the model can look at pictures: with a projector, or with its own vision part."""
+        folder = self.safetensors
+        return self.projector is not None or (folder is not None and folder.vision > 0)
+
+    @property
     def default_wish(self) -> str:
         """``phone`` where the model can look at screenshots, else ``text``."""
-        return "phone" if self.phone and self.projector is not None else "text"
+        return "phone" if self.phone and self.vision else "text"
 
     def weights(self, variant: str) -> GgufWeights | None:
         return next((w for w in self.gguf if w.variant.lower() == variant.lower()), None)

@@ -46,9 +46,10 @@ def of_model(
         return CANNOT, Reason.of("context_too_small", tokens=tokens, needed_tokens=step.tokens)
     verdict = judge(best, wish)
     measured = best.basis.speed == "measured"
+    place = "place_processor-16bit" if best.on_processor else f"place_{best.rung}"
     values: dict[str, object] = {
         "variant": best.variant,
-        "place": Reason.of(f"place_{best.rung}"),
+        "place": Reason.of(place),
         "measured": measured,
     }
     if verdict is None:

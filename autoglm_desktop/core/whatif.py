@@ -40,7 +40,7 @@ def helps(
     ``plan``: what ``plan_model`` says now with the same ``planning``. About a dozen small plans at most.
     """
     row = best_row(plan)
-    if row is None or (plan.wish == "phone" and subject.projector is None):
+    if row is None or (plan.wish == "phone" and not subject.vision):
         return ()
     now = Now(machine, subject, plan, planning, prices, row, of_row(row, plan))
     makers: tuple[Callable[[Now], Iterator[Help]], ...] = (

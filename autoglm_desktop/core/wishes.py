@@ -72,7 +72,7 @@ def need_for(
         contexts = tuple(dict.fromkeys(min(tokens, most) for tokens in contexts))
         larger = larger if larger is not None and larger <= most else None
     step = None
-    if phone and subject.projector is not None:
+    if phone and subject.vision:
         step = PhoneStep(image_tokens, PHONE_PROMPT_TOKENS, 0, PHONE_REPLY_TOKENS)
     filled = image_tokens + PHONE_PROMPT_TOKENS if step is not None else TEXT_CONTEXT_TOKENS
     return Need(wish, contexts, larger, step, min(filled, contexts[0]))

@@ -48,8 +48,11 @@ def hardware_key(machine: Machine) -> str:
 
 
 def file_key(path: Path) -> str | None:
-    """Size and sha256 of the first MiB (the header): tells files apart without reading gigabytes."""
+    """Size and sha256 of the first MiB (the header): tells files apart without reading gigabytes. A folder counts by
+    its first weights."""
     try:
+        if path.is_dir():
+            path = min(path.glob("*.safetensors"), default=path)
         with path.open("rb") as file:
             return f"{path.stat().st_size}-{hashlib.sha256(file.read(HASHED_BYTES)).hexdigest()[:16]}"
     except OSError:

@@ -58,6 +58,10 @@ class Library:
                 return local
         return None
 
+    def runnable(self, model: str) -> tuple[LocalModel, ...]:
+        """What of a catalogue model can be run."""
+        return tuple(one for one in self.files() if one.model == model and one.refusal is None)
+
     def of_repo(self, repo: str) -> tuple[LocalModel, ...]:
         """What is here of ``owner/name``, also what is refused."""
         return tuple(local for local in self.files() if (local.repo or "").lower() == repo.lower())

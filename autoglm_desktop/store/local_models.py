@@ -6,17 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..core import gguf_names
+from ..core import folder_subject, gguf_names
 from ..core.catalog import SAFETENSORS, Catalog, Model
 from ..core.errors import Reason, TargetError
 from ..core.gguf_header import GgufHeader
 from . import gguf, safetensors
 
-NOT_RUN_YET = "safetensors_not_run_yet"
+NOT_RUN = frozenset(("folder_quantised", "folder_unknown_kind"))
+"""Why a folder that is whole can't be run."""
 UNNAMED = frozenset(("", "gguf", "ggml", "model", "ggml-model"))
 """What the names of files that tell of no model come down to."""
-_ARCHITECTURES = {"glm4v": "glm4", "glm4v_text": "glm4", "glm": "chatglm"}
-"""``model_type`` of transformers → the GGUF architecture, where they differ (the catalogue has the latter)."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class LocalModel:
     @property
     def complete(self) -> bool:
         """Whether nothing of it is missing or damaged, as far as headers tell; also where it can't be run yet."""
-        return self.refusal is None or self.refusal.code == NOT_RUN_YET
+        return self.refusal is None or self.refusal.code in NOT_RUN
 
     @property
     def is_projector(self) -> bool:
@@ -82,11 +81,11 @@ def of_folder(folder: safetensors.ModelFolder, catalog: Catalog, repo: str | Non
         missing = safetensors.missing_shards(folder)
     except TargetError as error:
         return replace(local, refusal=Reason.of(error.code, **error.values))
-    architecture = _architecture(config)
+    architecture = folder_subject.model_type(config)
     known = catalog.recognise(
-        _ARCHITECTURES.get(architecture, architecture), _layers(config), (name, folder.path.name)
+        folder_subject.ARCHITECTURES.get(architecture, architecture), _layers(config), (name, folder.path.name)
     )
-    refusal = Reason.of(NOT_RUN_YET)
+    refusal = folder_subject.refusal(config)
     if missing:
         refusal = Reason.of("shard_missing", name=missing[0], count=len(missing))
     elif not any(size for _, size in folder.weights):
@@ -95,7 +94,7 @@ def of_folder(folder: safetensors.ModelFolder, catalog: Catalog, repo: str | Non
         local,
         architecture=architecture,
         model=known.id if known is not None else None,
-        variant=SAFETENSORS if known is not None and not _quantised(config) else None,
+        variant=SAFETENSORS if known is not None and folder_subject.quantisation(config) is None else None,
         refusal=refusal,
     )
 
@@ -163,19 +162,7 @@ def _of_repo(catalog: Catalog, repo: str) -> Model | None:
     return next(filter(holds, catalog.models), None)
 
 
-def _architecture(config: Mapping[str, object]) -> str:
-    kind = config.get("model_type")
-    names = config.get("architectures")
-    if isinstance(kind, str) and kind:
-        return kind
-    return str(names[0]) if isinstance(names, list) and names else ""
-
-
 def _layers(config: Mapping[str, object]) -> int | None:
     text = config.get("text_config")
     value = config.get("num_hidden_layers", text.get("num_hidden_layers") if isinstance(text, dict) else None)
     return value if isinstance(value, int) else None
-
-
-def _quantised(config: Mapping[str, object]) -> bool:
-    return any(config.get(key) for key in ("quantization_config", "quantization"))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import TargetError
+from ..core.safetensors_header import LENGTH_BYTES, Tensor, header_bytes, tensors
 
 CONFIG = "config.json"
 INDEX = "model.safetensors.index.json"
@@ -73,6 +74,29 @@ def missing_shards(folder: ModelFolder) -> tuple[str, ...]:
     parts = _json(folder.path / INDEX).get("weight_map")
     wanted = {str(part) for part in parts.values()} if isinstance(parts, dict) else set()
     return tuple(sorted(wanted - names))
+
+
+def tensor_table(folder: ModelFolder) -> tuple[Tensor, ...]:
+    """Every tensor of a folder's weights that transformers would read: the index's files, else ``model.safetensors``,
+    else all. Raises TargetError (file_unreadable, safetensors_damaged)."""
+    names = [name for name, _ in folder.weights]
+    if INDEX in {name for name, _ in folder.files}:
+        parts = _json(folder.path / INDEX).get("weight_map")
+        wanted = {str(part) for part in parts.values()} if isinstance(parts, dict) else set()
+        names = [name for name in names if name in wanted]
+    elif "model.safetensors" in names:
+        names = ["model.safetensors"]
+    return tuple(tensor for name in names for tensor in _tensors(folder.path / name))
+
+
+def _tensors(path: Path) -> tuple[Tensor, ...]:
+    try:
+        with path.open("rb") as file:
+            return tensors(file.read(header_bytes(file.read(LENGTH_BYTES))))
+    except OSError as error:
+        raise TargetError("file_unreadable", path=str(path), detail=error.strerror or str(error)) from error
+    except TargetError as error:
+        raise TargetError(error.code, **{**error.values, "path": str(path)}) from error
 
 
 def expected_size(path: Path) -> int:

@@ -56,7 +56,7 @@ def wish_text(wish: str) -> str:
 
 
 def rung_name(plan: RungPlan) -> str:
-    return _(RUNGS[plan.rung])
+    return _("CPU, 16 bit") if plan.on_processor else _(RUNGS[plan.rung])
 
 
 def variant_text(plan: RungPlan) -> str:

@@ -73,7 +73,7 @@ def _model(model: ModelPlan, subject: Planned, *, described: bool) -> list[str]:
             _("Chat: {command}").format(command=as_started(f"autoglm-desktop chat {_target(subject)}"))
         )
         serve = as_started(f"autoglm-desktop serve {_target(subject)}")
-        sees = subject.subject.projector is not None
+        sees = subject.subject.vision
         text = (
             _("For the phone agent and other programs: {command}")
             if sees
@@ -98,7 +98,7 @@ def _get(subject: Planned, variant: str, missing: int) -> str:
 
 def _target(subject: Planned) -> str:
     """The target as one types it."""
-    if subject.file is None:
+    if len(subject.files) != 1:
         return subject.subject.id
-    text = str(subject.file)
+    text = str(next(iter(subject.files.values())))
     return f'"{text}"' if " " in text else text

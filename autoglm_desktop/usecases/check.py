@@ -13,25 +13,26 @@ from ..core.check_values import Check
 from ..core.checks import checks, deciding_plan
 from ..core.checks_gpu_trouble import explained
 from ..core.choice import DESIGNED
-from ..core.errors import AppError, TargetError
+from ..core.errors import AppError
 from ..core.ladder import engines_of, plan_model
 from ..core.machine import Machine
 from ..core.machine_file import machine_from_json
 from ..core.programs import with_own
 from ..core.protocol import Layout
 from ..core.rungs import CrashNote, EngineState, ModelPlan
-from ..core.subject import Subject, of_header, of_model
+from ..core.subject import Subject, of_model
 from ..probe.all import probe_machine
 from ..probe.gpu_table import complete
 from ..probe.outcome import FAILED, ProbeReport
-from ..store.library import Library, LocalModel, projector_weights
+from ..store.library import Library
 from .advice import NO_ADVICE, Advice, with_advice
 from .dry_runs import Head, dry_runs, head_of_file, heads_of_model, layouts
 from .headers import with_headers
 from .knowledge import NOTHING_KNOWN, Knowledge, knowledge
+from .local_subject import of_local_file, together
 from .plan import crash_notes
 from .services import Services, gpu_table
-from .targets import Named, find
+from .targets import Named, Target, find
 
 OnPart = Callable[[str, object], None]
 MAX_MACHINE_FILE_BYTES = 10_000_000
@@ -54,13 +55,14 @@ class CheckOptions:
 
 @dataclass(frozen=True)
 class Planned:
-    """A subject of planning: ``model`` of the catalogue with the ``variant`` the target named, or a ``file``."""
+    """A subject of planning: ``model`` of the catalogue with the ``variant`` the target named, or ``files`` by
+    variant."""
 
     subject: Subject
     title: str
     model: Model | None = None
     variant: str | None = None
-    file: Path | None = None
+    files: Mapping[str, Path] = field(default_factory=dict)
 
     def has(self, variant: str) -> bool:
         """Whether a variant (also ``safetensors``) is one of it."""
@@ -140,9 +142,9 @@ async def _dry(services: Services, found: CheckResult) -> Knowledge:
 
 def _heads(services: Services, planned: Planned, laid: dict[str, tuple[Layout, ...]]) -> dict[str, Head]:
     """Headers of the variants that are laid out."""
-    if planned.file is not None:
-        head = head_of_file(planned.file)
-        return dict.fromkeys(laid, head) if head is not None else {}
+    if planned.files:
+        heads = {variant: head_of_file(path) for variant, path in planned.files.items() if variant in laid}
+        return {variant: head for variant, head in heads.items() if head is not None}
     return heads_of_model(services, planned.model, tuple(laid)) if planned.model is not None else {}
 
 
@@ -189,21 +191,14 @@ def planned(target: str | None, services: Services, *, here: bool = True) -> tup
     found = find(library, target)
     if isinstance(found, Named):
         return (_of_catalogue(found.model, found.variant, services, here),)
-    return (of_file(library.at(found.file), library),)
+    return (of_target(found, library),)
 
 
-def of_file(local: LocalModel, library: Library) -> Planned:
-    """A file on disk as a subject of planning. Raises TargetError where it can answer no text."""
-    if local.refusal is not None or local.header is None:
-        reason = local.refusal
-        code = reason.code if reason is not None else "file_unreadable"
-        values = reason.as_dict() if reason is not None else {}
-        raise TargetError(code, **{"path": str(local.path), **values})
-    model = library.catalog.model(local.model) if local.model is not None else None
-    projector = projector_weights(local.projector) if local.projector is not None else None
-    phone = model.phone if model is not None else False
-    subject = of_header(local.header, local.name, phone=phone, projector=projector)
-    return Planned(subject, local.name, file=local.path)
+def of_target(target: Target, library: Library) -> Planned:
+    """Files on disk as a subject of planning. Raises TargetError where they can answer no text."""
+    parts = [of_local_file(library, library.at(path), target.name) for path in target.files]
+    whole = together(parts)
+    return Planned(whole.subject, target.name, files=whole.paths)
 
 
 def read_machine(path: Path) -> Machine:
@@ -245,5 +240,12 @@ def _here(
 ) -> tuple[Machine, tuple[EngineState, ...], tuple[CrashNote, ...]]:
     """This machine with its engines and what crashed on it."""
     machine = services.with_engines(machine)
-    file = subjects[0].file if len(subjects) == 1 else None
-    return machine, services.engine_states(), crash_notes(services, machine, file)
+    files = _files(services, subjects[0]) if len(subjects) == 1 else {}
+    return machine, services.engine_states(), crash_notes(services, machine, files)
+
+
+def _files(services: Services, subject: Planned) -> Mapping[str, Path]:
+    """What is here of it, by variant."""
+    if subject.model is None:
+        return subject.files
+    return {one.variant: one.path for one in services.library.runnable(subject.model.id) if one.variant}

@@ -11,7 +11,6 @@ from ..core.errors import AppError, Reason, TargetError
 from ..core.file_names import check_path, check_type, folded
 from ..store import file_work, manifest, safetensors
 from ..store.library import Library, LocalModel
-from ..store.local_models import NOT_RUN_YET
 from ..store.manifest import Manifest, ManifestFile
 from ..store.model_walk import models_below
 from ..store.transfer.values import journal_of
@@ -101,7 +100,7 @@ def _models(library: Library, path: Path) -> tuple[LocalModel, ...]:
         return usable
     if not found:
         raise TargetError("nothing_to_import", path=str(path))
-    refusal = found[0].refusal or Reason.of(NOT_RUN_YET)
+    refusal = found[0].refusal or Reason.of("no_weights")
     raise TargetError(refusal.code, **{**refusal.as_dict(), "path": str(found[0].path)})
 
 

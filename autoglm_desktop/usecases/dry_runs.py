@@ -152,11 +152,14 @@ def _told(jobs: Sequence[_Job], known: Mapping[str, Memory]) -> DryRuns:
     }
 
 
-async def dry_runs_of_file(services: Services, machine: Machine, file: Path, plan: ModelPlan) -> DryRuns:
-    """What an engine tells of a file's plans that fit. Never raises for an engine or a disk that fails."""
-    laid = layouts(plan, machine)
-    head = await asyncio.to_thread(head_of_file, file) if laid else None
-    heads = dict.fromkeys(laid, head) if head is not None else {}
+async def dry_runs_of_files(
+    services: Services, machine: Machine, files: Mapping[str, Path], plan: ModelPlan
+) -> DryRuns:
+    """What an engine tells of the plans that fit, of files by variant. Never raises for an engine or a disk that
+    fails."""
+    laid = {variant: some for variant, some in layouts(plan, machine).items() if variant in files}
+    found = {variant: await asyncio.to_thread(head_of_file, files[variant]) for variant in laid}
+    heads = {variant: head for variant, head in found.items() if head is not None}
     return (await dry_runs(services, [(heads, laid)]))[0]
 
 

@@ -75,7 +75,7 @@ class Judge:
         fitting = [row for row in rows if row.status == "fits"]
         fits = choice.best(fitting, found.wish)
         best = fits or choice.nearest(rows) or (rows[-1] if rows else None)
-        vision = subject.projector is not None
+        vision = subject.vision
         word, headline = verdict.of_model(fits, found.wish, vision=vision, nearest=best)
         if headline.code == "cannot_because" and best is not None:  # others may fit
             headline = Reason.of("cannot_here", why=best.reason)
@@ -95,7 +95,7 @@ def judge_for(services: Services, machine: Machine, known: Knowledge) -> Judge:
     return Judge(
         machine,
         services.engine_states(),
-        crash_notes(services, machine, None),
+        crash_notes(services, machine),
         known,
         Remembered(services),
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..core.environment_choice import choose
 from ..core.errors import EngineError
+from ..core.ladder import NEVER_AUTOMATIC
 from ..core.limits import best_gpu, dtype_16bit
 from ..core.machine import Machine
 from ..core.rungs import ModelPlan, RungPlan
@@ -40,13 +41,15 @@ PLANNED = Wishes()
 @dataclass(frozen=True)
 class Prepared:
     """What a target needs to be loaded: its file, the ladder for it, and how to go on after out of memory. ``files``
-    says what a plan is loaded from, where that is not the file alone; it may make a smaller projector first."""
+    says what a plan is loaded from, where that is not the file alone; it may make a smaller projector first. ``spare``:
+    of other files of the model, in the order in which they are tried after the ladder."""
 
     file: Path
     plan: ModelPlan
     machine: Machine
     smaller: Smaller
     files: Callable[[RungPlan], Awaitable[Files]] | None = None
+    spare: tuple[RungPlan, ...] = ()
 
     async def files_of(self, plan: RungPlan) -> Files:
         return await self.files(plan) if self.files is not None else Files(self.file)
@@ -76,7 +79,7 @@ async def starts_for(
             broken[name] = error
     if _records(services) != before:
         prepared = await prepare()  # with what the self-test found
-    plans = choose_plans(prepared.plan, wishes.rung) if not broken else _despite(prepared, wishes, broken)
+    plans = _plans(prepared, wishes) if not broken else _despite(prepared, wishes, broken)
     found = [one for plan in plans if (one := await _start(services, prepared, plan, broken)) is not None]
     if not found:
         raise next(iter(broken.values()), None) or _no_engine(services, prepared, plans)
@@ -86,7 +89,8 @@ async def starts_for(
 def choose_plans(plan: ModelPlan, rung: str | None) -> tuple[RungPlan, ...]:
     """The plans to try in order: everything installed that fits, from the chosen one on; or the one asked for.
 
-    Raises EngineError: rung_unknown, rung_cannot, every_rung_crashed or nothing_fits.
+    What is never automatic stays out where a GGUF that is here fits on the GPU. Raises EngineError: rung_unknown,
+    rung_cannot, every_rung_crashed or nothing_fits.
     """
     if rung is not None:
         try:
@@ -99,6 +103,8 @@ def choose_plans(plan: ModelPlan, rung: str | None) -> tuple[RungPlan, ...]:
             raise EngineError("rung_cannot", rung=rung, reason=wanted.reason)
         return (wanted,)
     found = tuple(p for p in plan.ladder if p.status == "fits" and p.installed and p.engine_installed)
+    if any(p.rung == "gguf-gpu" for p in found):
+        found = tuple(p for p in found if p.rung not in NEVER_AUTOMATIC)
     if not found:
         installed = [p for p in plan.ladder if p.installed]
         reason = installed[-1].reason if installed else None  # of the rung that asks least
@@ -106,6 +112,17 @@ def choose_plans(plan: ModelPlan, rung: str | None) -> tuple[RungPlan, ...]:
             raise EngineError("every_rung_crashed", name=engines.DEFAULT_ENGINE)
         raise EngineError("nothing_fits", reason=reason)
     return tuple(sorted(found, key=lambda p: p.rung != plan.chosen))
+
+
+def _plans(prepared: Prepared, wishes: Wishes) -> tuple[RungPlan, ...]:
+    """The ladder's, then the other files'; where the ladder has none, those alone. Raises EngineError."""
+    spare = tuple(plan for plan in prepared.spare if wishes.rung in (None, plan.rung))
+    try:
+        return (*choose_plans(prepared.plan, wishes.rung), *spare)
+    except EngineError as error:
+        if not spare or error.code == "rung_unknown":
+            raise
+        return spare
 
 
 def after_out_of_memory(starts: Sequence[Start], failed: RungPlan, smaller: Smaller) -> tuple[Start, ...]:
@@ -170,7 +187,7 @@ async def _start(
 def _needed(services: Services, prepared: Prepared, wishes: Wishes) -> tuple[str, ...]:
     """Environments that the plans would be tried by; the one of set-up also where it is not there yet."""
     names: dict[str, None] = {}
-    for plan in prepared.plan.ladder:
+    for plan in (*prepared.plan.ladder, *prepared.spare):
         if not plan.installed or plan.status == "too_big" or (wishes.rung or plan.rung) != plan.rung:
             continue
         found = environment_of(services, prepared.machine, plan.rung)
@@ -187,7 +204,7 @@ def _needed(services: Services, prepared: Prepared, wishes: Wishes) -> tuple[str
 def _despite(prepared: Prepared, wishes: Wishes, broken: dict[str, EngineError]) -> tuple[RungPlan, ...]:
     """The plans where an engine cannot be used: why it can't says more than that nothing fits."""
     try:
-        return choose_plans(prepared.plan, wishes.rung)
+        return _plans(prepared, wishes)
     except EngineError:
         raise next(iter(broken.values())) from None
 

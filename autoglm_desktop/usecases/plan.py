@@ -3,98 +3,119 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..core.catalog import SAFETENSORS
 from ..core.errors import TargetError
-from ..core.gguf_header import GgufHeader, refusal
 from ..core.ladder import plan_model, smaller_plans
 from ..core.machine import Machine
 from ..core.programs import without_own
 from ..core.rungs import CrashNote, ModelPlan, RungPlan
-from ..core.subject import Subject, of_header
 from ..host.crashes import file_key, hardware_key
 from ..host.starts import Files
-from ..store import gguf
-from ..store.library import Library, projector_weights
+from ..store.library import Library
 from . import made_projectors
-from .dry_runs import dry_runs_of_file
+from .dry_runs import dry_runs_of_files
 from .knowledge import knowledge
 from .loading import Prepared, Wishes
+from .local_subject import LocalSubject, of_local_file, together
 from .services import Services
 from .targets import Target
 
+log = logging.getLogger(__name__)
+NO_FILES: Mapping[str, Path] = {}
+
 
 async def prepare(services: Services, target: Target, wishes: Wishes) -> Prepared:
-    """The ladder of a file on this machine. Raises TargetError where the file can't be run at all."""
-    machine, (subject, projector) = await asyncio.gather(
-        services.machine(), asyncio.to_thread(subject_of_target, services.library, target)
+    """The ladder of a target on this machine. Raises TargetError where nothing of it can be run at all."""
+    machine, (first, later) = await asyncio.gather(
+        services.machine(), asyncio.to_thread(_subjects, services.library, target)
     )
-    engines = services.engine_states()
-    notes = await asyncio.to_thread(crash_notes, services, machine, target.file)
     known = await asyncio.to_thread(knowledge, services, machine)
-    machine = without_own(
-        known.applied(machine)
-    )  # the session's own engine has ended; another window's has not
+    machine = without_own(known.applied(machine))  # this session's own engine has ended; another window's has not
+    engines = services.engine_states()
+    everything = together([first, *later])
+    notes = await asyncio.to_thread(crash_notes, services, machine, everything.paths)
 
-    def planned(**more: Any) -> ModelPlan:
-        return plan_model(
-            machine,
-            subject,
-            wishes.wish,
-            context=wishes.context,
-            engines=engines,
-            crashes=notes,
-            **known.for_plans,
-            **more,
-        )
+    async def ladder(part: LocalSubject) -> ModelPlan:
+        def planned(**more: Any) -> ModelPlan:
+            return plan_model(
+                machine, part.subject, wishes.wish, context=wishes.context, engines=engines, crashes=notes,
+                **known.for_plans, **more,
+            )  # fmt: skip
 
-    plan = planned()
-    told = await dry_runs_of_file(services, machine, target.file, plan)
-    if told:
-        plan = planned(dry_runs=told)
+        plan = planned()
+        told = await dry_runs_of_files(services, machine, part.paths, plan)
+        return planned(dry_runs=told) if told else plan
+
+    plan = await ladder(first)
+    used = {row.variant for row in plan.ladder if row.status == "fits"}
+    left = [part for part in _alone(first) if used.isdisjoint(part.files)] if len(first.files) > 1 else []
+    more = [await ladder(part) for part in (*left, *later)]
+    spare = tuple(row for other in more for row in _startable(other))
 
     def smaller(current: RungPlan) -> Iterator[RungPlan]:
         return smaller_plans(
-            current, machine, subject, context=wishes.context, engines=engines, **known.for_smaller_plans
+            current, machine, everything.subject, context=wishes.context, engines=engines, **known.for_smaller_plans
         )
 
     async def files(current: RungPlan) -> Files:
-        if projector is None or current.projector == "none":
-            return Files(target.file)
-        return Files(target.file, await made_projectors.ready(services, projector, current.projector_type))
+        return await _files(services, everything, current)
 
-    return Prepared(target.file, plan, machine, smaller, files)
+    return Prepared(target.file, replace(plan, id=target.name), machine, smaller, files, spare)
 
 
-def subject_of_target(library: Library, target: Target) -> tuple[Subject, Path | None]:
-    """What the planner plans for a target, and its vision part. Raises TargetError."""
-    header = runnable_header(target.file)
-    local = library.at(target.file)
-    model = library.catalog.model(local.model) if local.model is not None else None
-    projector = projector_weights(local.projector) if local.projector is not None else None
-    phone = model.phone if model is not None else False
-    return of_header(header, target.name, phone=phone, projector=projector), local.projector
+def _subjects(library: Library, target: Target) -> tuple[LocalSubject, list[LocalSubject]]:
+    """What is planned as one, and what else may be tried after it. Reads files. Raises TargetError."""
+    found: list[LocalSubject] = []
+    error: TargetError | None = None
+    for path in target.files:
+        try:
+            found.append(of_local_file(library, library.at(path), target.name))
+        except TargetError as problem:
+            if not target.others or (path == target.file and not target.whole):
+                raise
+            log.warning("%s is left out: %s", path, problem)
+            error = error or problem
+    if not found and error is not None:
+        raise error
+    return (together(found), []) if target.whole else (found[0], found[1:])
 
 
-def runnable_header(path: Path) -> GgufHeader:
-    """The header of a file that can answer text. Raises TargetError."""
-    header = gguf.read_header(path)
-    reason = refusal(header)
-    if reason is not None:
-        raise TargetError(reason.code, path=str(path), **reason.as_dict())
-    return header
+def _alone(subject: LocalSubject) -> list[LocalSubject]:
+    return [subject.only([variant]) for variant in subject.files]
 
 
-def crash_notes(services: Services, machine: Machine, file: Path | None) -> tuple[CrashNote, ...]:
-    """Rungs that died on this machine with the engines that are installed now."""
+def _startable(plan: ModelPlan) -> Iterator[RungPlan]:
+    rows = (row for row in plan.ladder if row.status == "fits" and row.installed and row.engine_installed)
+    return iter(sorted(rows, key=lambda row: row.rung != plan.chosen))
+
+
+async def _files(services: Services, subject: LocalSubject, plan: RungPlan) -> Files:
+    local = subject.files[plan.variant or ""]
+    if local.is_folder or local.projector is None or plan.projector == "none":
+        return Files(local.path)
+    return Files(local.path, await made_projectors.ready(services, local.projector, plan.projector_type))
+
+
+def crash_notes(
+    services: Services, machine: Machine, files: Mapping[str, Path] = NO_FILES
+) -> tuple[CrashNote, ...]:
+    """Rungs that died on this machine with the engines that are installed now, also those that died with one of
+    ``files`` (by variant) only."""
     hardware = hardware_key(machine)
-    key = file_key(file) if file is not None else None
-    return tuple(
-        note
-        for environment in services.environments.installed()
-        for note in services.crashes.notes(
-            hardware, environment.record.version or "", environment.description.backend, key
-        )
-    )
+    found: dict[CrashNote, None] = {}
+    for environment in services.environments.installed():
+        build, backend = environment.record.version or "", environment.description.backend
+        common = services.crashes.notes(hardware, build, backend, None)
+        found.update(dict.fromkeys(common))
+        for variant, path in files.items():
+            if (variant == SAFETENSORS) != (backend == "transformers"):
+                continue
+            own = services.crashes.notes(hardware, build, backend, file_key(path))
+            found.update(dict.fromkeys(replace(note, variant=variant) for note in own if note not in common))
+    return tuple(found)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..core.catalog import SAFETENSORS, Model
+from ..core.catalog import Model
 from ..core.errors import TargetError
 from ..store.library import Library, LocalModel
 from ..store.local_models import of_variant
@@ -19,12 +20,21 @@ _REPO = re.compile(r"([A-Za-z0-9][\w.-]*/[\w.-]+)(?::(.+))?")
 
 @dataclass(frozen=True)
 class Target:
-    """A model file to run. ``name`` is shown; ``model`` and ``variant`` are set where the catalogue knows it."""
+    """A model to run: its ``file`` (or safetensors folder). ``name`` is shown; ``model`` and ``variant`` are set where
+    the catalogue knows it. ``others``: more files of the same model; ``whole``: the model was named, not a file of it,
+    so that the best of all of them comes first. Else the others are only tried where ``file`` can't be run."""
 
     name: str
     file: Path
     model: str | None = None
     variant: str | None = None
+    others: tuple[Path, ...] = ()
+    whole: bool = False
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that may be loaded."""
+        return (self.file, *self.others)
 
 
 @dataclass(frozen=True)
@@ -41,10 +51,10 @@ def resolve(library: Library, text: str) -> Target:
     found = find(library, text)
     if isinstance(found, Target):
         return found
-    local = library.find(found.model.id, found.variant)
-    if local is None:
+    local = tuple(one for one in library.runnable(found.model.id) if found.variant in (None, one.variant))
+    if not local:
         raise TargetError("model_not_installed", model=text, folder=str(library.models))
-    return of_local(local)
+    return _of_several(local) if found.variant is None else of_local(local[0])
 
 
 def find(library: Library, text: str) -> Target | Named:
@@ -52,16 +62,16 @@ def find(library: Library, text: str) -> Target | Named:
     not).
 
     Raises TargetError (target_unknown, variant_unknown, file_not_found, file_unreadable, folder_without_config,
-    folder_not_runnable, repo_not_installed, no_demo_yet).
+    repo_not_installed, no_demo_yet).
     """
     path = existing(text)
     if path is not None:
-        if path.is_dir():
-            code = "folder_not_runnable" if (path / "config.json").is_file() else "folder_without_config"
-            raise TargetError(code, path=text)
         return of_local(library.at(path))
     repo, variant = split_repo(text)
-    return of_local(_runnable(library, repo, variant)) if repo is not None else named(library, text)
+    if repo is None:
+        return named(library, text)
+    found = _runnable(library, repo, variant)
+    return _of_several(found) if variant is None else of_local(found[0])
 
 
 def named(library: Library, text: str) -> Named:
@@ -99,20 +109,24 @@ def of_repo(library: Library, repo: str, variant: str | None) -> tuple[LocalMode
     return wanted
 
 
-def _runnable(library: Library, repo: str, variant: str | None) -> LocalModel:
+def _runnable(library: Library, repo: str, variant: str | None) -> tuple[LocalModel, ...]:
     found = of_repo(library, repo, variant)
-    runs = next((local for local in found if local.refusal is None), None)
-    if runs is not None:
-        return runs
-    first = found[0]
-    if first.file_type == SAFETENSORS or first.refusal is None:
-        raise TargetError("folder_not_runnable", path=str(first.path))
-    raise TargetError(first.refusal.code, **{"path": str(first.path), **first.refusal.as_dict()})
+    runs = tuple(local for local in found if local.refusal is None)
+    refused = found[0].refusal
+    if not runs and refused is not None:
+        raise TargetError(refused.code, **{"path": str(found[0].path), **refused.as_dict()})
+    return runs
 
 
-def of_local(local: LocalModel) -> Target:
-    """A target from a file of the library."""
-    return Target(local.name, local.path, local.model, local.variant)
+def of_local(local: LocalModel, others: Sequence[LocalModel] = ()) -> Target:
+    """A target from a file of the library; ``others``: of the same model, tried where it can't be run."""
+    more = tuple(one.path for one in others if one.path != local.path)
+    return Target(local.name, local.path, local.model, local.variant, more)
+
+
+def _of_several(found: Sequence[LocalModel]) -> Target:
+    """A model that was named as a whole."""
+    return replace(of_local(found[0], found), variant=None if len(found) > 1 else found[0].variant, whole=True)
 
 
 def existing(text: str) -> Path | None:

@@ -27,7 +27,8 @@ def write_folder(folder: Path, *, layers: int = 40, parts: int = 2, **config) ->
     index = {"weight_map": {f"made.{number}": name for number, name in enumerate(names)}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     told = {"model_type": "glm4v", "architectures": ["Glm4vForConditionalGeneration"]}
-    told["text_config"] = {"num_hidden_layers": layers}
+    text = {"hidden_size": 4096, "num_attention_heads": 32, "num_key_value_heads": 2, "vocab_size": 151_552}
+    told["text_config"] = {"num_hidden_layers": layers, "intermediate_size": 13_696, **text}
     (folder / "config.json").write_text(json.dumps({**told, **config}))
     (folder / "tokenizer.json").write_text("{}")
     return folder

@@ -20,7 +20,7 @@ from autoglm_desktop.store.headers import Cached
 from autoglm_desktop.usecases.check import CheckOptions, run_check
 from autoglm_desktop.usecases.dry_runs import (
     dry_runs,
-    dry_runs_of_file,
+    dry_runs_of_files,
     head_of_file,
     heads_of_model,
     layouts,
@@ -162,5 +162,6 @@ def test_a_check_and_a_plan_use_it(tmp_path: Path, tiny: Path) -> None:
     found = asyncio.run(run_check(services, CheckOptions(str(tiny), context=4096)))
     row = found.models[0].rung("gguf-cpu")
     assert row.basis.memory == "dry_run" and row.memory["ram"].compute == 160_000_000
-    told = asyncio.run(dry_runs_of_file(services, found.machine, tiny, found.models[0]))
+    plan = found.models[0]
+    told = asyncio.run(dry_runs_of_files(services, found.machine, {row.variant or "": tiny}, plan))
     assert {layout.context for _variant, layout in told} == {4096}

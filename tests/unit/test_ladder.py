@@ -7,7 +7,7 @@ import pytest
 
 from autoglm_desktop.core.catalog import Model
 from autoglm_desktop.core.checks import deciding_plan
-from autoglm_desktop.core.ladder import engines_of, plan_model, smaller_plans
+from autoglm_desktop.core.ladder import NEVER_AUTOMATIC, engines_of, plan_model, smaller_plans
 from autoglm_desktop.core.machine import EngineInfo, Machine, Memory, OsInfo
 from autoglm_desktop.core.rungs import RUNGS, CrashNote, EngineState, ModelPlan
 from autoglm_desktop.core.subject import Installed, Subject, of_model
@@ -406,11 +406,16 @@ def test_int8_and_lean_are_not_automatic_where_a_gguf_fits_on_the_gpu() -> None:
     crashed = (CrashNote("transformers-nf4", "crashed", ""),)
     found = plan(made.made_rtx_3060(), "text", subject=subject, engines=(TORCH_ENGINE,), crashes=crashed)
     assert found.rung("transformers-nf4-lean").status == "fits"
-    assert found.chosen is None
+    assert found.chosen == "transformers-nf4-lean", "nothing else is here"
+    assert found.recommended is not None and found.recommended.rung not in NEVER_AUTOMATIC
+    both = autoglm("safetensors", "Q4_K_M")
+    engines = (TORCH_ENGINE, CUDA_ENGINE)
+    found = plan(made.made_rtx_3060(), "text", subject=both, engines=engines, crashes=crashed)
+    assert found.chosen == "gguf-gpu"
 
 
 def test_a_model_without_vision_cannot_drive_a_phone() -> None:
-    blind = replace(autoglm("Q4_K_M"), projector=None)
+    blind = replace(autoglm("Q4_K_M"), projector=None, safetensors=None)
     assert blind.default_wish == "text"
     found = plan(made.made_rtx_3060(), "phone", subject=blind)
     assert (found.verdict, found.headline.code) == ("cannot", "no_vision")

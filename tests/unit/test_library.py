@@ -177,11 +177,11 @@ def test_a_safetensors_folder_is_listed_and_counts_as_installed(library: Library
     assert (found.path, found.file_type, found.architecture) == (folder, "safetensors", "glm4v")
     assert (found.model, found.variant, found.repo) == (PHONE, "safetensors", "zai-org/AutoGLM-Phone-9B")
     assert found.size_bytes == sum(path.stat().st_size for path in folder.iterdir())
-    assert found.refusal is not None and found.refusal.code == "safetensors_not_run_yet" and found.complete
+    assert found.refusal is None and found.complete
     model = library.catalog.model(PHONE)
     assert model is not None
     assert library.installed(model).variants == frozenset(("safetensors",))
-    assert library.find(PHONE) is None, "nothing that can be run"
+    assert library.find(PHONE) == found and library.runnable(PHONE) == (found,)
     assert library.at(folder) == found
 
 

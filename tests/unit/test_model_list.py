@@ -99,12 +99,13 @@ def test_other_programs_files_are_listed_and_not_removable(services, tmp_path):
     assert (file.local.place, file.local.repo, file.removable) == ("lmstudio", "made/repo", False)
 
 
-def test_a_safetensors_folder_counts_as_installed_and_is_not_started(services):
+def test_a_safetensors_folder_counts_as_installed_and_waits_for_its_engine(services):
     write_folder(services.library.models / "zai-org" / "AutoGLM-Phone-9B")
     check = made_check(made.made_rtx_4090(), services)
     listed = model_list.list_models(services, check)
     assert entry(listed, "safetensors").installed and not entry(listed, "Q4_K_M").installed
-    assert [file.refusal.code for file in listed.files] == ["safetensors_not_run_yet"]
+    assert [file.refusal for file in listed.files] == [None]
+    assert [file.plan.headline.code for file in listed.files] == ["fits_speed_unmeasured"]
     row = check.models[0].rung("transformers-16bit")
     assert (row.installed, row.engine_installed, check.models[0].chosen) == (True, False, None)
 

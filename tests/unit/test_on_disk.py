@@ -546,8 +546,15 @@ def test_targets_know_repositories(services):
     found = targets.resolve(services.library, f"{REPO}:q4_k_m")
     assert found.file == folder / "AutoGLM-Phone-9B-Q4_K_M.gguf" and found.model == PHONE
     assert targets.resolve(services.library, REPO).file == found.file
-    for text, code in (("made/folder", "folder_not_runnable"), ("made/none", "repo_not_installed"),
-                       (f"{REPO}:Q9", "variant_not_installed"),
-                       (str(services.models / "made" / "folder"), "folder_not_runnable")):  # fmt: skip
+    both = made_repo(services, "Q8_0", "Q4_K_M")
+    found = targets.resolve(services.library, REPO)
+    assert found.whole and set(found.files) == set(both.glob("Auto*.gguf"))
+    assert targets.resolve(services.library, f"{REPO}:Q8_0").others == ()
+    made = services.models / "made" / "folder"
+    assert targets.resolve(services.library, "made/folder").file == made
+    assert targets.resolve(services.library, str(made)).file == made
+    write_folder(services.models / "made" / "gptq", quantization_config={"quant_method": "gptq"})
+    for text, code in (("made/gptq", "folder_quantised"), ("made/none", "repo_not_installed"),
+                       (f"{REPO}:Q9", "variant_not_installed")):  # fmt: skip
         with pytest.raises(TargetError, match=code):
             targets.resolve(services.library, text)

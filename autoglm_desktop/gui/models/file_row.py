@@ -40,7 +40,7 @@ class FileRow(Card):
         self.entry = entry
         self.phase = ""
         self.pill = Pill()
-        role = "muted" if texts.not_yet(entry) else "error" if entry.refusal else None
+        role = "muted" if texts.not_run(entry) else "error" if entry.refusal else None
         self.verdict = label(texts.file_verdict(entry), role, wrap=True)
         self.error = label(role="error", wrap=True)
         self.said = label(role="good", wrap=True)

@@ -21,9 +21,11 @@ class Holds:
         self._session, self._downloads, self._services = session, downloads, services
 
     def is_loaded(self, files: Collection[Path]) -> bool:
-        """Whether the model that is loaded, or is being loaded, is one of these files."""
+        """Whether the model that is loaded, or is being loaded, may be one of these files."""
         state = self._session.state
-        return state.target is not None and state.target.file in files and state.phase in IN_MEMORY
+        if state.target is None or state.phase not in IN_MEMORY:
+            return False
+        return not set(files).isdisjoint(state.target.files)
 
     @contextlib.asynccontextmanager
     async def folder(self) -> AsyncIterator[None]:
@@ -35,17 +37,21 @@ class Holds:
                 yield
             finally:
                 target, new = session.state.target, self._services.models
-                if target is not None and new != old and target.file.is_relative_to(old):
-                    session.retarget(dataclasses.replace(target, file=new / target.file.relative_to(old)))
+                if target is not None and new != old:
+                    moved = [
+                        new / file.relative_to(old) if file.is_relative_to(old) else file for file in target.files
+                    ]
+                    session.retarget(dataclasses.replace(target, file=moved[0], others=tuple(moved[1:])))
 
     @contextlib.asynccontextmanager
     async def files(self, files: Collection[Path]) -> AsyncIterator[None]:
         """No model is loaded from these files, which are to be deleted."""
         session = self._session.session
         target = session.state.target
-        if target is None or target.file not in files:
+        if target is None or set(files).isdisjoint(target.files):
             yield
             return
         async with session.held():
             yield
-            session.retarget(None)
+            others = tuple(file for file in target.others if file not in files)
+            session.retarget(None if target.file in files else dataclasses.replace(target, others=others))

@@ -171,6 +171,7 @@ class ModelsPage(Page):
         if found.folder_gone:
             self._say_error(AppError("models_folder_gone", path=str(found.folder)))
         self.here.show_files(found.files, self._session.state)
+        self.here.made.show_made(found.made)
         self.disk.adopt(self.rows)
         self.fetching.repository.show_installed(targets_of(found.files))
         self.known.show_catalogue(found.catalogue, first_start=not found.files)
@@ -197,7 +198,8 @@ class ModelsPage(Page):
     def _order_tabs(self) -> None:
         """The Tab key goes down the page, also through what came later."""
         fetching = self.fetching
-        here = [*self.here.stops(), *self.unfinished.buttons, self.drop.pick_button, *self.disk.card.stops()]
+        others = [*self.unfinished.buttons, *self.here.made.buttons]
+        here = [*self.here.stops(), *others, self.drop.pick_button, *self.disk.card.stops()]
         known = [*fetching.source.stops(), *self.known.stops(), *fetching.repository.stops()]
         first = self.body.indexOf(self.here) < self.body.indexOf(self.known)
         lists = [*here, *known] if first else [*known, *here]
@@ -210,8 +212,15 @@ class ModelsPage(Page):
             text = _("The models folder is being moved. Load a model when that is done.")
             self.notices.say("warn", text)
             return
-        self._session.load(of_local(local))
+        self._session.load(of_local(local, self._same_model(local)))
         self.chat_wanted.emit()
+
+    def _same_model(self, local: LocalModel) -> tuple[LocalModel, ...]:
+        """Other files of the same model, for the case that this one can't be run."""
+        if self.listed is None or local.model is None:
+            return ()
+        files = (entry.local for entry in self.listed.files)
+        return tuple(one for one in files if one.model == local.model and one.refusal is None)
 
     def _remove(self, path: Path) -> None:
         self._bridge.submit(
@@ -274,6 +283,7 @@ class ModelsPage(Page):
         opening.came.connect(self.refresh)
         self.unfinished.go_on_wanted.connect(self.fetching.get)
         self.unfinished.delete_wanted.connect(self.disk.ask_delete)
+        self.here.made.delete_wanted.connect(self.disk.ask_delete)
         self.fetching.changed.connect(self._downloads_changed)
         self.fetching.chat_wanted.connect(self._chat_with)
         self.fetching.folder_wanted.connect(self.showing.of_download)

@@ -9,7 +9,7 @@ from ...core.rungs import RungPlan
 from ...core.units import format_bytes
 from ...core.verdict import CANNOT
 from ...i18n import _, ngettext, sentences
-from ...store.local_models import NOT_RUN_YET
+from ...store.local_models import NOT_RUN
 from ...texts import ladder as ladder_texts
 from ...texts import reasons
 from ...texts.next_steps import HUBS
@@ -19,21 +19,21 @@ from ...usecases.model_list import CatalogueEntry, FileEntry, VariantEntry
 VERDICT_MARKS = {"runs_well": "ok", "runs": "ok", "slow": "warn", "cannot": "fail"}
 
 
-def not_yet(entry: FileEntry) -> bool:
-    """Whether nothing is wrong with it, but this version has no engine for it."""
-    return entry.refusal is not None and entry.refusal.code == NOT_RUN_YET
+def not_run(entry: FileEntry) -> bool:
+    """Whether nothing is wrong with it, but nothing here can run it."""
+    return entry.refusal is not None and entry.refusal.code in NOT_RUN
 
 
 def file_mark(entry: FileEntry) -> str:
     if entry.refusal is not None:
-        return "unknown" if not_yet(entry) else "fail"
+        return "unknown" if not_run(entry) else "fail"
     return VERDICT_MARKS[entry.plan.verdict] if entry.plan is not None else "unknown"
 
 
 def file_mark_name(entry: FileEntry) -> str:
     """The word for the mark."""
     if entry.refusal is not None:
-        return _("not supported yet") if not_yet(entry) else _("cannot be used")
+        return _("not supported") if not_run(entry) else _("cannot be used")
     return ladder_texts.verdict_text(entry.plan) if entry.plan is not None else _("not known")
 
 
@@ -48,8 +48,8 @@ def file_facts(entry: FileEntry) -> str:
 
 def file_verdict(entry: FileEntry) -> str:
     """Whether and how it runs here, or why it is refused."""
-    if not_yet(entry):
-        return _("It is complete. This version runs GGUF files only.")
+    if not_run(entry) and entry.refusal is not None:
+        return _("It is complete, but cannot be run: {why}.").format(why=reasons.text(entry.refusal))
     if entry.refusal is not None:
         return _("This file cannot be used: {why}.").format(why=reasons.text(entry.refusal))
     if entry.plan is None:
