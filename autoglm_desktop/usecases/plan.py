@@ -18,7 +18,7 @@ from ..core.rungs import CrashNote, ModelPlan, RungPlan
 from ..host.crashes import file_key, hardware_key
 from ..host.starts import Files
 from ..store.library import Library
-from . import made_projectors
+from . import made_projectors, saved_forms
 from .dry_runs import dry_runs_of_files
 from .knowledge import knowledge
 from .loading import Prepared, Wishes
@@ -97,7 +97,9 @@ def _startable(plan: ModelPlan) -> Iterator[RungPlan]:
 
 async def _files(services: Services, subject: LocalSubject, plan: RungPlan) -> Files:
     local = subject.files[plan.variant or ""]
-    if local.is_folder or local.projector is None or plan.projector == "none":
+    if local.is_folder:
+        return await saved_forms.files(services, local.path, plan)
+    if local.projector is None or plan.projector == "none":
         return Files(local.path)
     return Files(local.path, await made_projectors.ready(services, local.projector, plan.projector_type))
 
