@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,6 +33,10 @@ UNSUPPORTED = (
 )  # fmt: skip
 
 
+MOST_CHARACTERS = 400
+"""Of a message that people read."""
+
+
 def kind_of(error: Exception) -> str | None:
     """The failure kind that an exception stands for; None where it says nothing known."""
     text = f"{type(error).__name__} {error}".lower()
@@ -57,7 +62,14 @@ def translated(otherwise: str = "crashed") -> Iterator[None]:
         raise
     except Exception as error:
         kind = kind_of(error) or otherwise
-        raise JobFailed(kind, f"{type(error).__name__}: {error}") from error
+        logging.getLogger(__name__).warning("%s", error, exc_info=True)  # stderr: the application's log has it whole
+        raise JobFailed(kind, f"{type(error).__name__}: {first_paragraph(str(error))}") from error
+
+
+def first_paragraph(text: str) -> str:
+    """What an error says, without the advice on pip and git that transformers adds."""
+    lines = text.strip().split("\n\n")[0].splitlines()
+    return " ".join(line.strip() for line in lines)[:MOST_CHARACTERS]
 
 
 def free_cached() -> None:

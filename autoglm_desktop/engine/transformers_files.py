@@ -16,8 +16,9 @@ from ..core.errors import TargetError
 from ..store import safetensors
 from .server import JobFailed
 
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 ADAPTER = "adapter_config.json"
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
+"""One of them a model folder must have; without, transformers guesses."""
 ELEMENT_BYTES = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "BF16": 2, "F16": 2, "I16": 2}  # else 1
 
 
@@ -71,8 +72,14 @@ def checked(path: str) -> Folder:
     return Folder(folder, config, parts, tensors)
 
 
+def demand_tokenizer(folder: Folder) -> None:
+    """Raises JobFailed(bad_file) where a model folder has no tokenizer; a saved form needs none."""
+    if not any((folder.path / name).is_file() for name in TOKENIZERS):
+        raise JobFailed("bad_file", f"missing_file: {TOKENIZERS[0]}")
+
+
 def _no_weights(folder: Path) -> str:
-    pickles = sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() in PICKLES)
+    pickles = sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() in safetensors.PICKLES)
     if pickles:
         return (
             f"pickle_refused: {pickles[0]} could run code when it is read; only safetensors files are loaded"

@@ -66,6 +66,7 @@ def open_model(job: protocol.Load, progress: Progress) -> Loaded:
     transformers.utils.logging.set_verbosity_error()
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # int8 would warn at every product
     folder = files.checked(job.model)
+    files.demand_tokenizer(folder)
     with failures.translated("bad_file"):
         config = _config(folder)
         tokenizer = transformers.AutoTokenizer.from_pretrained(
@@ -103,6 +104,9 @@ def _demand_possible(job: protocol.Load) -> None:
 
 
 def _config(folder: files.Folder) -> Any:
+    kind = folder.config.get("model_type")
+    if kind not in transformers.CONFIG_MAPPING:
+        raise JobFailed("unsupported", f"transformers {transformers.__version__} knows no model of type {kind!r}")
     return transformers.AutoConfig.from_pretrained(
         str(folder.path), local_files_only=True, trust_remote_code=False
     )

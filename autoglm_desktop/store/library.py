@@ -207,14 +207,15 @@ class Library:
     def _folder(self, path: Path, repo: str | None = None) -> LocalModel:
         """A safetensors folder; the repository's name tells what it is.
 
-        Raises TargetError (folder_without_config, folder_unfinished, file_unreadable).
+        Raises TargetError (folder_without_config, folder_of_pickles, folder_without_weights, folder_unfinished,
+        file_unreadable).
         """
         try:
             folder = safetensors.model_folder(path)
+            if folder is None:
+                raise safetensors.no_model(path)
         except OSError as error:
             raise TargetError("file_unreadable", path=str(path), detail=error.strerror or "") from error
-        if folder is None:
-            raise TargetError("folder_without_config", path=str(path))
         if folder.unfinished:
             raise TargetError("folder_unfinished", path=str(path))
         known = self.manifest_of(path) if repo is None else None

@@ -21,6 +21,8 @@ INDEX = "model.safetensors.index.json"
 SUFFIX = ".safetensors"
 MAX_HEADER = 100_000_000
 """The format's own limit (``MAX_HEADER_SIZE`` of its reference implementation)."""
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+"""Files that could run code when they are read."""
 MAX_JSON = 64 * 1024 * 1024
 
 
@@ -59,6 +61,17 @@ def model_folder(path: Path) -> ModelFolder | None:
         return None
     stamp = (len(files), sum(size for _, size in files), newest)
     return ModelFolder(path, tuple(sorted(files)), stamp, unfinished)
+
+
+def no_model(path: Path) -> TargetError:
+    """Why ``model_folder`` found none. Raises OSError."""
+    names = sorted(entry.name for entry in os.scandir(path) if entry.is_file())
+    if CONFIG not in names:
+        return TargetError("folder_without_config", path=str(path))
+    pickle = next((name for name in names if name.lower().endswith(PICKLES)), None)
+    if pickle is not None:
+        return TargetError("folder_of_pickles", path=str(path), name=pickle)
+    return TargetError("folder_without_weights", path=str(path))
 
 
 def read_config(folder: Path) -> Mapping[str, object]:

@@ -80,7 +80,7 @@ def _of_folder(path: Path, name: str, *, phone: bool) -> Subject:
     except OSError as error:
         raise TargetError("file_unreadable", path=str(path), detail=error.strerror or str(error)) from error
     if folder is None:
-        raise TargetError("folder_without_config", path=str(path))
+        raise safetensors.no_model(path)
     config, table = safetensors.read_config(path), safetensors.tensor_table(folder)
     size = sum(size for _name, size in folder.weights)
     return of_folder(config, table, name, file_bytes=size, phone=phone)

@@ -8,6 +8,7 @@ import pytest
 from autoglm_desktop.core import protocol, safetensors_header, torch_memory
 
 pytest.importorskip("transformers", reason="transformers is not installed in this environment (extra: torch)")
+from autoglm_desktop.engine import transformers_failures as failures
 from autoglm_desktop.engine.server import JobFailed
 from tests.engine.transformers_support import InProcess, Remembering, picture
 
@@ -297,6 +298,20 @@ def test_models_that_transformers_does_not_know_run_no_code(tmp_path, made_glm4,
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "made.py").write_text("raise SystemExit('remote code was run')")
     assert failure(folder).kind == "unsupported"
+
+
+def test_a_folder_without_tokenizer_is_refused(tmp_path, made_glm4):
+    folder = shutil.copytree(made_glm4, tmp_path / "copy")
+    for path in folder.glob("tokenizer*"):
+        path.unlink()
+    found = failure(folder)
+    assert (found.kind, str(found)) == ("bad_file", "missing_file: tokenizer.json")
+
+
+def test_what_people_read_of_an_error_is_its_first_paragraph():
+    with pytest.raises(JobFailed) as failed, failures.translated():
+        raise ValueError("it is\nbroken\n\nYou can `pip install` something else.")
+    assert str(failed.value) == "ValueError: it is broken"
 
 
 def test_a_tokenizer_of_another_model_is_refused(tmp_path, made_glm4):

@@ -395,3 +395,13 @@ def test_an_added_file_has_the_projector_beside_it(library: Library, tmp_path: P
     projector = made_projector(tmp_path / "D" / "mmproj.gguf")
     assert library.add(path).projector == projector
     assert [(local.path, local.projector) for local in library.files()] == [(path, projector)]
+
+
+def test_a_folder_that_is_no_model_says_why(library: Library, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(TargetError, match="folder_without_weights"):
+        library.at(tmp_path)
+    (tmp_path / "pytorch_model.bin").write_bytes(b"made")
+    with pytest.raises(TargetError, match="folder_of_pickles") as told:
+        library.at(tmp_path)
+    assert told.value.values["name"] == "pytorch_model.bin"
