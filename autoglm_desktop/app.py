@@ -67,6 +67,7 @@ class Application:
         from .gui.downloads_model import DownloadsModel
         from .gui.session_model import SessionModel
         from .store.conversations import Conversations
+        from .usecases import idle_setting
         from .usecases.downloads import Downloads
         from .usecases.plan import prepare
         from .usecases.session import Session
@@ -74,12 +75,12 @@ class Application:
         services = self.services = self._make_services()
         bridge = Bridge()
         bridge.crashed.connect(self.crashed)
-        session = Session(services, prepare)
+        idle = idle_setting.minutes(services)
+        session = Session(services, prepare, idle_s=idle_setting.seconds(idle))
         conversations = Conversations(services.home / "conversations.sqlite3")
         downloads = Downloads(services)
-        contents = Contents(
-            bridge, services, SessionModel(bridge, session), conversations, DownloadsModel(bridge, downloads)
-        )
+        model = SessionModel(bridge, session, services, idle)
+        contents = Contents(bridge, services, model, conversations, DownloadsModel(bridge, downloads))
 
         async def finish() -> None:
             """Downloads pause, and the next start offers to go on. The engine before the chat: an answer that is cut

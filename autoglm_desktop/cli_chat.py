@@ -13,12 +13,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from .cli_progress import ProgressLine
+from . import cli_offer
+from .cli_pictures import FirstPicture
+from .cli_walk import told
 from .core import protocol
 from .core.errors import AppError, EngineError, TargetError
 from .core.machine import to_json
 from .core.protocol import Message, Sampling
-from .host.supervisor import Try
 from .i18n import _
 from .texts import errors
 from .texts import session as texts
@@ -39,57 +40,43 @@ class Answer:
 async def run(options: argparse.Namespace) -> int:
     """The command."""
     services = create_services()
-    if options.image is not None:
-        raise TargetError("no_vision_yet", path=options.image)
     if options.prompt is not None and not options.prompt.strip():
         raise TargetError("empty_prompt")
     target = await asyncio.to_thread(resolve, services.library, options.target)
+    picture = FirstPicture(services, options.image)
+    target = await picture.check(target)
     session = Session(services, prepare)
     started = time.monotonic()
     try:
-        await load_visibly(services, session, target, Wishes(options.rung, options.context))
+        await load_visibly(services, session, target, Wishes(options.rung, options.context, picture.wish))
         load_s = time.monotonic() - started
         sampling = Sampling(max_tokens=options.max_tokens or Sampling.max_tokens)
         if options.prompt is None:
-            return await _conversation(session, sampling)
-        message = Message("user", options.prompt)
+            with told(session, reloads=True):
+                return await _conversation(session, sampling, picture)
+        message = await picture.message(session, options.prompt, sampling.max_tokens)
+        with told(session, reloads=True):
+            answer = await ask(session, [message], sampling, show=not options.json)
         if options.json:
-            answer = await ask(session, [message], sampling, show=False)
             print(json.dumps(as_json(target, session.state, answer, load_s), ensure_ascii=False))
-        else:
-            await ask(session, [message], sampling, show=True)
         return 0
     finally:
-        await session.close()
+        try:
+            await session.close()
+        finally:
+            await picture.close()
 
 
 async def load_visibly(services: Services, session: Session, target: Target, wishes: Wishes) -> None:
     """Load with progress on stderr; says which rungs failed, what the self-test found and what it runs on."""
-    line = ProgressLine()
-    said: set[Try] = set()
-
-    def show(state: SessionState) -> None:
-        if state.phase == "installing" and state.install is not None:
-            line.install(state.install)
-        elif state.phase == "loading" and state.step is not None:
-            if state.step.failed is not None and state.step.failed not in said:
-                said.add(state.step.failed)
-                line.end()
-                print(texts.try_text(state.step.failed), file=sys.stderr)
-            elif state.step.progress is not None:
-                line.show(texts.step_text(state.step), state.step.plan.rung + state.step.progress.phase)
-
-    forget = session.listen(show)
-    try:
+    with told(session, reloads=False):
         state = await session.load(target, wishes)
-    finally:
-        forget()
-        line.end()
     assert state.plan is not None and state.proof is not None
     environment = services.environments.find(state.engine or "")
     if environment is not None:
         print(texts.engine_text(environment), file=sys.stderr)
     print(f"{texts.rung_text(state.plan.rung)} · {texts.proof_text(state.proof)}", file=sys.stderr)
+    await cli_offer.say_after_load(services, state.plan, wishes.rung)
     if wishes.context is not None and state.plan.context is not None and state.plan.context < wishes.context:
         text = _("The context is {tokens} tokens: the model was made for no more, or no more fits.")
         print(text.format(tokens=state.plan.context), file=sys.stderr)
@@ -141,7 +128,7 @@ def as_json(target: Target, state: SessionState, answer: Answer, load_s: float) 
     }
 
 
-async def _conversation(session: Session, sampling: Sampling) -> int:
+async def _conversation(session: Session, sampling: Sampling, picture: FirstPicture) -> int:
     """Lines from stdin until its end. Ctrl-C while it answers stops the answer; otherwise it ends the program."""
     interactive = sys.stdin is not None and sys.stdin.isatty()
     if interactive:
@@ -150,7 +137,7 @@ async def _conversation(session: Session, sampling: Sampling) -> int:
     async for line in _lines(interactive=interactive):
         if not line.strip():
             continue
-        history.append(Message("user", line))
+        history.append(await picture.message(session, line, sampling.max_tokens))
         said = Answer()
         asking = asyncio.ensure_future(ask(session, history, sampling, show=True, into=said))
         try:

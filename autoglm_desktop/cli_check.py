@@ -9,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from . import cli_measure
+from . import cli_measure, cli_offer
 from .cli_layout import Style, columns, cut, pad, paragraph, table
 from .core.check_values import FAIL, WARN, Check
 from .core.limits import best_gpu
@@ -60,6 +60,9 @@ async def run(options: argparse.Namespace) -> int:
         return 0
     width = min(shutil.get_terminal_size((MAX_WIDTH, 24)).columns, MAX_WIDTH)
     print(render(result, width, has_colour()))
+    offered = await cli_offer.after_check(services, result)
+    if offered is not None:
+        print(f"\n{offered}")  # not broken: it holds a command to copy
     return 0
 
 

@@ -20,7 +20,7 @@ from .store.transfer.journal import Unfinished
 from .texts import places, reasons
 from .texts.disk import verified_text
 from .texts.downloads import note_lines
-from .usecases import disk_use, made_projectors, on_disk
+from .usecases import disk_use, made_projectors, on_disk, saved_forms
 from .usecases.on_disk import DiskProgress, Report
 from .usecases.services import create_services
 
@@ -35,8 +35,9 @@ async def models(options: argparse.Namespace) -> int:
     unfinished = await asyncio.to_thread(library.unfinished)
     use = await on_disk.disk_use(services)
     made = await asyncio.to_thread(made_projectors.made, library)
+    forms = await saved_forms.forms(services)
     if options.json:
-        print(json.dumps(as_json(library, files, unfinished, use, made), ensure_ascii=False))
+        print(json.dumps(as_json(library, files, unfinished, use, made, forms), ensure_ascii=False))
         return 0
     print(_("Models this program knows:"))
     for model in library.catalog.models:
@@ -49,6 +50,10 @@ async def models(options: argparse.Namespace) -> int:
         print(_("Vision parts that were made smaller here; they are made again when they are needed:"))
     for one in made:
         print(f"  {one.path} · {format_bytes(one.size_bytes)}")
+    if forms:
+        print(_("4-bit forms that were saved here; they are made again when they are needed:"))
+    for form in forms:
+        print(f"  {form.path} · {form.quantisation} · {format_bytes(form.size_bytes)}")
     if unfinished:
         print(_("Downloads that are not complete:"))
     for item in unfinished:
@@ -91,6 +96,7 @@ def as_json(
     unfinished: tuple[Unfinished, ...] = (),
     use: on_disk.DiskUse | None = None,
     made: tuple[made_projectors.MadeProjector, ...] = (),
+    forms: tuple[saved_forms.SavedForm, ...] = (),
 ) -> dict[str, Any]:
     """The document of ``models --json``."""
     use = use or disk_use.measure(library.models)
@@ -105,7 +111,7 @@ def as_json(
             {"path": str(item.target), "size_bytes": item.size, "done_bytes": item.done_bytes}
             for item in unfinished
         ],
-        "made": [{"path": str(one.path), "size_bytes": one.size_bytes, "source": one.source} for one in made],
+        "made": [*map(_made_json, made), *map(_made_json, forms)],
         "disk": {
             "models_bytes": use.models_bytes,
             "unfinished_bytes": use.partial_bytes,
@@ -113,6 +119,10 @@ def as_json(
         },
         "folder": to_json(str(library.models)),
     }
+
+
+def _made_json(one: made_projectors.MadeProjector | saved_forms.SavedForm) -> dict[str, Any]:
+    return {"path": str(one.path), "size_bytes": one.size_bytes, "source": one.source}
 
 
 def _file_json(local: LocalModel) -> dict[str, Any]:

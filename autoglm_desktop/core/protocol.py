@@ -47,7 +47,8 @@ class EngineOptions:
 
 @dataclass(frozen=True)
 class Projector:
-    """The vision part of a GGUF model. ``image_tokens``: of the largest picture that loading proves by encoding it."""
+    """The vision part of a GGUF model; of a folder, which holds its own, ``file`` is empty. ``image_tokens``: of the
+    largest picture that loading proves by encoding it."""
 
     file: str
     gpu: bool = False

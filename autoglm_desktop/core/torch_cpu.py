@@ -5,7 +5,7 @@ from __future__ import annotations
 from .memory import Budget, kv_bytes, ram_memory
 from .rungs import DeviceMemory
 from .subject import SafetensorsWeights, TextShape
-from .torch_memory import TORCH_PEAK_BYTES, TORCH_PEAK_TOKENS, TORCH_PROCESS_BYTES
+from .torch_memory import TORCH_CPU_PROCESS_BYTES, TORCH_PEAK_BYTES, TORCH_PEAK_TOKENS
 
 
 def processor_memory(
@@ -16,8 +16,8 @@ def processor_memory(
     text = 2 * weights.parameters - vision
     kv_cache = kv_bytes(shape, context, "f16")
     compute = TORCH_PEAK_BYTES * tokens // TORCH_PEAK_TOKENS
-    private = text + vision + kv_cache + compute + TORCH_PROCESS_BYTES
-    return {"ram": ram_memory(ram, text, kv_cache, compute, vision, TORCH_PROCESS_BYTES, 0, private)}
+    private = text + vision + kv_cache + compute + TORCH_CPU_PROCESS_BYTES
+    return {"ram": ram_memory(ram, text, kv_cache, compute, vision, TORCH_CPU_PROCESS_BYTES, 0, private)}
 
 
 def processor_tokens_per_s(

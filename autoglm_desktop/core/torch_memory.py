@@ -12,7 +12,9 @@ from .subject import SafetensorsWeights, TextShape
 from .units import GIB, MIB
 
 TORCH_PROCESS_BYTES = 2 * GIB
-"""The transformers process without weights (an assumption, unmeasured)."""
+"""The transformers process beside a GPU, without weights (an assumption, unmeasured)."""
+TORCH_CPU_PROCESS_BYTES = 400 * MIB
+"""The same with torch's CPU build: 291 MiB of its own (measured: docs/measured.md, quantised_bytes), rounded up."""
 TORCH_TRANSIENT_BYTES = 1_240_000_000
 """The largest tensor on its way to the GPU: embedding or head (section 8)."""
 TORCH_PEAK_BYTES = 1_500_000_000
@@ -21,8 +23,12 @@ TORCH_PEAK_TOKENS = 5_900
 DEQUANTISE_BYTES = 224 * MIB
 """bitsandbytes' prefill dequantises one weight at a time (section 5)."""
 NF4_BYTES = 0.5159
-"""Bytes per parameter of nf4 with double quantisation (section 1)."""
+"""Bytes per parameter of nf4 with double quantisation (section 1): half a byte, one byte for the scale of 64
+parameters, four for the scale of 256 such scales: 1/2 + 1/64 + 4/(64 * 256). Left out are bitsandbytes' tables of
+1.1 KiB a matrix and the norms and biases, which stay in 16 bits: 0.03 to 0.06 % of a billion parameters, 2 to 5 % of
+a tiny model (measured: docs/measured.md, quantised_bytes)."""
 INT8_BYTES = 1.0
+"""Left out: four bytes for the scale of each output row, 0.1 % of a billion parameters."""
 
 
 def transformers_memory(

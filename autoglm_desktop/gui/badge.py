@@ -3,90 +3,105 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeySequence, QMouseEvent, QShortcut
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
-from ..core.units import format_bytes
 from ..i18n import _
-from ..texts import errors
 from ..texts import session as texts
 from ..usecases.session import SessionState
+from .running import phases
+from .running.details import Details, locked_text
 from .session_model import SessionModel
 from .theme import GAP
 from .widgets.labels import ElidedLabel, tip
 
 NAME_WIDTH = 40 * GAP
-TONES = {"ready": "good", "generating": "good", "loading": "busy", "installing": "busy", "failed": "bad"}
-
-
-def phase_text(phase: str) -> str:
-    """The word in the pill."""
-    return {
-        "idle": _("No model loaded"),
-        "installing": _("Preparing the engine"),
-        "loading": _("Loading"),
-        "ready": _("Ready"),
-        "generating": _("Answering"),
-        "failed": _("Stopped"),
-    }[phase]
-
-
-def detail_text(state: SessionState) -> str:
-    """Rung, device, memory, speed: only what was measured."""
-    if state.phase == "failed" and state.error is not None:
-        return errors.text(state.error)
-    if state.phase == "installing" and state.install is not None:
-        return texts.install_text(state.install)
-    if state.phase == "loading" and state.step is not None:
-        return texts.step_text(state.step)
-    if state.proof is None or state.plan is None:
-        return _("Its memory is free; the next message loads it again.") if state.target is not None else ""
-    parts = [texts.rung_text(state.plan.rung), texts.device_text(state.proof)]
-    if state.memory is not None and state.memory.resident_bytes is not None:
-        parts.append(_("{size} in RAM").format(size=format_bytes(state.memory.resident_bytes)))
-    else:
-        parts.append(format_bytes(texts.memory_bytes(state.proof)))
-    if state.tokens_per_s is not None:
-        parts.append(_("{speed} tokens/s").format(speed=f"{state.tokens_per_s:.1f}"))
-    return " · ".join(parts)
+FREE_KEYS = "Ctrl+Shift+F"
+DETAILS_KEYS = "Ctrl+I"
 
 
 class Badge(QFrame):
-    """Shows SessionModel's state; offers to free the memory or to stop loading."""
+    """Shows SessionModel's state; a click on it opens what stands behind it. Offers to free the memory, to stop
+    loading, to load."""
 
     def __init__(self, session: SessionModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("badge")
         self._session = session
-        self.pill = QLabel()
-        self.pill.setProperty("role", "pill")
+        self.dialog: Details | None = None
+        self.pill = _pill()
+        self.lock = _pill("warn")
         self.name = ElidedLabel(role="subtitle")
         self.name.setMaximumWidth(NAME_WIDTH)
         self.detail = ElidedLabel(role="muted", mode=Qt.TextElideMode.ElideRight)
+        self.more = QPushButton(_("Details"))
+        self.more.setToolTip(_("What it runs on, and what was tried") + f" ({DETAILS_KEYS})")
+        self.more.clicked.connect(self.open_details)
         self.action = QPushButton()
         self.action.clicked.connect(self._act)
         row = QHBoxLayout(self)
         row.setContentsMargins(2 * GAP, GAP // 2, 2 * GAP, GAP // 2)
         row.setSpacing(GAP + GAP // 2)
-        row.addWidget(self.pill)
-        row.addWidget(self.name)
+        for part in (self.pill, self.name, self.lock):
+            row.addWidget(part)
         row.addWidget(self.detail, 1)
+        row.addWidget(self.more)
         row.addWidget(self.action)
         self.setMinimumHeight(5 * GAP + GAP // 2)
+        for keys, act in ((FREE_KEYS, self.free), (DETAILS_KEYS, self.open_details)):
+            shortcut = QShortcut(QKeySequence(keys), self)
+            shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
+            shortcut.activated.connect(act)
         session.changed.connect(self.show_state)
         self.show_state(session.state)
 
     def show_state(self, state: SessionState) -> None:
         """Show a state."""
-        self.pill.setText(phase_text(state.phase))
-        self.pill.setProperty("tone", TONES.get(state.phase, ""))
-        self.pill.style().unpolish(self.pill)
-        self.pill.style().polish(self.pill)
+        self.pill.setText(phases.word(state))
+        _tone(self.pill, phases.TONES.get(state.phase, ""))
         self.name.set_text(state.target.name if state.target is not None else "")
         self.name.setVisible(state.target is not None)
-        self.detail.set_text(detail_text(state))
+        self.lock.setText(_("Locked"))
+        self.lock.setVisible(state.locked is not None)
+        self.lock.setToolTip(tip(locked_text(state)))
+        self.detail.set_text(phases.sentence(state))
         self.pill.setToolTip(tip(self._proof(state)))
-        self.action.setVisible(state.phase in ("ready", "loading", "installing"))
-        self.action.setText(_("Free the memory") if state.phase == "ready" else _("Cancel"))
+        self.more.setVisible(state.target is not None)
+        self._show_action(state)
+
+    def free(self) -> None:
+        """Free the memory at once, where a model runs."""
+        if self._session.state.phase in ("ready", "generating"):
+            self._session.free()
+
+    def open_details(self) -> None:
+        """Open what stands behind the badge, or bring it forward."""
+        if self._session.state.target is None:
+            return
+        if self.dialog is None:
+            self.dialog = Details(self._session, self.window())
+        if self.dialog.isVisible():
+            self.dialog.raise_()
+        self.dialog.show()
+        self.dialog.activateWindow()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        super().mouseReleaseEvent(event)
+        if event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint()):
+            self.open_details()
+
+    def _show_action(self, state: SessionState) -> None:
+        running = state.phase in ("ready", "generating")
+        loading = state.phase in ("loading", "installing")
+        unloaded = state.phase == "idle" and state.target is not None
+        self.action.setVisible(running or loading or unloaded)
+        text = phases.free_text(state) if running else _("Cancel") if loading else _("Load now")
+        self.action.setText(text)
+        said = _("Ends the engine at once; the next message loads the model again.") + f" ({FREE_KEYS})"
+        self.action.setToolTip(said if running else "")
+        self.setCursor(
+            Qt.CursorShape.PointingHandCursor if state.target is not None else Qt.CursorShape.ArrowCursor
+        )
 
     def _proof(self, state: SessionState) -> str:
         if state.proof is None:
@@ -95,7 +110,25 @@ class Badge(QFrame):
         return "\n".join([texts.proof_text(state.proof), state.proof.build, *tries])
 
     def _act(self) -> None:
-        if self._session.state.phase == "ready":
-            self._session.unload()
-        else:
+        state = self._session.state
+        if state.phase in ("ready", "generating"):
+            self._session.free()
+        elif state.phase in ("loading", "installing"):
             self._session.cancel_load()
+        elif state.target is not None:
+            self._session.load(state.target)
+
+
+def _pill(tone: str = "") -> QLabel:
+    made = QLabel()
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    made.setProperty("role", "pill")
+    made.setProperty("tone", tone)
+    return made
+
+
+def _tone(pill: QLabel, tone: str) -> None:
+    if pill.property("tone") != tone:
+        pill.setProperty("tone", tone)
+        pill.style().unpolish(pill)
+        pill.style().polish(pill)

@@ -15,6 +15,7 @@ from .downloads_model import DownloadsModel
 from .engine_banner import EngineBanner
 from .main_window import CHAT, MODELS
 from .models.page import ModelsPage
+from .running.warning_bar import WarningBar
 from .session_model import SessionModel
 from .system.page import SystemPage
 
@@ -38,6 +39,7 @@ class Contents(QObject):
         self.models = ModelsPage(bridge, services, session, downloads)
         self.chat = ChatPage(bridge, session, conversations)
         self.banner = EngineBanner(bridge, services)
+        self.warning = WarningBar(session)
         self.badge = Badge(session)
         self.download_hint = DownloadHint(downloads, self.models.isVisible)
         self.pages: tuple[QWidget, ...] = (self.system, self.models, self.chat)

@@ -64,6 +64,7 @@ class MainWindow(QMainWindow):
         for page in contents.pages:
             self.pages.addWidget(page)
         self._above.addWidget(contents.banner)
+        self._above.addWidget(contents.warning)
         self._empty_badge.hide()
         self._foot.addWidget(contents.badge)
         self._hint_place.addWidget(contents.download_hint)

@@ -53,7 +53,7 @@ def load_job(start: Start, threads: int | None = None) -> protocol.Load:
         kv_type=plan.kv_type or "f16",
         threads=threads,
         options=_options(start),
-        projector=None if transformers else _projector(plan, files),
+        projector=_largest_picture(plan) if transformers else _projector(plan, files),
         devices=devices,
         split=tuple(plan.layers_by_gpu.values()) if len(plan.layers_by_gpu) > 1 else (),
         dtype=dtype if transformers else None,
@@ -75,6 +75,15 @@ def _projector(plan: RungPlan, files: Files) -> protocol.Projector | None:
         return None
     tokens = plan.phone_step.image_tokens if plan.phone_step is not None else 0
     return protocol.Projector(str(files.projector), plan.projector == "gpu", tokens)
+
+
+def _largest_picture(plan: RungPlan) -> protocol.Projector | None:
+    """A folder brings its vision part with it; told is only the picture that loading proves on a card. On the processor
+    that would take minutes, so a small one is proved there."""
+    on_card = any(key.startswith("gpu:") for key in plan.memory)
+    if plan.phone_step is None or not on_card:
+        return None
+    return protocol.Projector("", True, plan.phone_step.image_tokens)
 
 
 def room_for_weights(plan: RungPlan) -> dict[str, int]:

@@ -58,11 +58,13 @@ class Running:
 
 @dataclass(frozen=True)
 class Step:
-    """What the supervisor is doing: a rung being tried, with progress; or a try that just failed."""
+    """What the supervisor is doing: a rung being tried, with progress; or a try that just failed. ``ahead``: what
+    would be tried next, in order."""
 
     plan: RungPlan
     progress: protocol.Progress | None = None
     failed: Try | None = None
+    ahead: tuple[RungPlan, ...] = ()
 
 
 class LadderFailed(EngineError):
@@ -109,13 +111,13 @@ class Supervisor:
         path = str(starts[0].files.model) if starts else ""
         while queue:
             start = queue.pop(0)
-            result = await self._try(start, on_step, tuple(tries), threads)
+            result = await self._try(start, _with_ahead(on_step, queue), tuple(tries), threads)
             if isinstance(result, Running):
                 return result
             tries.append(result)
-            on_step(Step(start.plan, failed=result))
             path = str(start.files.model)
             queue = follow(result, start, queue, smaller, tries)
+            _with_ahead(on_step, queue)(Step(start.plan, failed=result))
         last = tries[-1] if tries else None
         code = "file_refused" if last is not None and last.kind == "bad_file" else "no_rung_worked"
         detail = (last.reason or last.message) if last is not None else ""
@@ -168,6 +170,11 @@ class Supervisor:
         environment, key = start.environment, file_key(start.files.model)
         backend = environment.description.backend
         self._crashes.worked(self._hardware, environment.record.version or "", backend, start.plan.rung, key)
+
+
+def _with_ahead(on_step: Callable[[Step], None], queue: Sequence[Start]) -> Callable[[Step], None]:
+    ahead = tuple(start.plan for start in queue)
+    return lambda step: on_step(replace(step, ahead=ahead))
 
 
 def on_card(plan: RungPlan) -> bool:

@@ -11,8 +11,8 @@ from .pythons import INSTALL as PYTHON_INSTALL
 
 MINIMUM_PYTHON = (3, 10)
 # Measured on Linux x86-64 with Python 3.11 (docs/install.md).
-RUN_MEGABYTES = 110
-TEST_MEGABYTES = 420
+RUN_MEGABYTES = 117
+TEST_MEGABYTES = 500
 TEST_MEGABYTES_CUDA = 3500
 
 

@@ -14,6 +14,8 @@ TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_
 REFUSED = {
     "context_full": "context_length_exceeded",
     "no_vision": "no_vision",
+    "bad_picture": "bad_picture",
+    "image_too_large": "image_too_large",
     "request_refused": "request_refused",
 }
 """Codes of AppErrors that are the request's fault, as the API calls them."""

@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 DEPTH = 8
 MAX_ENTRIES = 20_000
+QUANTISED_MARK = "autoglm-quantised.json"
+"""What the transformers engine leaves in a folder that it has quantised: it belongs to another, and is no model."""
 Key = tuple[int, int]
 
 
@@ -39,18 +41,20 @@ def models_below(
     folder: Path, *, depth: int = DEPTH, links: bool = False, budget: Budget | None = None
 ) -> Iterator[Path]:
     """GGUF files and safetensors folders, by name. ``links``: go into folders that are links, too. Hidden folders are
-    left out."""
+    left out, and what the engine has quantised or is just writing (``NAME.part``)."""
     budget = budget or Budget()
     entries = _entries(folder)
     if not budget.spend(len(entries), folder):
         return
     names = {entry.name.lower() for entry in entries}
+    if QUANTISED_MARK in names:
+        return
     if CONFIG in names and any(name.endswith(SUFFIX) for name in names):
         yield folder
     for entry in entries:
         path = folder / entry.name
         try:
-            if entry.name.startswith("."):
+            if entry.name.startswith(".") or (entry.name.endswith(".part") and entry.is_dir()):
                 continue
             if entry.name.lower().endswith(".gguf") and entry.is_file():
                 yield path

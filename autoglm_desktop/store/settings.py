@@ -25,13 +25,16 @@ LOCK_TIMEOUT_S = 5.0
 class Settings:
     """``scheme``: system | light | dark. ``geometry``: Qt's window place, base64. ``models_folder``: where models
     lie (None: in the data folder). ``source``: where downloads come from (``core.downloads.SOURCES``). ``order``: what
-    plans prefer (``core.choice.ORDERS``)."""
+    plans prefer (``core.choice.ORDERS``). ``declined_engines``: names of engines that were offered and not wanted.
+    ``idle_minutes``: a model that nobody asks for so long is unloaded (0: never)."""
 
     scheme: str = "system"
     geometry: str | None = None
     models_folder: str | None = None
     source: str = "auto"
     order: str = "designed"
+    declined_engines: str | None = None
+    idle_minutes: int = 0
 
 
 def _file(home: Path) -> Path:
@@ -56,10 +59,10 @@ def save(home: Path, settings: Settings) -> bool:
     return _write(home, lambda _known: settings)
 
 
-def update(home: Path, **changes: str | None) -> bool:
+def update(home: Path, **changes: str | int | None) -> bool:
     """Change some settings and keep the others as they are on disk now; False (logged) where that fails. A source is
     kept without a user and password that its address may hold."""
-    if (source := changes.get("source")) is not None:
+    if isinstance(source := changes.get("source"), str):
         changes["source"] = public(source)
     return _write(home, lambda known: dataclasses.replace(known, **changes))  # type: ignore[arg-type]
 

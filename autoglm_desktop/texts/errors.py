@@ -16,7 +16,18 @@ TABLE: dict[str, str] = {
     "file_refused": N_("{path} cannot be used: {detail}."),
     "folder_not_writable": N_("The folder {path} cannot be written to: {detail}."),
     "folder_without_config": N_("The folder {path} holds no config.json, so it is no model."),
-    "folder_not_runnable": N_("{path} is a folder; this version runs GGUF files only."),
+    "folder_of_pickles": N_(
+        "{path} holds its weights as {name} alone, a kind of file that can run programs when it is read; get the "
+        "model's safetensors files or a GGUF file."
+    ),
+    "folder_without_weights": N_("{path} holds a config.json but no safetensors files, so it is no model."),
+    "folder_quantised": N_(
+        "{path} holds weights that are quantised already ({kind}), which this program does not run; get the 16-bit "
+        "files or a GGUF file of the model."
+    ),
+    "folder_unknown_kind": N_(
+        "{path} holds a model of a kind that this program does not know ({kind}): its config.json has no {key}."
+    ),
     "gguf_not_a_gguf": N_("{path} is no GGUF file."),
     "gguf_truncated": N_("{path} is not complete; get it again."),
     "gguf_damaged": N_("{path} is damaged ({detail}); get it again."),
@@ -47,7 +58,6 @@ TABLE: dict[str, str] = {
         "{folder}."
     ),
     "empty_prompt": N_("There is nothing to answer: the prompt is empty."),
-    "no_vision_yet": N_("This version answers text only; it cannot look at {path} yet."),
     "no_model_loaded": N_("No model is loaded."),
     # downloads
     "download_no_network": N_(
@@ -244,9 +254,47 @@ TABLE: dict[str, str] = {
     "locked_rung_failed": N_(
         "{rung} does not start: {detail}. No other way was tried, since this one is locked; unlock it to try them."
     ),
+    # pictures
+    "picture_no_file": N_("{path} is no file; name a picture (PNG, JPEG, WebP, BMP or GIF)."),
+    "picture_unknown": N_("{path} is no picture that can be read here: PNG, JPEG, WebP, BMP and GIF can."),
+    "picture_damaged": N_("The picture {path} is damaged or not complete ({detail}); get it again."),
+    "picture_too_large": N_(
+        "The picture {path} has {megapixels} megapixels, more than the {most} that are read here; make it smaller."
+    ),
+    "picture_no_memory": N_(
+        "The memory does not suffice to read the {megapixels} megapixels of {path}; make the picture smaller."
+    ),
+    "picture_too_narrow": N_(
+        "A picture of {width} × {height} pixels is too long and narrow: one side may be {ratio} times the other at "
+        "most."
+    ),
+    "picture_no_room": N_(
+        "The context of {tokens} tokens leaves no room for a picture beside the prompt and the reply; ask for a larger "
+        "one (--context) or send less text."
+    ),
+    "vision_none": N_(
+        "{name} is a text model: it cannot look at pictures. Name another model, or send text only."
+    ),
+    "vision_part_to_pull": N_(
+        "{name} cannot look at pictures here, because its vision part (mmproj) is missing: get it with "
+        "autoglm-desktop pull {model}"
+    ),
+    "vision_part_missing": N_(
+        "{name} cannot look at pictures here, because its vision part is missing: put its mmproj file (of the kind "
+        "glm4v) into {folder}."
+    ),
+    "no_vision_loaded": N_(
+        "{rung} was loaded without a vision part, so it cannot look at pictures; send text only, or choose another way "
+        "to run the model with --rung."
+    ),
     # requests
     "context_full": N_("The conversation no longer fits the context: {detail}."),
     "no_vision": N_("The loaded model cannot look at pictures: {detail}."),
+    "bad_picture": N_("The engine cannot read the picture ({detail}); send it again."),
+    "image_too_large": N_(
+        "The picture is larger than what the loaded model has room for ({detail}); send a smaller one, or load the "
+        "model again with more memory free."
+    ),
     "request_refused": N_("The engine refused the request: {detail}."),
     "image_needs_projector": N_(
         "This model cannot look at images here: its vision projector (mmproj) is not loaded. Send text only."

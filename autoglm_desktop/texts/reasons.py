@@ -43,6 +43,7 @@ ENGINES: dict[str, str] = {
     "metal_here": N_("uses Apple's GPU"),
     "llama_on_cpu": N_("needs no graphics card"),
     "torch_on_gpu": N_("runs the 16-bit files on the NVIDIA card, whole or made smaller"),
+    "torch_on_processor": N_("without a card for torch it runs on the processor, slowly"),
     "torch_on_cpu": N_("runs the 16-bit files without a card: slow, GGUF files are the better choice there"),
 }
 """Why an engine environment suits a machine, or does not (``core.environment_choice``)."""
@@ -58,7 +59,7 @@ RUNNING: dict[str, str] = {
     "proof_projector_on_cpu": N_("the vision projector came to lie on the processor"),
     "memory_taken": N_(
         "Other programs have taken {taken_bytes} of the graphics card's memory since the model was loaded; "
-        "{free_bytes} are free. Answers may become slow or fail."
+        "{free_bytes} are free. Answers may become slow or fail: close them, or load the model again with what is left."
     ),
     "speed_fell": N_(
         "Answers come {times} times slower than before: another program seems to have taken the graphics card's "
@@ -113,6 +114,7 @@ HEADLINES: dict[str, str] = {
 }
 
 PLACES: dict[str, str] = {
+    "place_processor-16bit": N_("on the CPU"),
     "place_transformers-16bit": N_("on the GPU"),
     "place_transformers-int8": N_("on the GPU in 8 bits"),
     "place_transformers-nf4": N_("on the GPU in 4 bits"),
@@ -156,7 +158,10 @@ FILES: dict[str, str] = {
     "gguf_damaged": N_("it is damaged ({detail})"),
     "gguf_version": N_("its version of GGUF is not supported ({detail})"),
     "gguf_big_endian": N_("it was written for big-endian processors"),
-    "safetensors_not_run_yet": N_("it is a folder; this version runs GGUF files only"),
+    "folder_of_pickles": N_("its weights can run programs when they are read ({name}); only safetensors are used"),
+    "folder_without_weights": N_("it holds no weights"),
+    "folder_quantised": N_("its weights are quantised already ({kind}); only 16-bit folders are run"),
+    "folder_unknown_kind": N_("it is of a kind that this program does not know ({kind}, no {key} in its config.json)"),
     "shard_missing": N_("it is not complete: {name} is missing"),
     "json_damaged": N_("it is damaged ({detail})"),
     "safetensors_damaged": N_("it is damaged ({detail})"),

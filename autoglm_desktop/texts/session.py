@@ -26,6 +26,7 @@ PHASES = {
     "quantise": N_("Quantising"),
     "project": N_("Loading the image projector"),
     "warm_up": N_("Warming up"),
+    "generate": N_("Answering"),
 }
 
 KINDS = {
@@ -99,6 +100,12 @@ def try_text(tried: Try) -> str:
     if tried.kind is None:
         return _("{rung} works ({seconds})").format(
             rung=rung_text(tried.rung), seconds=format_seconds(tried.seconds)
+        )
+    if tried.phase == "generate":
+        return _("{rung} failed while it answered: {why} ({message})").format(
+            rung=rung_text(tried.rung),
+            why=kind_text(tried.kind),
+            message=reasons.text(tried.reason) or tried.message,
         )
     return _("{rung} did not work: {why} ({message}), after {seconds}").format(
         rung=rung_text(tried.rung),

@@ -9,7 +9,8 @@ from ..host.outcome import Exit
 MOST_REPEATS = 3
 """How often one question is asked again by itself after an engine failed before its first word."""
 
-REQUEST_CODES = ("context_full", "no_vision")
+REQUEST_CODES = ("context_full", "no_vision", "bad_picture", "image_too_large")
+"""Prefixes of refusals that have a sentence of their own (docs/engine-protocol.md); all others: request_refused."""
 GPU_LOST_MARKS = (
     "device lost", "devicelost", "device_lost", "gpu is lost", "gpu_is_lost", "fallen off the bus",
     "device removed", "device_removed", "unspecified launch failure", "cudaerrorunknown", "uncorrectable ecc",
@@ -51,7 +52,9 @@ class Broken(Exception):
         detail = self.event.message
         if self.refused:
             code, _, rest = detail.partition(": ")
-            return EngineError(code if code in REQUEST_CODES else "request_refused", detail=rest or detail)
+            if code in REQUEST_CODES:
+                return EngineError(code, detail=rest or detail)
+            return EngineError("request_refused", detail=detail)
         if self.freed:
             return EngineError("engine_freed")
         if self.out_of_memory:

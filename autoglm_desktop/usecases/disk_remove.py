@@ -20,7 +20,7 @@ from ..store.library import Library, LocalModel
 from ..store.model_walk import models_below
 from ..store.paths import expanded
 from ..store.transfer.values import journal_of, lock_of, part_of
-from . import made_projectors
+from . import made_projectors, saved_forms
 from .disk_owner import Owners
 from .disk_targets import OnDisk, elsewhere_error, locate, own
 from .services import Services
@@ -65,6 +65,9 @@ def _removal(library: Library, target: str) -> Removal:
     folder = expanded(target)
     if folder.is_dir() and owners.holds_all(folder):
         raise TargetError("remove_too_much", path=target, folder=str(library.models))
+    if saved_forms.is_form(folder) and owners.inside(folder):
+        made = saved_forms.files_of(folder)
+        return Removal(target, made, sum(map(_freed, made)))
     found = locate(library, target)
     mine = own(found)
     forgotten = tuple(local.path for local in mine if library.is_added(local.path))
@@ -72,6 +75,8 @@ def _removal(library: Library, target: str) -> Removal:
     for local in mine:
         if owners.inside(local.path):
             files.update(dict.fromkeys(_files_of(library, local)))
+        if local.is_folder:
+            files.update(dict.fromkeys(saved_forms.files_of_source(library, local.path)))
     for item in found.unfinished:
         files.update(dict.fromkeys(_leftovers(item.target)))
     for folder in found.folders:

@@ -11,11 +11,13 @@ from ..core import verdict
 from ..core.catalog import SAFETENSORS, Model, Source, Variant
 from ..core.errors import AppError, Reason, TargetError
 from ..core.rungs import ModelPlan, RungPlan
-from ..store.library import LocalModel
+from ..store.library import Library, LocalModel
 from ..store.transfer.journal import Unfinished
-from .check import CheckResult, Planned, of_file, planned
+from . import made_projectors, saved_forms
+from .check import CheckResult, Planned, planned
 from .dry_runs import Head, head_of_file, heads_of_model
 from .judging import Judge, judge_for
+from .local_subject import of_local_file
 from .plan import crash_notes
 from .services import Services
 
@@ -63,15 +65,41 @@ class CatalogueEntry:
 
 
 @dataclass(frozen=True)
+class MadeHere:
+    """What was made here of a model, and can be made again. ``source``: the name of what it was made of; ``kind``:
+    Q8_0, nf4 or nf4-lean; ``projector``: a vision part."""
+
+    path: Path
+    size_bytes: int
+    source: str
+    kind: str
+    projector: bool = False
+
+
+@dataclass(frozen=True)
 class ModelList:
     """``folder``: where files may be put by hand. ``folder_gone``: the user chose it, and it is not there now.
-    ``unfinished``: downloads in it that are not complete."""
+    ``unfinished``: downloads in it that are not complete. ``made``: what was made of models here."""
 
     files: tuple[FileEntry, ...]
     catalogue: tuple[CatalogueEntry, ...]
     folder: Path
     folder_gone: bool = False
     unfinished: tuple[Unfinished, ...] = ()
+    made: tuple[MadeHere, ...] = ()
+
+
+def made_here(library: Library) -> tuple[MadeHere, ...]:
+    """All that was made here. Reads files."""
+    parts = made_projectors.made(library)
+    forms = saved_forms.made(library)
+    return (
+        *(
+            MadeHere(one.path, one.size_bytes, one.source, made_projectors.KIND, projector=True)
+            for one in parts
+        ),
+        *(MadeHere(one.path, one.size_bytes, one.source, one.quantisation) for one in forms),
+    )
 
 
 def list_models(services: Services, check: CheckResult | None) -> ModelList:
@@ -86,6 +114,7 @@ def list_models(services: Services, check: CheckResult | None) -> ModelList:
         services.library.models,
         services.models_folder_gone,
         services.library.unfinished(),
+        made_here(services.library),
     )
 
 
@@ -107,10 +136,11 @@ def _file(services: Services, local: LocalModel, judge: Judge | None) -> FileEnt
     if local.refusal is not None or judge is None:
         return FileEntry(local, None, local.refusal, removable)
     try:
-        subject = of_file(local, services.library).subject
+        found = of_local_file(services.library, local)
         head = head_of_file(local.path)
-        heads = {one.variant: head for one in subject.gguf if head is not None}
-        plan = judge.plan(subject, heads, crashes=crash_notes(services, judge.machine, local.path))
+        heads = {one.variant: head for one in found.subject.gguf if head is not None}
+        notes = crash_notes(services, judge.machine, found.paths)
+        plan = judge.plan(found.subject, heads, crashes=notes)
     except AppError as error:
         log.info("%s cannot be planned: %s", local.path, error)
         return FileEntry(local, None, Reason.of(error.code, **error.values), removable)

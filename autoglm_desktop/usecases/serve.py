@@ -22,12 +22,15 @@ WAITING = 8
 RETRY_LOADING_S = 5
 RETRY_FAILED_S = 60
 RETRY_BUSY_S = (1, 120)  # at least, at most
+DEATHS = ("engine_died", "answer_out_of_memory", "gpu_lost")
+"""After these the next request loads the model again."""
 
 
 class Served(Protocol):
     """What the service needs of a session (usecases.session.Session)."""
 
-    state: SessionState
+    @property
+    def state(self) -> SessionState: ...
 
     def generate(
         self, messages: Sequence[protocol.Message], sampling: protocol.Sampling
@@ -122,7 +125,7 @@ def refusal(state: SessionState) -> tuple[AppError, int] | None:
 
 
 def _died(state: SessionState) -> bool:
-    return state.error is not None and state.error.code == "engine_died"
+    return state.error is not None and state.error.code in DEATHS
 
 
 class Busy(ServiceError):

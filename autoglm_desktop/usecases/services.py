@@ -28,6 +28,7 @@ from ..store.headers import HeaderCache
 from ..store.keys import Keys
 from ..store.library import Library
 from ..store.measurements import MeasurementFile
+from ..store.picture_folder import sweep
 from ..store.web import Web
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,11 @@ class Services:
         return self.home / "cache"
 
     @property
+    def pictures(self) -> Path:
+        """Below it each process has a private folder of the pictures that engines read."""
+        return self.cache / "pictures"
+
+    @property
     def logs(self) -> Path:
         return self.home / "logs"
 
@@ -135,15 +141,18 @@ def gpu_table() -> GpuTable:
 
 
 def create_services(home: Path | None = None) -> Services:
-    """The services of this user. The folders are made when something is written to them."""
+    """The services of this user. The folders are made when something is written to them. Pictures that a crashed
+    process left are removed: what was shown to a model stays no longer than it has to."""
     home = home or paths.home()
     descriptions = environments.read_descriptions(paths.resources() / "environments.toml")
     own = Path(sys.executable) if sys.executable else None
     chosen = settings.load(home).models_folder
     models = Path(chosen) if chosen is not None else home / "models"
-    return Services(
+    services = Services(
         home=home,
         environments=environments.Environments(home / "engines", descriptions, own),
         crashes=crashes.CrashMemory(home / "state" / "crashes.json"),
         library=Library(models, home / "state", catalog.load(), elsewhere.of_this_user()),
     )
+    sweep(services.pictures)
+    return services

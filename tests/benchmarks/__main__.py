@@ -13,7 +13,10 @@ import psutil
 from autoglm_desktop.core.units import format_bytes
 from autoglm_desktop.probe.cpu import probe_cpu
 
-NAMES = ("setup", "startup", "check", "download", "token_overhead", "load", "memory", "planner")
+NAMES = (
+    "setup", "startup", "check", "download", "token_overhead", "load", "memory", "planner", "agreement",
+    "quantised_bytes", "prompt_cache", "failures", "engine_options", "gpu",
+)  # fmt: skip
 MEASURED = Path(__file__).resolve().parents[2] / "docs" / "measured.md"
 
 

@@ -77,7 +77,10 @@ def test_import_where_it_lies_and_as_a_copy(home, tmp_path):
     assert status == 0 and "stays" in out and path.exists()
     folder = write_folder(tmp_path / "usb 盘" / "folder")
     status, out, _ = run(home, "import", folder)
-    assert status == 0 and "GGUF" in out
+    assert status == 0 and "in the list" in out
+    folder = write_folder(tmp_path / "usb 盘" / "gptq", quantization_config={"quant_method": "gptq"})
+    status, out, _ = run(home, "import", folder)
+    assert status == 0 and "gptq" in out and "16-bit" in out
 
 
 def test_models_of_other_programs_are_found_used_and_kept(home, tmp_path):

@@ -20,7 +20,7 @@ from autoglm_desktop import i18n
 from autoglm_desktop.app import Application
 from autoglm_desktop.host.crashes import hardware_key
 from autoglm_desktop.host.environments import Record
-from autoglm_desktop.store import gguf_tiny
+from autoglm_desktop.store import gguf_tiny, settings
 from autoglm_desktop.usecases.services import Services, create_services
 from autoglm_desktop.usecases.targets import resolve
 
@@ -239,3 +239,21 @@ def test_a_display_that_does_not_answer_becomes_the_terminal(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "AutoGLM-Phone-9B" in done.stdout and "autoglm-desktop chat" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_the_memory_is_freed_from_the_details_where_the_idle_unload_is_chosen(qtbot, start, home, model):
+    if importlib.util.find_spec("llama_cpp") is None:
+        pytest.skip("llama-cpp-python is not installed in this environment (extra: llama)")
+    settings.update(home, idle_minutes=15)
+    application = start()
+    load(application, qtbot, model)
+    badge = application.contents.badge
+    badge.open_details()
+    assert badge.dialog.idle.currentData() == 15
+    badge.dialog.free.click()
+    qtbot.waitUntil(lambda: badge.pill.text() == "Not loaded", timeout=PATIENCE_MS)
+    assert engines_of(os.getpid()) == []
+    badge.action.click()
+    qtbot.waitUntil(lambda: ready(application), timeout=PATIENCE_MS)
+    badge.dialog.idle.activated.emit(0)
+    qtbot.waitUntil(lambda: settings.load(home).idle_minutes == 0, timeout=PATIENCE_MS)

@@ -19,6 +19,9 @@ from autoglm_desktop.store.gguf_words import CHAT_TEMPLATE, MERGES, vocabulary
 from autoglm_desktop.store.gguf_write import GgufWriter
 
 HIDDEN, VISION, BLOCKS, HEADS, VOCABULARY = 128, 64, 2, 2, 640
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+"""OpenAI's CLIP, what Glm4v normalises pictures with."""
 TEXT = Glm4Shapes(
     layers=2, embedding=HIDDEN, feed_forward=256, vocabulary=VOCABULARY, heads=2, kv_heads=1, head_dim=64, context=8192,
     rope_dims=32, rope_sections=(4, 6, 6, 0),
@@ -85,8 +88,7 @@ def write_projector(
         ("clip.vision.image_size", 112), ("clip.vision.patch_size", 14), ("clip.vision.embedding_length", VISION),
         ("clip.vision.feed_forward_length", 128), ("clip.vision.block_count", BLOCKS),
         ("clip.vision.attention.head_count", HEADS), ("clip.vision.attention.layer_norm_epsilon", 1e-5),
-        ("clip.vision.image_mean", (0.48145466, 0.4578275, 0.40821073)),
-        ("clip.vision.image_std", (0.26862954, 0.26130258, 0.27577711)),
+        ("clip.vision.image_mean", MEAN), ("clip.vision.image_std", STD),
     ):  # fmt: skip
         if key != without:
             writer.add(key, value)

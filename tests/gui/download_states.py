@@ -15,6 +15,7 @@ from autoglm_desktop.gui.models.unfinished import begun
 from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
 from autoglm_desktop.store.transfer.journal import Unfinished
 from autoglm_desktop.usecases import opening
+from autoglm_desktop.usecases.model_list import MadeHere
 from autoglm_desktop.usecases.session import SessionState
 from autoglm_desktop.usecases.targets import of_local
 from tests.fakes.fake_downloads import GATED, keep_header, made_item, made_plan, made_progress, made_update
@@ -253,6 +254,20 @@ def unfinished(page):
     page.unfinished.show_begun(begun(found, folder, ()))
 
 
+def made_here(page):
+    folder = page._services.models / "made"
+    page.here.made.show_made(
+        (
+            MadeHere(
+                folder / "a" / "p-Q8_0.gguf", 900 << 20, "mmproj-AutoGLM-Phone-9B-F16.gguf", "Q8_0", True
+            ),
+            MadeHere(folder / "b" / "f", 6 * GIB, "AutoGLM-Phone-9B", "nf4"),
+            MadeHere(folder / "b" / "g", 5 * GIB, LONG, "nf4-lean"),
+        )
+    )
+    page.ensureWidgetVisible(page.here.made)
+
+
 def verified_badly(page):
     bad = "Made-long-name.gguf: damaged: it is not what was published (Hugging Face). Delete it and get it again."
     page.rows[1].say("fail", bad)
@@ -341,6 +356,7 @@ ON_FILES = {
     "downloads-repository-many": many_offers,
     "downloads-repository-bad": bad_name,
     "downloads-unfinished": unfinished,
+    "models-made": made_here,
     "downloads-verified": verified_badly,
     "downloads-updates": updates,
     "downloads-working": working,

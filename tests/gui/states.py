@@ -35,9 +35,10 @@ from autoglm_desktop.usecases.services import Services
 from autoglm_desktop.usecases.session import Session, SessionState
 from autoglm_desktop.usecases.targets import Target, of_local
 from tests.fakes.fake_downloads import FakeActions, FakeQueue
-from tests.gui import download_states
+from tests.gui import download_states, running_states
 from tests.gui.card_states import CHECKS
 from tests.gui.chat_states import chat_states
+from tests.gui.engine_states import engine_states
 from tests.gui.made_checks import MACHINES, checker, made_check, made_services
 
 PATIENCE_MS = 20_000
@@ -402,3 +403,26 @@ def chat(build_page: Callable[[Bridge, Path], ChatPage]) -> State:
 
 
 STATES.update({f"page-{name}": chat(build_page) for name, build_page in chat_states(until).items()})
+
+
+def engine_page(build_page: Callable[[Bridge, Path], QWidget]) -> State:
+    return lambda stage: build_page(stage.bridge, stage.home)
+
+
+STATES.update({name: engine_page(build_page) for name, build_page in engine_states(until).items()})
+
+
+def details(state: SessionState) -> State:
+    """The dialog behind the badge."""
+
+    def build(stage: Stage) -> QWidget:
+        frame = window(2)(stage)
+        dialog = running_states.open_details(frame.contents, state)
+        dialog.page = frame  # it lives as long as its dialog
+        return dialog
+
+    return build
+
+
+STATES.update({name: window(page, act=act) for name, (page, act) in running_states.window_states().items()})
+STATES.update({name: details(state) for name, state in running_states.dialog_states().items()})

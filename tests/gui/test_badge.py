@@ -1,9 +1,10 @@
 """The badge says what was measured, and nothing where nothing is loaded."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Qt, Signal
 
 from autoglm_desktop.core.errors import EngineError
 from autoglm_desktop.core.protocol import MemoryUse, Progress, Proof
@@ -33,8 +34,13 @@ class MadeSession(QObject):
         self.state = SessionState()
         self.calls = []
 
-    def unload(self):
-        self.calls.append("unload")
+    idle_minutes = 0
+
+    def free(self):
+        self.calls.append("free")
+
+    def load(self, target):
+        self.calls.append(("load", target.name))
 
     def cancel_load(self):
         self.calls.append("cancel")
@@ -67,8 +73,9 @@ def test_rung_device_memory_and_speed_come_from_the_proof(badge, session):
     for part in ("GPU and CPU together", "Made GPU 8 GB: 30 of 41 layers", "12.3 tokens/s"):
         assert part in badge.detail.text()
     assert "12 of" not in badge.detail.text()
+    assert badge.action.text() == "Free the GPU"
     badge.action.click()
-    assert session.calls == ["unload"]
+    assert session.calls == ["free"]
 
 
 def test_loading_shows_the_rung_and_what_failed_and_can_be_cancelled(badge, session):
@@ -114,3 +121,54 @@ def test_tool_tips_say_names_from_outside_word_for_word(badge, session):
     badge.name.resize(100, 20)
     assert "&lt;b&gt;" in badge.name.toolTip() and "<b>" not in badge.name.toolTip()
     assert "&lt;img" in badge.pill.toolTip() and "<img" not in badge.pill.toolTip()
+
+
+def test_on_the_processor_it_is_memory_that_is_freed(badge, session):
+    proof = Proof(
+        "llama.cpp", "made", devices=("CPU (made)",), gpu_layers=0, memory={"ram": {"weights": GIB}}
+    )
+    session.changed.emit(SessionState("ready", TARGET, plan=RungPlan("gguf-cpu"), proof=proof))
+    assert badge.action.text() == "Free the memory"
+
+
+def test_the_keys_free_the_memory_also_while_it_answers_and_only_where_a_model_runs(badge, session, qtbot):
+    qtbot.keyClick(
+        badge, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+    )
+    assert session.calls == []
+    session.state = replace(READY, phase="generating")
+    session.changed.emit(session.state)
+    qtbot.keyClick(
+        badge, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+    )
+    assert session.calls == ["free"]
+
+
+@pytest.mark.parametrize(
+    ("why", "said"), [("freed", "memory is free"), ("idle", "nobody wrote"), (None, "loads it")]
+)
+def test_what_is_not_loaded_says_why_and_can_be_loaded(badge, session, why, said):
+    session.state = SessionState("idle", TARGET, unloaded=why)
+    session.changed.emit(session.state)
+    assert badge.pill.text() == "Not loaded" and said in badge.detail.text()
+    badge.action.click()
+    assert session.calls == [("load", TARGET.name)]
+
+
+def test_a_lock_is_seen(badge, session):
+    session.changed.emit(READY)
+    assert badge.lock.isHidden()
+    session.changed.emit(replace(READY, locked="gguf-split"))
+    assert badge.lock.isVisible() and "until you unlock it" in badge.lock.toolTip()
+
+
+def test_a_click_opens_what_stands_behind_it(badge, session, qtbot):
+    qtbot.mouseClick(badge, Qt.MouseButton.LeftButton)
+    assert badge.dialog is None, "there is nothing behind it yet"
+    session.state = READY
+    session.changed.emit(READY)
+    qtbot.mouseClick(badge, Qt.MouseButton.LeftButton)
+    assert badge.dialog.isVisible() and badge.dialog.name.text() == TARGET.name
+    badge.dialog.close()
+    badge.more.click()
+    assert badge.dialog.isVisible()

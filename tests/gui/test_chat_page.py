@@ -220,7 +220,9 @@ def test_what_failed_before_is_told_and_can_be_closed(desk):
     here = desk()
     here.load("crash-unless-safe")
     assert here.model.state.plan.rung == "gguf-cpu-safe"
-    assert "did not work" in here.parts.notice.details.text()
+    (row,) = here.parts.notice.walk.list.rows
+    assert row.mark.accessibleName() == "did not work" and "SIGSEGV" in row.said.text()
+    assert f"context {here.model.state.tries[0].context:,}" in row.numbers.text()
     here.parts.notice.press("close")
     assert not here.parts.notice.isVisibleTo(here.page)
 

@@ -75,9 +75,10 @@ def test_loading_says_phase_rung_and_what_failed():
     found = notice(state("loading", step=step, tries=(CRASH,)), waiting=True)
     assert found.progress == 0.5
     assert "tiny" in found.text
-    assert "safe" in found.details[0] and "50%" in found.details[0]
-    assert "SIGSEGV" in found.details[1]
-    assert "answered" in found.details[2]
+    failed, trying = found.walk
+    assert failed.state == "failed" and "SIGSEGV" in failed.said
+    assert trying.state == "trying" and "safe" in trying.title and "50%" in trying.said
+    assert "answered" in found.details[0]
     assert [action.name for action in found.actions] == ["cancel"]
 
 
@@ -103,6 +104,32 @@ def test_no_dead_end():
     assert [action.name for action in failed.actions] == ["load", "models"]
 
 
+def test_what_would_come_next_is_said_while_it_loads():
+    step = Step(RungPlan("gguf-gpu"), Progress("load", 0.5))
+    ahead = (RungPlan("gguf-gpu", context=4096), RungPlan("gguf-cpu"))
+    found = notice(state("loading", step=step, ahead=ahead))
+    assert "GGUF on the GPU → GGUF on the CPU" in found.details[0]
+    assert [line.state for line in found.walk] == ["trying"]
+
+
+def test_a_locked_rung_that_fails_can_be_unlocked():
+    error = LadderFailed("locked_rung_failed", (CRASH,), rung="gguf-cpu", detail="x")
+    failed = notice(state("failed", error=error, tries=(CRASH,), locked="gguf-cpu"))
+    assert "unlock it" in failed.text
+    assert [action.name for action in failed.actions] == ["unlock", "load", "models"]
+    asked = words.failure_notice(error, partial=False, locked=True)
+    assert [action.name for action in asked.actions] == ["unlock", "again", "models"]
+
+
+def test_freeing_the_memory_is_no_failure():
+    found = words.failure_notice(EngineError("engine_freed"), partial=True)
+    assert found.tone == "warn" and [action.name for action in found.actions] == [
+        "continue",
+        "again",
+        "close",
+    ]
+
+
 def test_a_partial_answer_can_be_continued():
     died = EngineError("engine_died", kind="crashed", detail="x", rung="")
     names = [action.name for action in words.failure_notice(died, partial=True).actions]
@@ -112,7 +139,9 @@ def test_a_partial_answer_can_be_continued():
 
 def test_tries_are_told_until_they_are_closed():
     ready = state("ready", plan=RungPlan("gguf-cpu-safe"), tries=(CRASH, Try("gguf-cpu-safe", None, "", 1.0)))
-    assert "SIGSEGV" in notice(ready).details[0]
+    assert [line.state for line in notice(ready).walk] == ["failed"] and "SIGSEGV" in notice(ready).walk[
+        0
+    ].said
     assert notice(ready, seen=2) is None
     assert notice(state("idle")) is None
 

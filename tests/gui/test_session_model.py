@@ -1,13 +1,14 @@
 """The session as the window sees it: loading, loading something else, cancelling, freeing, dying. Fake engines."""
 
 import asyncio
+import dataclasses
 
 import pytest
 
 from autoglm_desktop.core.protocol import Delta, Done, Message, Sampling
 from autoglm_desktop.gui.bridge import Bridge
 from autoglm_desktop.gui.session_model import SessionModel
-from autoglm_desktop.usecases import engines
+from autoglm_desktop.usecases import engines, idle_setting
 from autoglm_desktop.usecases.plan import prepare
 from autoglm_desktop.usecases.session import Session
 
@@ -194,3 +195,45 @@ def test_a_load_that_fails_is_not_tried_again_by_the_message_that_waits_for_it(q
         pass
     assert [error.code for error in errors] == ["file_refused"]
     assert model.phases.count("failed") == 1
+
+
+def test_a_lock_holds_for_the_same_model_and_ends_with_another(qtbot, start, tmp_path):
+    model = start("ok")
+    load(qtbot, model)
+    model.lock("gguf-cpu")
+    qtbot.waitUntil(lambda: model.state.locked == "gguf-cpu", timeout=5000)
+    load(qtbot, model)
+    assert model.state.locked == "gguf-cpu"
+    with qtbot.waitSignal(model.load_with(None).finished, timeout=30000):
+        pass
+    qtbot.waitUntil(lambda: model.state.phase == "ready" and model.state.locked is None, timeout=5000)
+    model.lock("gguf-cpu")
+    other = tmp_path / "other.gguf"
+    other.write_bytes(model.target.file.read_bytes())
+    model.target = dataclasses.replace(model.target, name="other", file=other)
+    load(qtbot, model)
+    assert model.state.target.name == "other" and model.state.locked is None
+
+
+def test_freeing_while_it_answers_ends_the_answer_at_once(qtbot, start):
+    model = start("ok", "--tokens", 100000, "--delay", 0.01)
+    load(qtbot, model)
+    items, errors = [], []
+    answer = model.stream(HELLO, Sampling(max_tokens=4000), items.append, None, errors.append)
+    qtbot.waitUntil(lambda: len(items) > 2, timeout=30000)
+    with qtbot.waitSignals([answer.ended, model.free().finished], timeout=15000):
+        pass
+    assert [error.code for error in errors] == ["engine_freed"] and fake_engines() == []
+    qtbot.waitUntil(lambda: model.state.phase == "idle" and model.state.unloaded == "freed", timeout=5000)
+
+
+def test_the_idle_unload_holds_from_now_on_and_is_kept(qtbot, start, tmp_path):
+    model = start("ok")
+    load(qtbot, model)
+    model._services = made_services(tmp_path / "data 数据")
+    model.set_idle_minutes(15)
+    qtbot.waitUntil(lambda: idle_setting.minutes(model._services) == 15, timeout=5000)
+    assert model.idle_minutes == 15 and model.state.phase == "ready"
+    model._bridge.call(lambda: model.session.set_idle(0.0))
+    qtbot.waitUntil(lambda: model.state.phase == "idle", timeout=15000)
+    assert model.state.unloaded == "idle" and fake_engines() == []

@@ -44,6 +44,7 @@ FENCED = {
     "httpcore": ("store",),
     "truststore": ("store",),
     "keyring": ("store",),
+    "PIL": ("store",),
 }
 LIGHT_THIRD_PARTY = {"numpy"}
 

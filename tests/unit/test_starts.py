@@ -65,6 +65,16 @@ def test_a_transformers_plan(rung, dtype, expected):
     assert job.saved == str(Path("/m/folder/nf4")) and job.save
 
 
+@pytest.mark.parametrize(
+    ("device", "step", "expected"),
+    [("gpu:0", STEP, Projector("", True, 3354)), ("gpu:0", None, None), ("ram", STEP, None)],
+)
+def test_a_folder_proves_the_largest_picture_of_a_phone_step_on_a_card(device, step, expected):
+    plan = RungPlan("transformers-nf4", phone_step=step, memory={device: DeviceMemory(available=1000)})
+    job = load_job(Start(plan, environment("transformers"), Files(Path("/m/folder"))))
+    assert job.projector == expected
+
+
 def test_an_environment_that_needs_safe_options_gets_them_on_every_rung():
     safe = EngineOptions(use_extra_bufts=False)
     made = environment(self_test="safe_mode", options=safe)

@@ -7,6 +7,7 @@ import functools
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
+from ..running.walk_list import WalkArea
 from ..theme import GAP
 from ..widgets.buttons import button
 from ..widgets.labels import label, set_role
@@ -28,6 +29,7 @@ class NoticeCard(QWidget):
         self.setLayout(centred(card, top=GAP, bottom=GAP))
         self.notice: Notice | None = None
         self.text = label("", "subtitle", wrap=True, selectable=True)
+        self.walk = WalkArea()
         self.details = label("", "muted", wrap=True, selectable=True)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
@@ -38,6 +40,7 @@ class NoticeCard(QWidget):
         column.setSpacing(GAP)
         column.addWidget(self.text)
         column.addWidget(self.bar)
+        column.addWidget(self.walk)
         column.addWidget(self.details)
         column.addLayout(self.buttons)
         self.hide()
@@ -52,6 +55,7 @@ class NoticeCard(QWidget):
             return
         self.text.setText(notice.text)
         set_role(self.text, ROLES[notice.tone])
+        self.walk.show_lines(notice.walk)
         self.details.setText("\n".join(notice.details))
         self.details.setVisible(bool(notice.details))
         self._show_progress(notice.progress)

@@ -184,7 +184,8 @@ class ChatPage(QWidget):
     def _failed(self, error: AppError) -> None:
         last = self.controller.messages[-1] if self.controller.messages else None
         partial = last is not None and last.role == "assistant" and bool(last.text)
-        self._failure = words.failure_notice(error, partial=partial)
+        locked = self._session.state.locked is not None
+        self._failure = words.failure_notice(error, partial=partial, locked=locked)
         self._show_state(self._session.state)
 
     def _failed_elsewhere(self, error: AppError, conversation: Conversation | None) -> None:
@@ -226,6 +227,7 @@ class ChatPage(QWidget):
             "again": self._again,
             "continue": self._continue,
             "load": self._load,
+            "unlock": lambda: self._session.load_with(None),
             "models": self.models_wanted.emit,
             "new": lambda: self._open(None),
             "cancel": self._cancel_loading,

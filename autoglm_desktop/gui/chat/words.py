@@ -10,16 +10,20 @@ from ...host.supervisor import LadderFailed
 from ...i18n import _, ngettext
 from ...store.conversation_file import Opening
 from ...store.conversations import StoredMessage
-from ...texts import errors
+from ...texts import errors, walk
 from ...texts import session as texts
+from ...texts.walk import Line
 from ...usecases.session import SessionState
+
+LOCK_CODES = ("locked_rung_failed", "rung_cannot", "rung_unknown", "file_refused", "engine_not_installed")
+"""Failures of a load that a locked rung may be the cause of."""
 
 UNFINISHED = ("length", "cancelled", "failed", None)
 
 
 @dataclass(frozen=True)
 class Action:
-    """A next step. ``name``: again | continue | load | models | new | cancel | close."""
+    """A next step. ``name``: again | continue | load | unlock | models | new | cancel | close."""
 
     name: str
     text: str
@@ -28,13 +32,15 @@ class Action:
 
 @dataclass(frozen=True)
 class Notice:
-    """A card above the composer. ``progress``: 0…1, -1 for unknown, None for none. ``tone``: info | warn | bad."""
+    """A card above the composer. ``progress``: 0…1, -1 for unknown, None for none. ``tone``: info | warn | bad.
+    ``walk``: tries, between the text and the details."""
 
     tone: str
     text: str
     details: tuple[str, ...] = ()
     progress: float | None = None
     actions: tuple[Action, ...] = ()
+    walk: tuple[Line, ...] = ()
 
 
 def again() -> Action:
@@ -90,8 +96,13 @@ def continue_question() -> str:
     return _("Please go on from where you stopped.")
 
 
-def failure_notice(error: AppError, *, partial: bool) -> Notice:
-    """Why there is no answer, and what to do. ``partial``: some of it was written and kept."""
+def unlock() -> Action:
+    return Action("unlock", _("Unlock and load"), "primary")
+
+
+def failure_notice(error: AppError, *, partial: bool, locked: bool = False) -> Notice:
+    """Why there is no answer, and what to do. ``partial``: some of it was written and kept; ``locked``: only one rung
+    may be tried."""
     steps: list[Action] = []
     if error.code == "context_full":
         steps = [Action("new", _("New conversation"), "primary")]
@@ -99,15 +110,21 @@ def failure_notice(error: AppError, *, partial: bool) -> Notice:
         steps = [to_models()]
     elif error.code in ("state_unwritable", "file_unreadable"):
         steps = [Action("close", _("Close"))]
+    elif error.code == "engine_freed":
+        steps = [*([go_on()] if partial else []), again(), Action("close", _("Close"))]
+    elif locked and error.code in LOCK_CODES:
+        steps = [unlock(), again(), to_models()]
     else:
         steps = [*([go_on()] if partial else []), again(), to_models()]
-    return Notice("bad", errors.text(error), _tries(error), actions=tuple(steps))
+    tone = "warn" if error.code == "engine_freed" else "bad"
+    return Notice(tone, errors.text(error), actions=tuple(steps), walk=_tries(error))
 
 
 def elsewhere_notice(error: AppError, title: str) -> Notice:
     """An answer in another conversation failed."""
     where = _("This happened in “{title}”.").format(title=title)
-    return Notice("bad", errors.text(error), (where, *_tries(error)), actions=(Action("close", _("Close")),))
+    close = (Action("close", _("Close")),)
+    return Notice("bad", errors.text(error), (where,), actions=close, walk=_tries(error))
 
 
 def state_notice(state: SessionState, *, waiting: bool, tries_seen: int) -> Notice | None:
@@ -116,17 +133,18 @@ def state_notice(state: SessionState, *, waiting: bool, tries_seen: int) -> Noti
     ``waiting``: a question waits for it; ``tries_seen``: how many failed tries the user has closed.
     """
     name = state.target.name if state.target is not None else ""
-    failed = tuple(texts.try_text(tried) for tried in state.tries if tried.kind is not None)
     if state.phase in ("installing", "loading"):
-        return _loading(state, name, failed, waiting=waiting)
+        return _loading(state, name, waiting=waiting)
+    failed = tuple(walk.of_try(tried) for tried in state.tries if tried.kind is not None)
     if state.phase == "failed" and state.error is not None:
-        load = Action("load", _("Load again"), "primary")
-        return Notice("bad", errors.text(state.error), failed, actions=(load, to_models()))
+        load = Action("load", _("Load again"), "plain" if state.locked is not None else "primary")
+        steps = (*((unlock(),) if state.locked is not None else ()), load, to_models())
+        return Notice("bad", errors.text(state.error), actions=steps, walk=failed)
     if state.phase == "ready" and state.plan is not None and len(failed) > tries_seen:
-        text = _("{model} runs as: {rung}. Other ways were tried first.").format(
+        text = _("{model} runs as: {rung}. This failed before it:").format(
             model=name, rung=texts.rung_text(state.plan.rung)
         )
-        return Notice("warn", text, failed, actions=(Action("close", _("Close")),))
+        return Notice("warn", text, actions=(Action("close", _("Close")),), walk=failed)
     return None
 
 
@@ -178,22 +196,24 @@ def placeholder(model: str | None) -> str:
     return _("Write to {model}").format(model=model)
 
 
-def _loading(state: SessionState, name: str, failed: tuple[str, ...], *, waiting: bool) -> Notice:
+def _loading(state: SessionState, name: str, *, waiting: bool) -> Notice:
     progress: float | None = -1.0
-    doing = _("Planning for this machine")
+    doing: tuple[str, ...] = ()
     if state.install is not None:
-        doing = texts.install_text(state.install)
+        doing = (texts.install_text(state.install),)
         progress = state.install.fraction if state.install.fraction is not None else -1.0
-    elif state.step is not None:
-        doing = texts.step_text(state.step)
-        if state.step.progress is not None:
-            progress = state.step.progress.fraction
+    elif state.step is None:
+        doing = (_("Planning for this machine"),)
+    elif state.step.progress is not None and state.step.failed is None:
+        progress = state.step.progress.fraction
+    lines = tuple(line for line in walk.lines(state) if line.state != walk.AHEAD)
+    waits = (_("Your message is answered as soon as it is ready."),) if waiting else ()
+    details = (*doing, *filter(None, (walk.next_text(state),)), *waits)
     title = _("Loading {model}").format(model=name)
-    details = (doing, *failed, *([_("Your message is answered as soon as it is ready.")] if waiting else []))
-    return Notice("info", title, details, progress, (Action("cancel", _("Cancel")),))
+    return Notice("info", title, details, progress, (Action("cancel", _("Cancel")),), lines)
 
 
-def _tries(error: AppError) -> tuple[str, ...]:
+def _tries(error: AppError) -> tuple[Line, ...]:
     if not isinstance(error, LadderFailed):
         return ()
-    return tuple(texts.try_text(tried) for tried in error.tries)
+    return tuple(walk.of_try(tried) for tried in error.tries)

@@ -17,11 +17,12 @@ from ..widgets.labels import label
 from .catalogue_card import CatalogueCard
 from .drop import DropArea
 from .file_row import FileRow
+from .made import MadeList
 from .opening import Opening
 
 
 class FileSection(QWidget):
-    """Files, what is ``unfinished``, where to drop more, and what stands ``below``.
+    """Files, what is ``unfinished``, what was made of them, where to drop more, and what stands ``below``.
 
     ``load_wanted(LocalModel)``, ``remove_wanted(Path)``, ``folder_wanted(Path)``; ``cancel_wanted``, ``chat_wanted``:
     of the one that is being loaded, or is."""
@@ -35,13 +36,14 @@ class FileSection(QWidget):
     def __init__(self, unfinished: QWidget, below: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.rows: list[FileRow] = []
-        self.drop = DropArea()
+        self.drop, self.made = DropArea(), MadeList()
         self._column = QVBoxLayout()
         self._column.setSpacing(GAP + GAP // 2)
         column = _section(self)
         column.addWidget(label(_("On this machine"), "subtitle"))
         column.addLayout(self._column)
         column.addWidget(unfinished)
+        column.addWidget(self.made)
         column.addWidget(self.drop)
         column.addWidget(below)
 

@@ -19,6 +19,7 @@ from ...store import settings
 from ...texts import check as check_texts
 from ...usecases.advice import own_prices
 from ...usecases.check import CheckOptions, CheckResult, run_check
+from ...usecases.engines import install as install_engine
 from ...usecases.measure import measure
 from ...usecases.measure_check import Check, Measure
 from ...usecases.services import Services
@@ -30,6 +31,8 @@ from ..widgets.card import Card, Page
 from ..widgets.labels import label
 from . import report, tile_texts
 from .check_list import AllChecksCard, ProblemsCard
+from .engine_card import EngineCard
+from .engine_work import EngineWork, Install
 from .help_card import HelpCard
 from .ladder_table import LadderTable, legend_text
 from .measure_card import MeasureCard
@@ -70,6 +73,7 @@ class SystemPage(Page):
         *,
         session: SessionModel | None = None,
         work: Measure = measure,
+        install: Install = install_engine,
     ) -> None:
         super().__init__(_("System check"), parent)
         self._bridge, self._services, self._check, self._session = bridge, services, check, session
@@ -92,6 +96,8 @@ class SystemPage(Page):
         )
         self.test_button.hide()
         self.tiles["engine"].add_button(self.test_button)
+        self.engine_work = EngineWork(bridge, services, EngineCard(), install, self)
+        self.tiles["engine"].add_button(self.engine_work.button)
         self.measure_card, self.tuning = MeasureCard(), TuningCard()
         self.help_card = HelpCard(own_prices(services.home))
         self.order = Choice([(order, _(text)) for order, text in ORDERS.items()])
@@ -104,6 +110,8 @@ class SystemPage(Page):
         self.measuring.began.connect(self._say_running)
         self.measuring.ended.connect(self._settle)
         self.measuring.forgotten.connect(self.start)
+        self.engine_work.changed.connect(self.start)
+        self.engine_work.wanted.connect(functools.partial(self.ensureWidgetVisible, self.engine_work.card))
         self.verdict.wish_picked.connect(self._pick_wish)
         self.verdict.models_wanted.connect(self.models_wanted)
 
@@ -164,6 +172,7 @@ class SystemPage(Page):
             self.legend.setVisible(bool(self.legend.text()))
         self.copy_button.setEnabled(True)
         self.test_button.setVisible(bool(result.machine.runtime.engines) and not result.described)
+        self.engine_work.show_result(result)
         self.checked.emit(result)
 
     def _failed(self, error: AppError) -> None:
@@ -239,6 +248,7 @@ class SystemPage(Page):
         self.ladder_card.body.addWidget(self.legend)
         self.ladder_card.hide()
         self.body.addWidget(self.verdict)
+        self.body.addWidget(self.engine_work.card)
         self.body.addLayout(grid)
         self.measure_card.hide()
         for card in (
