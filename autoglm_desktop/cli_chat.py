@@ -23,6 +23,7 @@ from .core.protocol import Message, Sampling
 from .i18n import _
 from .texts import errors
 from .texts import session as texts
+from .texts.rungs import rung_text
 from .usecases.plan import prepare
 from .usecases.services import Services, create_services
 from .usecases.session import Session, SessionState, Wishes
@@ -75,7 +76,7 @@ async def load_visibly(services: Services, session: Session, target: Target, wis
     environment = services.environments.find(state.engine or "")
     if environment is not None:
         print(texts.engine_text(environment), file=sys.stderr)
-    print(f"{texts.rung_text(state.plan.rung)} · {texts.proof_text(state.proof)}", file=sys.stderr)
+    print(f"{rung_text(state.plan.rung)} · {texts.proof_text(state.proof)}", file=sys.stderr)
     await cli_offer.say_after_load(services, state.plan, wishes.rung)
     if wishes.context is not None and state.plan.context is not None and state.plan.context < wishes.context:
         text = _("The context is {tokens} tokens: the model was made for no more, or no more fits.")
@@ -116,7 +117,7 @@ def as_json(target: Target, state: SessionState, answer: Answer, load_s: float) 
         raise EngineError("engine_died", kind="not_proven", detail="", rung="")
     return {
         "schema": 1,
-        "target": str(target.file),
+        "target": str(state.shown_file or target.file),
         "variant": state.plan.variant,
         "rung": state.plan.rung,
         "text": answer.text,

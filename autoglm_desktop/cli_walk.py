@@ -11,6 +11,7 @@ from .core.errors import Reason
 from .host.supervisor import Try
 from .texts import reasons, walk
 from .texts import session as texts
+from .texts.rungs import rung_text
 from .usecases.session import Session, SessionState
 
 INDENT = "    "
@@ -35,7 +36,7 @@ class WalkTeller:
             self._loading = False
             self._line.end()
             if self._reloads and state.proof is not None and state.plan is not None:
-                _say(f"{texts.rung_text(state.plan.rung)} · {texts.proof_text(state.proof)}")
+                _say(f"{rung_text(state.plan.rung)} · {texts.proof_text(state.proof)}")
         if state.phase == "ready" and state.warning is not None and state.warning != self._warned:
             _say(reasons.text(state.warning))
         if state.phase == "ready":

@@ -269,9 +269,7 @@ def _transformers(setting: Setting, rung: str) -> RungPlan | None:
     return setting.with_status(replace(plan, load_s=load_s))
 
 
-def _on_processor(
-    setting: Setting, base: RungPlan, weights: SafetensorsWeights, tokens: int
-) -> RungPlan:
+def _on_processor(setting: Setting, base: RungPlan, weights: SafetensorsWeights, tokens: int) -> RungPlan:
     """``base`` in RAM; a phone step's length is unknown, since nobody measured pictures there."""
     need, shape = setting.need, setting.subject.shape
     speed_there = processor_tokens_per_s(

@@ -62,7 +62,9 @@ def translated(otherwise: str = "crashed") -> Iterator[None]:
         raise
     except Exception as error:
         kind = kind_of(error) or otherwise
-        logging.getLogger(__name__).warning("%s", error, exc_info=True)  # stderr: the application's log has it whole
+        logging.getLogger(__name__).warning(
+            "%s", error, exc_info=True
+        )  # stderr: the application's log has it whole
         raise JobFailed(kind, f"{type(error).__name__}: {first_paragraph(str(error))}") from error
 
 

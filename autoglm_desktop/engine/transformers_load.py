@@ -106,7 +106,9 @@ def _demand_possible(job: protocol.Load) -> None:
 def _config(folder: files.Folder) -> Any:
     kind = folder.config.get("model_type")
     if kind not in transformers.CONFIG_MAPPING:
-        raise JobFailed("unsupported", f"transformers {transformers.__version__} knows no model of type {kind!r}")
+        raise JobFailed(
+            "unsupported", f"transformers {transformers.__version__} knows no model of type {kind!r}"
+        )
     return transformers.AutoConfig.from_pretrained(
         str(folder.path), local_files_only=True, trust_remote_code=False
     )

@@ -83,7 +83,9 @@ def of_folder(folder: safetensors.ModelFolder, catalog: Catalog, repo: str | Non
         return replace(local, refusal=Reason.of(error.code, **error.values))
     architecture = folder_subject.model_type(config)
     known = catalog.recognise(
-        folder_subject.ARCHITECTURES.get(architecture, architecture), _layers(config), (name, folder.path.name)
+        folder_subject.ARCHITECTURES.get(architecture, architecture),
+        _layers(config),
+        (name, folder.path.name),
     )
     refusal = folder_subject.refusal(config)
     if missing:

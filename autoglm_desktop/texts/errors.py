@@ -6,6 +6,7 @@ from ..core.errors import AppError, Reason
 from ..i18n import N_, _
 from . import reasons
 from .downloads import source_name
+from .rungs import rung_text
 from .values import fill, shown
 
 TABLE: dict[str, str] = {
@@ -319,6 +320,10 @@ _FILE_REFUSED = N_("{path} cannot be used: {why}.")
 _BYTES = {"needed": "needed_bytes", "free": "free_bytes"}
 
 
+_TYPED = frozenset(("rung_unknown", "rung_cannot"))
+"""Whose ``rung`` is shown as the user typed it."""
+
+
 def text(error: AppError) -> str:
     """One sentence for people. A code that only reasons know names its file; an unknown one shows itself."""
     template = TABLE.get(error.code)
@@ -330,6 +335,8 @@ def text(error: AppError) -> str:
     if template is None:
         return fill(_(_FALLBACK), {"code": error.code})
     parts = {key: _shown(key, value) for key, value in error.values.items()}
+    if error.code in _TYPED:
+        parts["rung"] = str(error.values["rung"])
     parts.update(
         {_BYTES[key]: shown(_BYTES[key], error.values[key]) for key in _BYTES if key in error.values}
     )
@@ -339,6 +346,8 @@ def text(error: AppError) -> str:
 def _shown(key: str, value: object) -> str:
     if isinstance(value, Reason):
         return reasons.text(value)
+    if key == "rung" and isinstance(value, str):
+        return rung_text(value)
     if key == "source" and isinstance(value, str):
         return source_name(value)
     return shown(key, value).rstrip(". ") if key == "detail" else shown(key, value)

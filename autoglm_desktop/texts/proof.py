@@ -11,7 +11,7 @@ from ..i18n import N_, _
 from ..usecases.session_state import SessionState
 from . import walk
 from .devices import device_name
-from .session import rung_text
+from .rungs import rung_text
 from .values import labelled, listed
 
 CAUSES = {

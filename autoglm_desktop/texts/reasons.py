@@ -158,10 +158,14 @@ FILES: dict[str, str] = {
     "gguf_damaged": N_("it is damaged ({detail})"),
     "gguf_version": N_("its version of GGUF is not supported ({detail})"),
     "gguf_big_endian": N_("it was written for big-endian processors"),
-    "folder_of_pickles": N_("its weights can run programs when they are read ({name}); only safetensors are used"),
+    "folder_of_pickles": N_(
+        "its weights can run programs when they are read ({name}); only safetensors are used"
+    ),
     "folder_without_weights": N_("it holds no weights"),
     "folder_quantised": N_("its weights are quantised already ({kind}); only 16-bit folders are run"),
-    "folder_unknown_kind": N_("it is of a kind that this program does not know ({kind}, no {key} in its config.json)"),
+    "folder_unknown_kind": N_(
+        "it is of a kind that this program does not know ({kind}, no {key} in its config.json)"
+    ),
     "shard_missing": N_("it is not complete: {name} is missing"),
     "json_damaged": N_("it is damaged ({detail})"),
     "safetensors_damaged": N_("it is damaged ({detail})"),

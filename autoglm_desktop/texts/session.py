@@ -9,6 +9,7 @@ from ..host.install import InstallProgress
 from ..host.supervisor import Step, Try
 from ..i18n import N_, _, ngettext
 from . import reasons
+from .rungs import rung_text
 from .values import labelled
 
 STAGES = {
@@ -38,21 +39,6 @@ KINDS = {
     "not_proven": N_("it could not be proven to work"),
     "unsupported": N_("not supported"),
 }
-
-RUNGS = {
-    "transformers-16bit": N_("GPU, 16 bit (transformers)"),
-    "transformers-int8": N_("GPU, 8 bit (transformers)"),
-    "transformers-nf4": N_("GPU, 4 bit (transformers nf4)"),
-    "transformers-nf4-lean": N_("GPU, 4 bit, lean (transformers nf4)"),
-    "gguf-gpu": N_("GGUF on the GPU"),
-    "gguf-split": N_("GGUF, GPU and CPU together"),
-    "gguf-cpu": N_("GGUF on the CPU"),
-    "gguf-cpu-safe": N_("GGUF on the CPU, safe options"),
-}
-
-
-def rung_text(rung: str) -> str:
-    return _(RUNGS[rung]) if rung in RUNGS else rung
 
 
 def install_text(progress: InstallProgress) -> str:

@@ -12,7 +12,8 @@ from ..i18n import _, ngettext
 from ..usecases.session_state import SessionState
 from . import reasons
 from .devices import device_name
-from .session import PHASES, kind_text, rung_text
+from .rungs import rung_text
+from .session import PHASES, kind_text
 from .values import labelled, listed
 
 WORKS, FAILED, TRYING, AHEAD = "works", "failed", "trying", "ahead"

@@ -36,7 +36,9 @@ async def prepare(services: Services, target: Target, wishes: Wishes) -> Prepare
         services.machine(), asyncio.to_thread(_subjects, services.library, target)
     )
     known = await asyncio.to_thread(knowledge, services, machine)
-    machine = without_own(known.applied(machine))  # this session's own engine has ended; another window's has not
+    machine = without_own(
+        known.applied(machine)
+    )  # this session's own engine has ended; another window's has not
     engines = services.engine_states()
     everything = together([first, *later])
     notes = await asyncio.to_thread(crash_notes, services, machine, everything.paths)
@@ -60,7 +62,12 @@ async def prepare(services: Services, target: Target, wishes: Wishes) -> Prepare
 
     def smaller(current: RungPlan) -> Iterator[RungPlan]:
         return smaller_plans(
-            current, machine, everything.subject, context=wishes.context, engines=engines, **known.for_smaller_plans
+            current,
+            machine,
+            everything.subject,
+            context=wishes.context,
+            engines=engines,
+            **known.for_smaller_plans,
         )
 
     async def files(current: RungPlan) -> Files:

@@ -239,6 +239,7 @@ class Session:
             tries=(*failed, *running.tries),
             memory=running.process.memory,
             tokens_per_s=running.proof.warm_up_tokens_per_s,
+            file=running.start.files.model,
         )
         await self._watch.begin()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..core import protocol
 from ..core.errors import AppError, Reason
@@ -20,7 +21,8 @@ class SessionState:
 
     ``tries``: what was tried for this load, answers that failed before it included; ``ahead``: what would be tried
     next; ``ladder``: every rung of the target, as it was planned last; ``unloaded``: why an idle target is not loaded
-    (freed | idle; None: it was not loaded yet, or its load was cancelled)."""
+    (freed | idle; None: it was not loaded yet, or its load was cancelled); ``file``: which of the target's files is
+    loaded."""
 
     phase: str = "idle"
     target: Target | None = None
@@ -38,6 +40,12 @@ class SessionState:
     warning: Reason | None = None
     locked: str | None = None  # the only rung that may be tried
     unloaded: str | None = None
+    file: Path | None = None
+
+    @property
+    def shown_file(self) -> Path | None:
+        """The file that this is about: what is loaded, else the target's own."""
+        return self.file or (self.target.file if self.target is not None else None)
 
 
 Listener = Callable[[SessionState], None]

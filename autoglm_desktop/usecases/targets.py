@@ -126,7 +126,9 @@ def of_local(local: LocalModel, others: Sequence[LocalModel] = ()) -> Target:
 
 def _of_several(found: Sequence[LocalModel]) -> Target:
     """A model that was named as a whole."""
-    return replace(of_local(found[0], found), variant=None if len(found) > 1 else found[0].variant, whole=True)
+    return replace(
+        of_local(found[0], found), variant=None if len(found) > 1 else found[0].variant, whole=True
+    )
 
 
 def existing(text: str) -> Path | None:

@@ -50,7 +50,9 @@ def load(services, text, rung=None):
         session = Session(services, prepare)
         try:
             state = await session.load(targets.resolve(services.library, text), Wishes(rung))
-            events = [event async for event in session.generate(HELLO, Sampling(max_tokens=4, temperature=0.0))]
+            events = [
+                event async for event in session.generate(HELLO, Sampling(max_tokens=4, temperature=0.0))
+            ]
             assert isinstance(events[-1], Done)
             return state, events[-1].usage.completion_tokens
         finally:
@@ -61,7 +63,11 @@ def load(services, text, rung=None):
 
 def test_a_folder_is_a_target_and_runs_on_the_processor(services, made_glm4v):
     state, tokens = load(services, str(made_glm4v))
-    assert (state.plan.rung, state.engine, state.proof.backend) == ("transformers-16bit", "torch-cpu", "transformers")
+    assert (state.plan.rung, state.engine, state.proof.backend) == (
+        "transformers-16bit",
+        "torch-cpu",
+        "transformers",
+    )
     assert tokens > 0 and state.proof.dtype == "bf16"
     planned = state.plan.memory["ram"]
     assert state.proof.footprint_bytes == pytest.approx(planned.weights + planned.projector, rel=0.02)

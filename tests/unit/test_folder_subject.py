@@ -40,7 +40,11 @@ def test_parameters_by_part_and_the_text_models_numbers():
     weights, shape = subject.safetensors, subject.shape
     assert (weights.embedding, weights.head, weights.layers) == (512 * 64, 512 * 64, 64 * 128 + 64)
     assert (weights.vision, weights.vision_linear, weights.file_bytes) == (1024, 1024, 150_000)
-    assert shape.kv_elements == 2 * 2 * 2 * 16 and (shape.layers, shape.vocabulary, shape.context) == (2, 512, 8192)
+    assert shape.kv_elements == 2 * 2 * 2 * 16 and (shape.layers, shape.vocabulary, shape.context) == (
+        2,
+        512,
+        8192,
+    )
     assert shape.layer_parameters == 64 * 128 and subject.vision and subject.gguf == ()
 
 
@@ -81,7 +85,9 @@ def test_without_a_card_it_runs_on_the_processor_and_says_so():
     assert (row.status, row.reason.code, found.chosen) == ("fits", "torch_on_processor", "transformers-16bit")
     assert set(row.memory) == {"ram"} and row.memory["ram"].weights == 2 * (2 * 512 * 64 + 64 * 128 + 64)
     assert row.memory["ram"].projector == 2 * 1024
-    assert {found.rung(other).status for other in ("transformers-int8", "transformers-nf4")} == {"unavailable"}
+    assert {found.rung(other).status for other in ("transformers-int8", "transformers-nf4")} == {
+        "unavailable"
+    }
     assert found.headline.as_dict()["place"].code == "place_processor-16bit"
 
 
@@ -101,7 +107,9 @@ def test_with_a_card_it_runs_there():
 
 def test_after_out_of_memory_a_folder_has_smaller_contexts():
     subject = replace(folder(), phone=True, shape=replace(folder().shape, context=None))
-    start = plan_model(made.made_rtx_4090(), subject, "phone", engines=(TORCH_CUDA,)).rung("transformers-16bit")
+    start = plan_model(made.made_rtx_4090(), subject, "phone", engines=(TORCH_CUDA,)).rung(
+        "transformers-16bit"
+    )
     found = list(smaller_plans(start, made.made_rtx_4090(), subject))
     assert [row.context for row in found] == [8192] and found[0].rung == "transformers-16bit"
     assert found[0].memory["gpu:0"].total < start.memory["gpu:0"].total
@@ -119,7 +127,9 @@ def test_decode_on_the_processor_is_at_most_the_rams_bandwidth():
 
 
 def made_shard(path, table):
-    header = {name: {"dtype": "BF16", "shape": shape, "data_offsets": [0, 0]} for name, shape in table.items()}
+    header = {
+        name: {"dtype": "BF16", "shape": shape, "data_offsets": [0, 0]} for name, shape in table.items()
+    }
     text = json.dumps(header).encode()
     path.write_bytes(len(text).to_bytes(8, "little") + text)
 

@@ -12,6 +12,7 @@ from ...store.conversation_file import Opening
 from ...store.conversations import StoredMessage
 from ...texts import errors, walk
 from ...texts import session as texts
+from ...texts.rungs import rung_text
 from ...texts.walk import Line
 from ...usecases.session import SessionState
 
@@ -63,7 +64,7 @@ def footer(message: StoredMessage) -> str:
         usage, timings = Usage(0, facts.tokens), Timings(facts.first_token_s, None, facts.tokens_per_s)
         parts.append(texts.done_text(Done("", usage, timings, message.finish_reason or "")))
     if facts.rung is not None:
-        parts.append(texts.rung_text(facts.rung))
+        parts.append(rung_text(facts.rung))
     if facts.model is not None:
         parts.append(facts.model)
     return " · ".join(parts)
@@ -142,7 +143,7 @@ def state_notice(state: SessionState, *, waiting: bool, tries_seen: int) -> Noti
         return Notice("bad", errors.text(state.error), actions=steps, walk=failed)
     if state.phase == "ready" and state.plan is not None and len(failed) > tries_seen:
         text = _("{model} runs as: {rung}. This failed before it:").format(
-            model=name, rung=texts.rung_text(state.plan.rung)
+            model=name, rung=rung_text(state.plan.rung)
         )
         return Notice("warn", text, actions=(Action("close", _("Close")),), walk=failed)
     return None

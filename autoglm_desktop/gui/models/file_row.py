@@ -59,7 +59,7 @@ class FileRow(Card):
 
     def show_state(self, state: SessionState) -> None:
         """Show what the session does with this file; what it does with others is nothing here."""
-        mine = state.target is not None and state.target.file == self.entry.local.path
+        mine = state.shown_file == self.entry.local.path
         self.phase = state.phase if mine else ""
         if self.phase in LOADED:
             self.pill.show_text(_("Loaded"), "good")

@@ -39,7 +39,8 @@ class Holds:
                 target, new = session.state.target, self._services.models
                 if target is not None and new != old:
                     moved = [
-                        new / file.relative_to(old) if file.is_relative_to(old) else file for file in target.files
+                        new / file.relative_to(old) if file.is_relative_to(old) else file
+                        for file in target.files
                     ]
                     session.retarget(dataclasses.replace(target, file=moved[0], others=tuple(moved[1:])))
 

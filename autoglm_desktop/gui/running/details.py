@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QScrollArea, QVBoxLa
 from ...i18n import _, ngettext
 from ...texts import proof as proof_texts
 from ...texts import reasons, walk
-from ...texts.session import rung_text
+from ...texts.rungs import rung_text
 from ...usecases import idle_setting
 from ...usecases.session import SessionState
 from ..session_model import SessionModel

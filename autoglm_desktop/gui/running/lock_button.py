@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QMenu, QPushButton, QWidget
 
 from ...core.rungs import RungPlan
 from ...i18n import _
-from ...texts.session import rung_text
+from ...texts.rungs import rung_text
 from ...usecases.session import SessionState
 from ..session_model import SessionModel
 

@@ -6,6 +6,7 @@ from ...core.units import format_bytes
 from ...i18n import _
 from ...texts import errors, proof
 from ...texts import session as texts
+from ...texts.rungs import rung_text
 from ...usecases.session import SessionState
 
 TONES = {"ready": "good", "generating": "good", "loading": "busy", "installing": "busy", "failed": "bad"}
@@ -35,7 +36,7 @@ def sentence(state: SessionState) -> str:
         return texts.step_text(state.step) if state.step is not None else ""
     if state.proof is None or state.plan is None:
         return _unloaded(state)
-    parts = [texts.rung_text(state.plan.rung), texts.device_text(state.proof)]
+    parts = [rung_text(state.plan.rung), texts.device_text(state.proof)]
     if state.memory is not None and state.memory.resident_bytes is not None:
         parts.append(_("{size} in RAM").format(size=format_bytes(state.memory.resident_bytes)))
     else:
