@@ -67,7 +67,7 @@ class Application:
         from .gui.downloads_model import DownloadsModel
         from .gui.session_model import SessionModel
         from .store.conversations import Conversations
-        from .usecases import idle_setting
+        from .usecases import engine_tuning, idle_setting
         from .usecases.downloads import Downloads
         from .usecases.plan import prepare
         from .usecases.session import Session
@@ -79,7 +79,7 @@ class Application:
         session = Session(services, prepare, idle_s=idle_setting.seconds(idle))
         conversations = Conversations(services.home / "conversations.sqlite3")
         downloads = Downloads(services)
-        model = SessionModel(bridge, session, services, idle)
+        model = SessionModel(bridge, session, services, idle, engine_tuning.chosen(services))
         contents = Contents(bridge, services, model, conversations, DownloadsModel(bridge, downloads))
 
         async def finish() -> None:

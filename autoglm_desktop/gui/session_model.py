@@ -9,9 +9,10 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from ..core.engine_tuning import USUAL, Tuning
 from ..core.errors import AppError
 from ..core.protocol import Message, Sampling
-from ..usecases import idle_setting
+from ..usecases import engine_tuning, idle_setting
 from ..usecases.services import Services
 from ..usecases.session import Session, SessionState, Wishes
 from ..usecases.targets import Target
@@ -20,7 +21,7 @@ from .bridge import Bridge, Job
 
 class SessionModel(QObject):
     """``changed(SessionState)`` on every change; ``failed(AppError)`` when a load could not be done. With ``services``
-    the setting of the idle unload is kept."""
+    settings (idle unload, options of engines) are kept."""
 
     changed = Signal(object)
     failed = Signal(object)
@@ -31,6 +32,7 @@ class SessionModel(QObject):
         session: Session,
         services: Services | None = None,
         idle_minutes: int = 0,
+        tuning: Tuning = USUAL,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -39,6 +41,7 @@ class SessionModel(QObject):
         self._services = services
         self._load: Job | None = None
         self.idle_minutes = idle_minutes
+        self.tuning = tuning
         self.state = SessionState()
         bridge.call(lambda: session.listen(self._from_loop))
 
@@ -86,6 +89,13 @@ class SessionModel(QObject):
             self._bridge.call(lambda: session.set_idle(idle_setting.seconds(minutes)))
         else:
             self._bridge.submit(lambda _report: idle_setting.change(services, session, minutes))
+
+    def set_tuning(self, tuning: Tuning) -> None:
+        """Other options for engines, from the next load on."""
+        self.tuning = tuning
+        services = self._services
+        if services is not None:
+            self._bridge.submit(lambda _report: engine_tuning.choose(services, tuning))
 
     def stop(self) -> None:
         """Stop the answer being generated; its ``done`` follows."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core import protocol
+from ..core.engine_tuning import USUAL, Tuning
 from ..core.limits import is_gpu
 from ..core.rungs import RungPlan
 from .environments import Environment
@@ -29,13 +30,15 @@ class Files:
 @dataclass(frozen=True)
 class Start:
     """One way to load a model: a plan, the environment that runs it, its files. ``cards``: names of the machine's
-    cards by ``gpu:0`` …; ``dtype``: what transformers computes in (bfloat16 | float16 | float32)."""
+    cards by ``gpu:0`` …; ``dtype``: what transformers computes in (bfloat16 | float16 | float32); ``tuning``: what the
+    user set."""
 
     plan: RungPlan
     environment: Environment
     files: Files
     cards: tuple[tuple[str, str], ...] = ()
     dtype: str | None = None
+    tuning: Tuning = USUAL
 
 
 def load_job(start: Start, threads: int | None = None) -> protocol.Load:
@@ -51,7 +54,7 @@ def load_job(start: Start, threads: int | None = None) -> protocol.Load:
         context=plan.context or 4096,
         gpu_layers=plan.gpu_layers or 0,
         kv_type=plan.kv_type or "f16",
-        threads=threads,
+        threads=start.tuning.threads or threads,
         options=_options(start),
         projector=_largest_picture(plan) if transformers else _projector(plan, files),
         devices=devices,
@@ -65,9 +68,10 @@ def load_job(start: Start, threads: int | None = None) -> protocol.Load:
 
 
 def _options(start: Start) -> protocol.EngineOptions:
-    """The rung's, or the safe ones that the environment's self-test needed."""
+    """The rung's, or the safe ones that the environment's self-test needed, with what the user set."""
     record = start.environment.record
-    return record.options if record.self_test == "safe_mode" else start.plan.options
+    options = record.options if record.self_test == "safe_mode" else start.plan.options
+    return start.tuning.applied(options)
 
 
 def _projector(plan: RungPlan, files: Files) -> protocol.Projector | None:

@@ -26,7 +26,8 @@ class Settings:
     """``scheme``: system | light | dark. ``geometry``: Qt's window place, base64. ``models_folder``: where models
     lie (None: in the data folder). ``source``: where downloads come from (``core.downloads.SOURCES``). ``order``: what
     plans prefer (``core.choice.ORDERS``). ``declined_engines``: names of engines that were offered and not wanted.
-    ``idle_minutes``: a model that nobody asks for so long is unloaded (0: never)."""
+    ``idle_minutes``: a model that nobody asks for so long is unloaded (0: never). ``engine_…``: ``core.engine_tuning``
+    (threads 0: as many as there are fast cores)."""
 
     scheme: str = "system"
     geometry: str | None = None
@@ -35,6 +36,10 @@ class Settings:
     order: str = "designed"
     declined_engines: str | None = None
     idle_minutes: int = 0
+    engine_threads: int = 0
+    engine_memory_lock: bool = False
+    engine_huge_pages: bool = False
+    engine_numa: str | None = None
 
 
 def _file(home: Path) -> Path:

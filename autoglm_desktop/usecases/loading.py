@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from ..core.rungs import ModelPlan, RungPlan
 from ..host.environments import Environment
 from ..host.install import InstallProgress, this_place
 from ..host.starts import Files, Start
-from . import engines
+from . import engine_tuning, engines
 from .services import Services
 from .targets import Target
 
@@ -181,7 +182,8 @@ async def _start(
         return None
     cards = tuple((f"gpu:{gpu.index}", gpu.name) for gpu in prepared.machine.gpus if gpu.name)
     dtype = dtype_16bit(best_gpu(prepared.machine))
-    return Start(plan, environment, await prepared.files_of(plan), cards, dtype)
+    tuning = await asyncio.to_thread(engine_tuning.chosen, services)
+    return Start(plan, environment, await prepared.files_of(plan), cards, dtype, tuning)
 
 
 def _needed(services: Services, prepared: Prepared, wishes: Wishes) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QObject, Qt, Signal
 
+from autoglm_desktop.core.engine_tuning import USUAL
 from autoglm_desktop.core.errors import EngineError
 from autoglm_desktop.core.protocol import MemoryUse, Progress, Proof
 from autoglm_desktop.core.rungs import RungPlan
@@ -35,6 +36,7 @@ class MadeSession(QObject):
         self.calls = []
 
     idle_minutes = 0
+    tuning = USUAL
 
     def free(self):
         self.calls.append("free")

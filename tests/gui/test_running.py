@@ -7,6 +7,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLabel
 
+from autoglm_desktop.core.engine_tuning import USUAL, Tuning
 from autoglm_desktop.core.errors import Reason
 from autoglm_desktop.core.protocol import Progress
 from autoglm_desktop.gui.running.details import Details
@@ -22,6 +23,7 @@ from tests.gui import running_states as made
 class MadeSession(QObject):
     changed = Signal(object)
     idle_minutes = 7
+    tuning = USUAL
 
     def __init__(self):
         super().__init__()
@@ -181,3 +183,24 @@ def test_a_long_walk_scrolls_and_shows_the_newest(qtbot):
     )
     area.show_lines((walk.of_try(made.CRASHED),))
     qtbot.waitUntil(lambda: bar.maximum() == 0 and area.height() < 216, timeout=5000)
+
+
+def actions(menu):
+    return {action.text(): action for action in menu.actions()}
+
+
+def test_engine_options_are_set_from_the_menu(details, session):
+    session.tuning = Tuning(threads=5)
+    button = details.options
+    button.fill()
+    found = actions(button.menu())
+    found["Lock the model in RAM (it is never swapped out)"].trigger()
+    threads = actions(found["Threads"].menu())
+    assert threads["5 threads"].isChecked() and not threads["One for each fast core"].isChecked()
+    threads["One for each fast core"].trigger()
+    actions(found["NUMA (several processors)"].menu())["isolate"].trigger()
+    found["The usual options"].trigger()
+    assert session.calls == [
+        ("set_tuning", Tuning(threads=5, memory_lock=True)), ("set_tuning", Tuning()),
+        ("set_tuning", Tuning(threads=5, numa="isolate")), ("set_tuning", USUAL),
+    ]  # fmt: skip

@@ -20,6 +20,7 @@ from ..widgets.labels import label
 from ..widgets.rule import Rule
 from . import phases
 from .lock_button import LockButton
+from .options_button import OptionsButton
 from .proof_panel import ProofPanel
 from .walk_list import WalkList
 
@@ -42,6 +43,7 @@ class Details(QDialog):
         self.walk = WalkList()
         self.lock = LockButton(session)
         self.idle = _idle_choice(session)
+        self.options = OptionsButton(session)
         self.copy = button(_("Copy all"), self.copy_all)
         self.free = button("", session.free)
         self.close_button = button(_("Close"), self.close)
@@ -92,7 +94,7 @@ class Details(QDialog):
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(content)
         settings = _row(self.lock, None, label(_("Unload after"), "muted"), self.idle)
-        buttons = _row(self.copy, None, self.free, self.close_button)
+        buttons = _row(self.copy, self.options, None, self.free, self.close_button)
         foot = QVBoxLayout()
         foot.setContentsMargins(3 * GAP, GAP + GAP // 2, 3 * GAP, 2 * GAP)
         foot.setSpacing(GAP + GAP // 2)
