@@ -1,4 +1,4 @@
-"""What the user set for engines: threads, and how memory is held. It stands in the settings, for window and terminal."""
+"""What the user set for engines: threads, and how memory is held. It stands in the settings for window and terminal."""
 
 from __future__ import annotations
 
