@@ -249,7 +249,7 @@ def _proof(
         projector=warm.vision,
         dtype=proofs.DTYPE_NAMES.get(model.dtype),
         footprint_bytes=proofs.footprint(memory),
-        options=job.options,
+        options=protocol.EngineOptions(),  # none of them is for torch
     )
 
 

@@ -126,7 +126,7 @@ def proof_text(proof: protocol.Proof) -> str:
     if proof.kv_type is not None:
         parts.append(_("KV cache {type}").format(type=proof.kv_type))
     if proof.threads is not None:
-        parts.append(_("{count} threads").format(count=proof.threads))
+        parts.append(ngettext("{count} thread", "{count} threads", proof.threads).format(count=proof.threads))
     return " · ".join(parts)
 
 

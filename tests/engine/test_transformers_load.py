@@ -415,3 +415,8 @@ def test_numbers_that_are_none_are_not_proven(tmp_path, made_glm4):
         save_file({name: value * 1e30 for name, value in tensors.items()}, str(part), {"format": "pt"})
     failed = failure(folder, dtype="fp16")
     assert failed.kind == "not_proven" and "not_finite" in str(failed)
+
+
+def test_options_that_torch_has_not_are_not_claimed(made_glm4):
+    asked = protocol.EngineOptions(memory_lock=True, huge_pages=True, numa="isolate")
+    assert InProcess(made_glm4, options=asked).proof.options == protocol.EngineOptions()
