@@ -56,8 +56,14 @@ async def run(options: argparse.Namespace) -> int:
             with told(session, reloads=True):
                 return await _conversation(session, sampling, picture)
         message = await picture.message(session, options.prompt, sampling.max_tokens)
-        with told(session, reloads=True):
-            answer = await ask(session, [message], sampling, show=not options.json)
+        said = Answer()
+        try:
+            with told(session, reloads=True):
+                answer = await ask(session, [message], sampling, show=not options.json, into=said)
+        except AppError:
+            if said.text and not options.json:
+                print(flush=True)  # the sentence on stderr begins a line
+            raise
         if options.json:
             print(json.dumps(as_json(target, session.state, answer, load_s), ensure_ascii=False))
         return 0
@@ -155,7 +161,7 @@ async def _conversation(session: Session, sampling: Sampling, picture: FirstPict
                 print()
                 history.append(Message("assistant", said.text))
             else:
-                history.pop()
+                picture.take_back(history.pop())
             print(errors.text(error), file=sys.stderr)
             if not interactive:
                 return 1

@@ -26,6 +26,7 @@ class FirstPicture:
         self._services = services
         self._pictures = pictures.Pictures(services)
         self._file: Path | None = expanded(file) if file is not None else None
+        self._given: Path | None = None
 
     @property
     def wish(self) -> str | None:
@@ -51,9 +52,14 @@ class FirstPicture:
         room = pictures.room(session.state, text, reply_tokens)
         prepared = await self._pictures.prepare(self._file, room)
         print(texts.shown_text(prepared), file=sys.stderr)
-        self._file = None
+        self._file, self._given = None, self._file
         content: list[dict[str, Any]] = [prepared.part, {"type": "text", "text": text}]
         return Message("user", content)
+
+    def take_back(self, message: Message) -> None:
+        """The message was not answered and is forgotten: its picture goes with the next one."""
+        if not isinstance(message.content, str):
+            self._file = self._given
 
     async def close(self) -> None:
         await self._pictures.close()

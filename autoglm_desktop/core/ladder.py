@@ -277,6 +277,7 @@ def _on_processor(setting: Setting, base: RungPlan, weights: SafetensorsWeights,
     )
     plan = replace(
         base,
+        dtype="bfloat16",  # whatever the card has that is not used
         projector="cpu" if need.step is not None else "none",
         memory=processor_memory(shape, weights, need.context, tokens, setting.ram_budget),
         load_s=speed.load(weights.file_bytes, setting.disk),

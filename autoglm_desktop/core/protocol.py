@@ -48,11 +48,13 @@ class EngineOptions:
 @dataclass(frozen=True)
 class Projector:
     """The vision part of a GGUF model; of a folder, which holds its own, ``file`` is empty. ``image_tokens``: of the
-    largest picture that loading proves by encoding it."""
+    largest picture that is taken; loading proves it by encoding it, or one of ``proof_tokens`` where the largest would
+    take minutes."""
 
     file: str
     gpu: bool = False
     image_tokens: int = 0
+    proof_tokens: int | None = None
 
 
 @dataclass(frozen=True)

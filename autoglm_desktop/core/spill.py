@@ -24,27 +24,40 @@ def taken(before: int | None, now: int | None, margin: int) -> int | None:
 
 @dataclass
 class SpeedWatch:
-    """``usual``: the best tokens/s that this engine has shown; None until it is known."""
+    """``usual``: the best tokens/s that this engine has shown; None until it is known.
+
+    Where nobody could listen for a while (a terminal that was stopped, a busy machine), tokens come late and then all
+    at once: neither is a sign of anything.
+    """
 
     usual: float | None = None
     _times: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=WINDOW_TOKENS + 1))
+    _late: float = 0.0  # seconds by which tokens came late, and have not come the sooner since
 
     def begin(self) -> None:
         """A new answer: the time until its first token is no sign."""
         self._times.clear()
+        self._late = 0.0
 
     def token(self, at: float, tokens: int) -> float | None:
         """``tokens`` were generated at ``at`` (seconds). How many times slower than usual the last WINDOW_TOKENS came,
-        where that is FALLEN or more."""
+        the longest wait left out, where that is FALLEN or more."""
         self._times.append((at, tokens))
-        if len(self._times) <= WINDOW_TOKENS:
+        gaps = [(b[0] - a[0], b[1] - a[1]) for a, b in zip(self._times, list(self._times)[1:], strict=False)]
+        if gaps and self.usual is not None:
+            gap, expected = gaps[-1][0], gaps[-1][1] / self.usual
+            if gap < expected or gap >= FALLEN * expected:
+                self._late = max(0.0, self._late + gap - expected)
+        if len(gaps) < WINDOW_TOKENS:
             return None
-        seconds, count = at - self._times[0][0], tokens - self._times[0][1]
+        gaps.remove(max(gaps))
+        seconds, count = sum(gap for gap, _ in gaps), sum(more for _, more in gaps)
         if seconds <= 0 or count <= 0:
             return None
         speed = count / seconds
         if self.usual is None or speed > self.usual:
-            self.usual = speed
+            if self._late <= 0:
+                self.usual = speed
             return None
         times = self.usual / speed
         return times if times >= FALLEN else None

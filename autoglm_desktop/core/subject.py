@@ -154,7 +154,8 @@ class Subject:
         """With the one GGUF variant; safetensors stay. Raises TargetError(variant_unknown)."""
         found = self.weights(variant)
         if found is None:
-            known = ", ".join(w.variant for w in self.gguf)
+            folder = [SAFETENSORS] if self.safetensors is not None else []
+            known = ", ".join([*folder, *(w.variant for w in self.gguf)])
             raise TargetError("variant_unknown", variant=variant, model=self.id, known=known)
         return replace(self, gguf=(found,))
 

@@ -128,7 +128,7 @@ class Cells:
         if code == NO_CELLS:
             return False
         kind, message = llama_load.log.failure(f"llama_decode returned {code}")
-        raise JobFailed("out_of_memory" if code == -2 else kind, message)
+        raise JobFailed("out_of_memory" if kind == "out_of_memory" or code == -2 else "crashed", message)
 
 
 def _parts(items: list[Item], batch: int) -> Iterator[list[int] | Picture]:

@@ -19,16 +19,6 @@ WORTH_KEEPING = 0.125
 """Share of the context that has to stand there already for a cut to be made again: two beginnings share some words."""
 
 
-def _shorter(messages: tuple[protocol.Message, ...]) -> list[tuple[protocol.Message, ...]]:
-    """The conversation without one, two … of its oldest turns."""
-    found = []
-    shorter = prompt.without_oldest_turn(messages)
-    while shorter is not None:
-        found.append(shorter)
-        shorter = prompt.without_oldest_turn(shorter)
-    return found
-
-
 @dataclass(frozen=True)
 class Fitted:
     """A prompt that leaves room for an answer; ``dropped`` messages were left out."""
@@ -59,7 +49,7 @@ class PromptMaker:
         the context already. Raises JobFailed(unsupported)."""
         read: dict[str, Picture] = {}
         room = self._cells - min(MIN_REPLY_TOKENS, request.sampling.max_tokens)
-        cuts = [request.messages, *_shorter(request.messages)]
+        cuts = prompt.cuts(request.messages)
 
         def made(number: int) -> Fitted:
             return Fitted(self._items(cuts[number], read), len(cuts[0]) - len(cuts[number]))
@@ -80,15 +70,17 @@ class PromptMaker:
 
     def _new_cut(self, made: Callable[[int], Fitted], cuts: int, room: int) -> tuple[int, Fitted]:
         """(turns dropped, prompt): as few as leave a quarter free; else as few as fit; else all that may go."""
-        first: tuple[int, Fitted] | None = None
-        for number in range(1, cuts):
-            last = number, made(number)
-            cells = cells_of(last[1].items)
-            if cells <= self._cells * FULL_AFTER_CUT:
-                return last
-            if cells <= room and first is None:
-                first = last
-        return first or last
+        tried: dict[int, Fitted] = {}
+
+        def cells(number: int) -> int:
+            if number not in tried:
+                tried[number] = made(number)
+            return cells_of(tried[number].items)
+
+        number = prompt.fewest(range(1, cuts), lambda number: cells(number) <= self._cells * FULL_AFTER_CUT)
+        if cells(number) > self._cells * FULL_AFTER_CUT:
+            number = prompt.fewest(range(1, cuts), lambda number: cells(number) <= room)
+        return number, tried[number]
 
     def _checked(self, fitted: Fitted) -> Fitted:
         items = fitted.items

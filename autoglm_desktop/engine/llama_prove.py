@@ -19,14 +19,15 @@ def prove_pictures(
     cells: Cells,
     progress: Callable[[str, float], None],
 ) -> protocol.Proof:
-    """Encode a picture of ``projector.image_tokens`` cells and let the model read it (a small one where the context
-    is smaller); the proof with its time. Raises JobFailed."""
+    """Encode a picture of ``proof_tokens``, else ``image_tokens`` cells and let the model read it (a small one where
+    the context is smaller); the proof with its time. Raises JobFailed."""
     vision = loaded.vision
     if vision is None:
         raise JobFailed("not_proven", "the projector was not opened")
     progress("project", 0.0)
     begun = time.perf_counter()
-    pixels, picture = proof_picture(projector.image_tokens)
+    wanted = projector.image_tokens if projector.proof_tokens is None else projector.proof_tokens
+    pixels, picture = proof_picture(wanted)
     rows = vision.encode(pixels, picture, _never)
     seconds = time.perf_counter() - begun
     if picture.cells > loaded.cells:
@@ -45,7 +46,7 @@ def prove_pictures(
     return replace(
         proof,
         projector=f"{place} glm4v {vision.file_type}".strip(),
-        image_s=seconds if projector.image_tokens else None,
+        image_s=seconds if projector.image_tokens and projector.proof_tokens is None else None,
         load_s=(proof.load_s or 0.0) + time.perf_counter() - begun,
         memory={device: dict(causes) for device, causes in log.memory.items()},
     )

@@ -18,7 +18,7 @@ _PROJECTOR_SIZE = re.compile(r"^load_hparams: model size:\s*([0-9.]+) MiB")
 _LAYERS = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
 _CAUSES = {"model": "weights", "KV": "kv_cache", "RS": "kv_cache", "compute": "compute", "output": "compute"}
 _GPU = re.compile(r"^(?:CUDA|Vulkan|ROCm|HIP|SYCL|MTL|Metal)(\d*)(?:_Mapped|_Private)?$")
-DEBUG, CONTINUED = 1, 5  # ggml.h: ggml_log_level
+DEBUG, WARNING, ERROR, CONTINUED = 1, 3, 4, 5  # ggml.h: ggml_log_level
 _OUT_OF_MEMORY = (
     "out of memory",
     "failed to allocate",
@@ -41,7 +41,8 @@ class NativeLog:
     def __init__(self, keep: int = 400) -> None:
         self._lines: deque[str] = deque(maxlen=keep)
         self._partial = ""
-        self._debug = False
+        self._complaints: deque[str] = deque(maxlen=keep)
+        self._level = 0
         self.memory: dict[str, dict[str, int]] = {}
         self.cache: dict[str, int] = {}
         """KV cache by device as the sizes say that are logged also where nothing is allocated."""
@@ -53,6 +54,7 @@ class NativeLog:
     def forget(self) -> None:
         """A new load begins: what was said of the one before counts no more."""
         self._lines.clear()
+        self._complaints.clear()
         self.memory.clear()
         self.cache.clear()
         self.offloaded = None
@@ -65,14 +67,16 @@ class NativeLog:
         Debug lines are read, but neither kept nor passed on: hundreds of them would push out what explains a crash.
         """
         if level != CONTINUED:
-            self._debug = level == DEBUG
-        if not self._debug:
+            self._level = level
+        if self._level != DEBUG:
             sys.stderr.write(text)
         self._partial += text
         *lines, self._partial = self._partial.split("\n")
         for line in lines:
-            if not self._debug:
+            if self._level != DEBUG:
                 self._lines.append(line)
+            if self._level in (WARNING, ERROR):
+                self._complaints.append(line)
             self._line(line)
 
     def _line(self, line: str) -> None:
@@ -116,7 +120,8 @@ class NativeLog:
         self._cache_layers = []
 
     def failure(self, fallback: str) -> tuple[str, str]:
-        """(kind, message) from the last error lines: ``out_of_memory`` where they speak of allocation."""
+        """(kind, message) from the last warnings and errors that name a failure: ``out_of_memory`` where they speak of
+        allocation. What is told beside them (``rope_finetuned = unknown``, a template's words) explains none."""
         marks = (
             "error",
             "failed",
@@ -127,7 +132,7 @@ class NativeLog:
             "not supported",
             "out of memory",
         )
-        lines = [line for line in self._lines if any(mark in line.lower() for mark in marks)]
+        lines = [line for line in self._complaints if any(mark in line.lower() for mark in marks)]
         message = " · ".join(line.strip() for line in lines[-3:]) or fallback
         lowered = message.lower()
         kind = "out_of_memory" if any(mark in lowered for mark in _OUT_OF_MEMORY) else "bad_file"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeAlias
 
 from ..core.protocol import Message
@@ -97,6 +98,14 @@ def _strftime_now(form: str) -> str:
     return datetime.datetime.now().strftime(form)
 
 
+def cuts(messages: tuple[Message, ...]) -> list[tuple[Message, ...]]:
+    """The conversation whole, and without one, two … of its oldest turns."""
+    found = [messages]
+    while (shorter := without_oldest_turn(found[-1])) is not None:
+        found.append(shorter)
+    return found
+
+
 def without_oldest_turn(messages: tuple[Message, ...]) -> tuple[Message, ...] | None:
     """Drop the oldest whole turn (a user message and what follows it up to the next one) but the first.
 
@@ -106,3 +115,9 @@ def without_oldest_turn(messages: tuple[Message, ...]) -> tuple[Message, ...] | 
     if len(starts) < 3:
         return None
     return messages[: starts[1]] + messages[starts[2] :]
+
+
+def fewest(numbers: range, fits: Callable[[int], bool]) -> int:
+    """The first number that fits, else the last. By halving: a long conversation would be made anew for each of its
+    turns."""
+    return numbers[min(bisect_left(numbers, True, key=fits), len(numbers) - 1)]

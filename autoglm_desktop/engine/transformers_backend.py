@@ -65,10 +65,12 @@ class TransformersBackend:
                 return Run(self._loaded, self._cache, self._channel, request, made, begun).run(self._ends)
         except JobFailed as failure:
             self._cache.clear()  # a broken forward may have left layers of different lengths
-            if failure.kind == "out_of_memory":
-                gc.collect()
-                failures.free_cached()
-            raise
+            if failure.kind != "out_of_memory":
+                raise
+            short = JobFailed(failure.kind, str(failure))
+        gc.collect()  # out here: the exception's frames held the tensors that did not fit
+        failures.free_cached()
+        raise short
 
 
 def _end_tokens(loaded: loading.Loaded) -> frozenset[int]:

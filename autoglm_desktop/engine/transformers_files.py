@@ -91,8 +91,14 @@ def _used(folder: Path, names: tuple[str, ...]) -> tuple[str, ...]:
     """The files that transformers reads: the index's, else ``model.safetensors``."""
     index = folder / safetensors.INDEX
     if index.is_file():
-        named = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-        return tuple(sorted(set(named) & set(names)))
+        parts = json.loads(index.read_text(encoding="utf-8")).get("weight_map")
+        if not isinstance(parts, dict) or not parts:
+            raise JobFailed("bad_file", f"missing_file: {safetensors.INDEX} names none")
+        named = set(parts.values())
+        others = sorted(named - set(names))  # transformers would read them as pickles
+        if others:
+            raise JobFailed("bad_file", f"pickle_refused: {others[0]} is no safetensors file")
+        return tuple(sorted(named))
     if "model.safetensors" in names:
         return ("model.safetensors",)
     raise JobFailed(

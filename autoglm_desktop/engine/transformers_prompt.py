@@ -53,18 +53,20 @@ class PromptMaker:
     def fit(self, request: protocol.Generate, cells: int) -> Prompt:
         """The prompt; whole oldest turns are dropped until a reply has room. Raises JobFailed(unsupported)."""
         self._read_pictures.clear()
-        messages = request.messages
+        cuts = prompt.cuts(request.messages)
         wanted = min(MIN_REPLY_TOKENS, request.sampling.max_tokens)
-        while True:
-            made = self._make(messages, len(request.messages) - len(messages))
-            if not made.tokens:
-                raise JobFailed("unsupported", "the chat template made an empty prompt of the messages")
-            if len(made.tokens) + wanted <= cells:
-                return made
-            shorter = prompt.without_oldest_turn(messages)
-            if shorter is None:
-                break
-            messages = shorter
+
+        def made_of(number: int) -> Prompt:
+            return self._make(cuts[number], len(request.messages) - len(cuts[number]))
+
+        def fits(number: int) -> bool:
+            return len(made_of(number).tokens) + wanted <= cells
+
+        made = made_of(0)
+        if len(made.tokens) + wanted > cells and len(cuts) > 1:
+            made = made_of(prompt.fewest(range(1, len(cuts)), fits))
+        if not made.tokens:
+            raise JobFailed("unsupported", "the chat template made an empty prompt of the messages")
         if len(made.tokens) < cells:
             return made
         raise JobFailed(

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -25,6 +26,10 @@ log = logging.getLogger(__name__)
 LINE_LIMIT = 64 * 1024 * 1024
 HUNG_AFTER_S = 60.0
 GRACE_S = 2.0
+UNKILLABLE_S = 8.0
+"""A process that is still there so long after SIGKILL hangs inside the system (a lost card's driver)."""
+DRIVER_ANSWERS_S = 5.0
+"""A driver that takes longer to say whether its card works is lost itself."""
 
 
 JobAnswer: TypeAlias = (
@@ -54,6 +59,7 @@ class EngineProcess:
         self._stderr: deque[str] = deque(maxlen=60)
         self._ended_by_us = False
         self._hung = False
+        self._killed_at: float | None = None
         self._jobs = 0
         self._kills_before = _cgroup_kills()
         self._last_message = 0.0
@@ -179,6 +185,7 @@ class EngineProcess:
         self._kill_tree()
 
     def _kill_tree(self) -> None:
+        self._killed_at = time.monotonic() if self._killed_at is None else self._killed_at
         _kill_tree(self._process)
 
     async def _send(self, command: protocol.Command) -> None:
@@ -227,12 +234,15 @@ class EngineProcess:
         waiter = asyncio.create_task(self._process.wait())
         cpu, quiet_since = -1.0, asyncio.get_running_loop().time()
         while not (await asyncio.wait({waiter}, timeout=min(5.0, self._hung_after_s / 4)))[0]:
+            if self._killed_at is not None and time.monotonic() - self._killed_at > UNKILLABLE_S:
+                log.error("engine %d was killed and does not end: left to the system", self.pid)
+                break
             now = asyncio.get_running_loop().time()
             used = _cpu_seconds(self._process.pid)
             if used != cpu or self._last_message > quiet_since or not self._busy():
                 cpu, quiet_since = used, now
             elif now - quiet_since >= self._hung_after_s:
-                if await asyncio.to_thread(self._active):
+                if await self._works(waiter):
                     quiet_since = now
                     continue
                 self._hung = True
@@ -240,8 +250,10 @@ class EngineProcess:
         await asyncio.wait(self._tasks, timeout=GRACE_S)  # drain what was written before the end
         for task in self._tasks:
             task.cancel()
+        if not waiter.done():
+            waiter.cancel()
         self.exit = classify(
-            waiter.result(),
+            self._process.returncode,
             self.stderr_tail,
             ended_by_us=self._ended_by_us,
             cgroup_kills=_cgroup_kills() - self._kills_before,
@@ -257,6 +269,19 @@ class EngineProcess:
             )
         if self.on_end is not None:
             self.on_end(self.exit)
+
+    async def _works(self, waiter: asyncio.Task[int]) -> bool:
+        """Whether its card works now, or it has ended meanwhile. No answer, and an error, are no sign of life."""
+        asked = asyncio.ensure_future(asyncio.to_thread(self._active))
+        await asyncio.wait({asked, waiter}, timeout=DRIVER_ANSWERS_S, return_when=asyncio.FIRST_COMPLETED)
+        if waiter.done() or not asked.done():
+            asked.cancel()
+            return waiter.done()
+        error = asked.exception()
+        if error is not None:
+            log.warning("whether the card works is not known: %r", error)
+            return False
+        return asked.result()
 
     def _busy(self) -> bool:
         return self._jobs > 0 or len(self._queues) > 1

@@ -6,6 +6,9 @@ Not proven means failed: other programs call it "100 % GPU" while the processor 
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from ..core import protocol
 from ..core.errors import Reason
 from ..core.rungs import RungPlan
@@ -26,6 +29,28 @@ def unproven(plan: RungPlan, job: protocol.Load, proof: protocol.Proof) -> Reaso
         if reason is not None:
             return reason
     return None
+
+
+def in_plans_words(plan: RungPlan, job: protocol.Load, proof: protocol.Proof) -> protocol.Proof:
+    """The proof with the plan's names of cards: a machine counts the cards of all makers, llama.cpp those it can use.
+    What can't be told apart stays as the engine says it."""
+    planned = tuple(plan.layers_by_gpu) or tuple(key for key in plan.memory if key.startswith("gpu:"))
+    own = tuple(f"gpu:{_number(name)}" for name in job.devices)
+    if not own:
+        own = tuple(key for key in proof.memory if key.startswith("gpu:"))
+        if len(own) != 1:
+            return proof
+    if len(own) != len(planned):
+        return proof
+    names = dict(zip(own, planned, strict=True))
+    memory = {names.get(device, device): causes for device, causes in proof.memory.items()}
+    return replace(proof, memory=memory) if len(memory) == len(proof.memory) else proof
+
+
+def _number(device: str) -> int:
+    """``CUDA1`` → 1; ``Metal`` → 0."""
+    digits = re.search(r"\d+$", device)
+    return int(digits[0]) if digits else 0
 
 
 def told(reason: Reason) -> str:
@@ -74,7 +99,8 @@ def _footprint(plan: RungPlan, _job: protocol.Load, proof: protocol.Proof) -> Re
 
 def _projector(plan: RungPlan, job: protocol.Load, proof: protocol.Proof) -> Reason | None:
     if job.projector is None:
-        return None
+        seeing = plan.projector != "none" and plan.rung.startswith("gguf")
+        return Reason.of("proof_no_projector") if seeing else None
     if proof.projector is None:
         return Reason.of("proof_no_projector")
     if job.projector.gpu and proof.projector.startswith("cpu"):

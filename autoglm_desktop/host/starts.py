@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,9 @@ from ..core.rungs import RungPlan
 from .environments import Environment
 
 QUANTISATIONS = {"transformers-int8": "int8", "transformers-nf4": "nf4", "transformers-nf4-lean": "nf4-lean"}
+PROOF_TOKENS_ON_CPU = 64
+"""Of the picture that loading encodes on the processor. A screenshot takes one to three minutes there (docs/numbers.md,
+section 9), and what it would prove on a card, that its buffer fits, is no question of a card's memory there."""
 DTYPES = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
 
 
@@ -78,7 +81,9 @@ def _projector(plan: RungPlan, files: Files) -> protocol.Projector | None:
     if files.projector is None or plan.projector == "none":
         return None
     tokens = plan.phone_step.image_tokens if plan.phone_step is not None else 0
-    return protocol.Projector(str(files.projector), plan.projector == "gpu", tokens)
+    if plan.projector == "gpu":
+        return protocol.Projector(str(files.projector), True, tokens)
+    return protocol.Projector(str(files.projector), False, tokens, PROOF_TOKENS_ON_CPU)
 
 
 def _largest_picture(plan: RungPlan) -> protocol.Projector | None:
@@ -115,8 +120,14 @@ def native_devices(keys: Sequence[str], devices: Sequence[str], cards: Mapping[s
         if name is None:
             return ()
         same = [other for other in sorted(cards) if cards[other] == name]
-        named = [label for label in labels if name.lower() in label.lower()]
+        named = [label for label in labels if _card_of(label, cards.values()) == name]
         if len(named) < len(same):
             return ()
         found.append(named[same.index(key)].partition(" (")[0])
     return tuple(found)
+
+
+def _card_of(label: str, names: Iterable[str]) -> str | None:
+    """The card that an engine's name of a device tells of. The longest name counts: one may begin another (RTX 4060,
+    RTX 4060 Ti)."""
+    return max((name for name in names if name.lower() in label.lower()), key=len, default=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..core import protocol
@@ -13,7 +13,7 @@ from ..core.rungs import SAFE_TWINS, RungPlan
 from .command import engine_command, engine_environment
 from .crashes import Crash, CrashMemory, file_key
 from .process import HUNG_AFTER_S, EngineProcess
-from .proven import told, unproven
+from .proven import in_plans_words, told, unproven
 from .self_test import Command
 from .starts import Start, load_job
 
@@ -80,7 +80,7 @@ Smaller = Callable[[RungPlan], Iterator[RungPlan]]
 
 class Supervisor:
     """``hardware`` is crashes.hardware_key of this machine; ``command`` builds the engine's command line; ``active``
-    says whether a card works now."""
+    says whether one of the cards ``gpu:0`` … works now."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Supervisor:
         hardware: str,
         command: Command = engine_command,
         hung_after_s: float = HUNG_AFTER_S,
-        active: Callable[[], bool] = lambda: False,
+        active: Callable[[Collection[str]], bool] = lambda _cards: False,
     ) -> None:
         self._crashes = crashes
         self._hardware = hardware
@@ -142,21 +142,28 @@ class Supervisor:
         log.info("%s: %s", environment.description.name, _numbers(start))
         command = self._command(environment.python)
         variables = engine_environment(python=environment.python)
-        active = self._active if on_card(plan) else lambda: False
-        engine = await EngineProcess.start(command, variables, self._hung_after_s, active)
+        cards = frozenset(key for key in plan.memory if key.startswith("gpu:"))
+        try:
+            engine = await EngineProcess.start(
+                command, variables, self._hung_after_s, lambda: bool(cards) and self._active(cards)
+            )
+        except EngineError as error:  # its Python is gone or may not run: another rung has another one
+            log.warning("%s: %s", environment.description.name, error)
+            return ended("missing_dependency", f"{command[0]}: {error.values['detail']}")
         ready = False
         try:
             job = load_job(start, threads)
             event = await engine.job(job, progress)
             if isinstance(event, protocol.Ready):
-                reason = unproven(plan, job, event.proof)
+                proof = in_plans_words(plan, job, event.proof)
+                reason = unproven(plan, job, proof)
                 if reason is not None:
-                    log.warning("%s is not proven: %s; %s", plan.rung, told(reason), event.proof)
+                    log.warning("%s is not proven: %s; %s", plan.rung, told(reason), proof)
                     return ended("not_proven", told(reason), reason)
                 self._worked(start)
                 ready = True
                 log.info("%s works after %.1f s", plan.rung, time.monotonic() - began)
-                return Running(engine, start, event.proof, (*tries, ended(None)))
+                return Running(engine, start, proof, (*tries, ended(None)))
         finally:
             if not ready:
                 await engine.close()
@@ -178,7 +185,8 @@ def _with_ahead(on_step: Callable[[Step], None], queue: Sequence[Start]) -> Call
 
 
 def on_card(plan: RungPlan) -> bool:
-    return not plan.rung.startswith("gguf-cpu")
+    """Whether a plan's speed is a card's."""
+    return not plan.rung.startswith("gguf-cpu") and not plan.on_processor
 
 
 def follow(
@@ -190,12 +198,22 @@ def follow(
         same = sum(1 for tried in tries if (tried.rung, tried.variant) == (plan.rung, plan.variant))
         found = next(smaller(plan), None) if same <= MAX_SMALLER_PLANS else None
         return [replace(start, plan=found), *queue] if found is not None else queue
+    if (
+        result.kind == "bad_file" and start.files.projector is not None
+    ):  # which of the two is bad, the next try tells
+        return [without_projector(start), *(other for other in queue if other.files != start.files)]
     if result.kind == "bad_file":
         return [other for other in queue if other.files.model != start.files.model]
     twin = SAFE_TWINS.get(plan.rung)
     if result.kind in ("crashed", "hung") and twin is not None:
         return sorted(queue, key=lambda other: other.plan.rung != twin)
     return queue
+
+
+def without_projector(start: Start) -> Start:
+    """The same for text alone."""
+    plan = replace(start.plan, projector="none", projector_type=None, phone_step=None)
+    return replace(start, plan=plan, files=replace(start.files, projector=None))
 
 
 def crash_of(hardware: str, start: Start, phase: str, kind: str, message: str) -> Crash:

@@ -6,6 +6,7 @@ from ..core.errors import AppError, Reason
 from ..i18n import N_, _
 from . import reasons
 from .downloads import source_name
+from .engine_messages import said
 from .rungs import rung_text
 from .values import fill, shown
 
@@ -239,6 +240,10 @@ TABLE: dict[str, str] = {
         "The memory ran out while the model answered ({detail}); what it has said is kept, and the next message goes "
         "on with settings that need less."
     ),
+    "nothing_smaller": N_(
+        "The memory ran out while the model answered, and no way to run it here needs less; close other programs or "
+        "take a smaller variant. The next message tries it afresh."
+    ),
     "gpu_lost": N_(
         "The graphics card was lost while the model answered ({detail}), as after a sleep or a reset of its driver; "
         "the next message starts the engine again."
@@ -350,4 +355,4 @@ def _shown(key: str, value: object) -> str:
         return rung_text(value)
     if key == "source" and isinstance(value, str):
         return source_name(value)
-    return shown(key, value).rstrip(". ") if key == "detail" else shown(key, value)
+    return said(shown(key, value)).rstrip(". ") if key == "detail" else shown(key, value)

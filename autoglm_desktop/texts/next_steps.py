@@ -47,13 +47,17 @@ def _runs_here(result: CheckResult) -> Planned | None:
 
 
 def _engine(result: CheckResult) -> list[str]:
-    if any((engine.backend or "llama.cpp") == "llama.cpp" for engine in result.machine.runtime.engines):
-        return []
-    return [
-        _("Install the engine: {command}").format(
-            command=as_started("autoglm-desktop engines install llama-cpu")
-        )
-    ]
+    name = "llama-cpu"
+    best = result.models[0].recommended
+    row = result.models[0].rung(best.rung) if best is not None else None
+    if row is not None and row.rung.startswith("transformers"):
+        name = "torch-cuda" if any(key.startswith("gpu:") for key in row.memory) else "torch-cpu"
+        there = row.engine_installed
+    else:
+        engines = result.machine.runtime.engines
+        there = any((engine.backend or "llama.cpp") == "llama.cpp" for engine in engines)
+    command = as_started(f"autoglm-desktop engines install {name}")
+    return [] if there else [_("Install the engine: {command}").format(command=command)]
 
 
 def _model(model: ModelPlan, subject: Planned, *, described: bool) -> list[str]:
@@ -99,6 +103,6 @@ def _get(subject: Planned, variant: str, missing: int) -> str:
 def _target(subject: Planned) -> str:
     """The target as one types it."""
     if len(subject.files) != 1:
-        return subject.subject.id
+        return subject.typed or subject.subject.id
     text = str(next(iter(subject.files.values())))
     return f'"{text}"' if " " in text else text

@@ -9,6 +9,7 @@ from ..host.install import InstallProgress
 from ..host.supervisor import Step, Try
 from ..i18n import N_, _, ngettext
 from . import reasons
+from .engine_messages import said
 from .rungs import rung_text
 from .values import labelled
 
@@ -91,12 +92,12 @@ def try_text(tried: Try) -> str:
         return _("{rung} failed while it answered: {why} ({message})").format(
             rung=rung_text(tried.rung),
             why=kind_text(tried.kind),
-            message=reasons.text(tried.reason) or tried.message,
+            message=reasons.text(tried.reason) or said(tried.message),
         )
     return _("{rung} did not work: {why} ({message}), after {seconds}").format(
         rung=rung_text(tried.rung),
         why=kind_text(tried.kind),
-        message=reasons.text(tried.reason) or tried.message,
+        message=reasons.text(tried.reason) or said(tried.message),
         seconds=format_seconds(tried.seconds),
     )
 

@@ -12,6 +12,7 @@ from ..i18n import _, ngettext
 from ..usecases.session_state import SessionState
 from . import reasons
 from .devices import device_name
+from .engine_messages import said
 from .rungs import rung_text
 from .session import PHASES, kind_text
 from .values import labelled, listed
@@ -61,7 +62,7 @@ def of_plan(plan: RungPlan) -> Line:
 
 def failure_text(tried: Try) -> str:
     """``not enough memory: cudaMalloc failed · Loading the weights · after 2.3 s``"""
-    message = " ".join((reasons.text(tried.reason) or tried.message).split())
+    message = " ".join((reasons.text(tried.reason) or said(tried.message)).split())
     parts = [labelled(kind_text(tried.kind or ""), message) if message else kind_text(tried.kind or "")]
     if tried.phase == "generate":
         parts.append(_("while it answered"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from ..core.errors import Reason
 from ..core.rungs import RungPlan
@@ -28,9 +28,13 @@ ACTIVE_PERCENT = 50
 """A desktop that draws takes less of a card; a prefill or a picture takes nearly all."""
 
 
-def cards_work() -> bool:
-    """Whether an NVIDIA card computes now. Asks the driver (milliseconds)."""
-    return any((gpu.utilisation_percent or 0) >= ACTIVE_PERCENT for gpu in probe_nvml().gpus)
+def cards_work(keys: Collection[str]) -> bool:
+    """Whether one of the NVIDIA cards ``gpu:0`` … computes now, for whomever. Asks the driver (milliseconds)."""
+    return any(
+        (gpu.utilisation_percent or 0) >= ACTIVE_PERCENT
+        for gpu in probe_nvml().gpus
+        if f"gpu:{gpu.index}" in keys
+    )
 
 
 class CardWatch:

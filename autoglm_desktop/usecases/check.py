@@ -29,8 +29,8 @@ from .advice import NO_ADVICE, Advice, with_advice
 from .dry_runs import Head, dry_runs, head_of_file, heads_of_model, layouts
 from .headers import with_headers
 from .knowledge import NOTHING_KNOWN, Knowledge, knowledge
-from .local_subject import of_local_file, together
-from .plan import crash_notes
+from .local_subject import together
+from .plan import crash_notes, subjects_of
 from .services import Services, gpu_table
 from .targets import Named, Target, find
 
@@ -56,13 +56,14 @@ class CheckOptions:
 @dataclass(frozen=True)
 class Planned:
     """A subject of planning: ``model`` of the catalogue with the ``variant`` the target named, or ``files`` by
-    variant."""
+    variant, of what the user ``typed``."""
 
     subject: Subject
     title: str
     model: Model | None = None
     variant: str | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
+    typed: str | None = None
 
     def has(self, variant: str) -> bool:
         """Whether a variant (also ``safetensors``) is one of it."""
@@ -191,13 +192,13 @@ def planned(target: str | None, services: Services, *, here: bool = True) -> tup
     found = find(library, target)
     if isinstance(found, Named):
         return (_of_catalogue(found.model, found.variant, services, here),)
-    return (of_target(found, library),)
+    return (replace(of_target(found, library), typed=target),)
 
 
 def of_target(target: Target, library: Library) -> Planned:
     """Files on disk as a subject of planning. Raises TargetError where they can answer no text."""
-    parts = [of_local_file(library, library.at(path), target.name) for path in target.files]
-    whole = together(parts)
+    first, later = subjects_of(library, target)
+    whole = together([first, *later])
     return Planned(whole.subject, target.name, files=whole.paths)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core.environment_choice import choose
-from ..core.errors import EngineError
+from ..core.errors import AppError, EngineError, Reason
 from ..core.ladder import NEVER_AUTOMATIC
 from ..core.limits import best_gpu, dtype_16bit
 from ..core.machine import Machine
@@ -81,9 +81,18 @@ async def starts_for(
     if _records(services) != before:
         prepared = await prepare()  # with what the self-test found
     plans = _plans(prepared, wishes) if not broken else _despite(prepared, wishes, broken)
-    found = [one for plan in plans if (one := await _start(services, prepared, plan, broken)) is not None]
+    found: list[Start] = []
+    failed: AppError | None = None
+    for plan in plans:
+        try:
+            start = await _start(services, prepared, plan, broken)
+        except AppError as error:  # a smaller vision part that can't be made: the next rung may do without it
+            log.warning("%s is left out: %s", plan.rung, error)
+            failed = failed or error
+            continue
+        found += [start] if start is not None else []
     if not found:
-        raise next(iter(broken.values()), None) or _no_engine(services, prepared, plans)
+        raise failed or next(iter(broken.values()), None) or _no_engine(services, prepared, plans)
     return prepared, tuple(found)
 
 
@@ -101,18 +110,28 @@ def choose_plans(plan: ModelPlan, rung: str | None) -> tuple[RungPlan, ...]:
                 "rung_unknown", rung=rung, known=", ".join(p.rung for p in plan.ladder)
             ) from None
         if wanted.status == "too_big" or not wanted.installed:
-            raise EngineError("rung_cannot", rung=rung, reason=wanted.reason)
+            reason = wanted.reason if _weights_for(plan, rung) else Reason.of("no_such_weights")
+            raise EngineError("rung_cannot", rung=rung, reason=reason)
         return (wanted,)
     found = tuple(p for p in plan.ladder if p.status == "fits" and p.installed and p.engine_installed)
     if any(p.rung == "gguf-gpu" for p in found):
         found = tuple(p for p in found if p.rung not in NEVER_AUTOMATIC)
     if not found:
         installed = [p for p in plan.ladder if p.installed]
+        lacking = tuple(p for p in installed if p.status == "fits" and not p.engine_installed)
+        if lacking:
+            return lacking  # what has no engine is told by its name
         reason = installed[-1].reason if installed else None  # of the rung that asks least
         if reason is not None and reason.code == "crashes_here":
             raise EngineError("every_rung_crashed", name=engines.DEFAULT_ENGINE)
         raise EngineError("nothing_fits", reason=reason)
     return tuple(sorted(found, key=lambda p: p.rung != plan.chosen))
+
+
+def _weights_for(plan: ModelPlan, rung: str) -> bool:
+    """Whether weights are here that a rung, or another one of its backend, could run."""
+    folder = rung.startswith("transformers")
+    return any(row.installed for row in plan.ladder if row.rung.startswith("transformers") == folder)
 
 
 def _plans(prepared: Prepared, wishes: Wishes) -> tuple[RungPlan, ...]:

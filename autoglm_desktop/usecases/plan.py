@@ -33,7 +33,7 @@ NO_FILES: Mapping[str, Path] = {}
 async def prepare(services: Services, target: Target, wishes: Wishes) -> Prepared:
     """The ladder of a target on this machine. Raises TargetError where nothing of it can be run at all."""
     machine, (first, later) = await asyncio.gather(
-        services.machine(), asyncio.to_thread(_subjects, services.library, target)
+        services.machine(), asyncio.to_thread(subjects_of, services.library, target)
     )
     known = await asyncio.to_thread(knowledge, services, machine)
     machine = without_own(
@@ -76,7 +76,7 @@ async def prepare(services: Services, target: Target, wishes: Wishes) -> Prepare
     return Prepared(target.file, replace(plan, id=target.name), machine, smaller, files, spare)
 
 
-def _subjects(library: Library, target: Target) -> tuple[LocalSubject, list[LocalSubject]]:
+def subjects_of(library: Library, target: Target) -> tuple[LocalSubject, list[LocalSubject]]:
     """What is planned as one, and what else may be tried after it. Reads files. Raises TargetError."""
     found: list[LocalSubject] = []
     error: TargetError | None = None
@@ -106,9 +106,12 @@ async def _files(services: Services, subject: LocalSubject, plan: RungPlan) -> F
     local = subject.files[plan.variant or ""]
     if local.is_folder:
         return await saved_forms.files(services, local.path, plan)
-    if local.projector is None or plan.projector == "none":
+    # The plan counts with one for all files of a model, also with those that have none beside them.
+    owners = (local, *subject.files.values())
+    projector = next((one.projector for one in owners if one.projector is not None), None)
+    if projector is None or plan.projector == "none":
         return Files(local.path)
-    return Files(local.path, await made_projectors.ready(services, local.projector, plan.projector_type))
+    return Files(local.path, await made_projectors.ready(services, projector, plan.projector_type))
 
 
 def crash_notes(

@@ -22,7 +22,7 @@ WAITING = 8
 RETRY_LOADING_S = 5
 RETRY_FAILED_S = 60
 RETRY_BUSY_S = (1, 120)  # at least, at most
-DEATHS = ("engine_died", "answer_out_of_memory", "gpu_lost")
+DEATHS = ("engine_died", "answer_out_of_memory", "nothing_smaller", "gpu_lost")
 """After these the next request loads the model again."""
 
 

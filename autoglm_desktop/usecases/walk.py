@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..core.errors import EngineError
 from ..core.rungs import RungPlan
 from ..host.crashes import hardware_key
 from ..host.install import InstallProgress
@@ -44,6 +45,8 @@ class Walker:
         prepared, starts = await starts_for(self._services, prepare, wishes, self._telling.installing)
         if too_big is not None:
             starts = after_out_of_memory(starts, too_big, prepared.smaller)
+            if not starts:
+                raise EngineError("nothing_smaller")
         self.hardware = hardware_key(prepared.machine)
         supervisor = Supervisor(
             self._services.crashes, self.hardware, self._services.command, self._hung_after_s, cards_work

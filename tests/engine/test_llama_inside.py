@@ -161,11 +161,39 @@ def test_after_a_cut_the_next_turns_find_their_context_again(backend, ask):
     assert sum(share > 0.8 for share in reused) > 0.7 * len(reused), reused
 
 
+def test_a_long_conversation_is_not_made_anew_for_each_of_its_turns(backend, monkeypatch):
+    """As few turns go as must; found out in a few trials, since each takes as long as the conversation."""
+    prompts, made = backend._model.prompts, []
+    render = prompts._template.render
+    monkeypatch.setattr(prompts._template, "render", lambda flat: made.append(len(flat)) or render(flat))
+    turn = (("user", "question of many"), ("assistant", "do(action)"))
+    messages = [protocol.Message(role, text) for _ in range(300) for role, text in turn]
+    request = protocol.Generate("x", (*messages, protocol.Message("user", "and now?")))
+    fitted = prompts.fit(request, lambda _items: 0)
+    assert len(made) < 25 and fitted.dropped > 100
+    one_more = len(prompts._items(_without(request.messages, fitted.dropped - 2), {}))
+    assert len(fitted.items) <= 0.75 * 1024 < one_more
+
+
+def _without(messages, dropped):
+    return (*messages[:2], *messages[2 + dropped :])
+
+
 def test_a_prompt_that_ends_with_a_picture_or_hides_one_is_refused(backend, ask, monkeypatch):
     template = backend._model.prompts._template
     monkeypatch.setattr(template, "render", lambda _messages: "nothing")
     with pytest.raises(JobFailed, match="leaves out or repeats"):
         ask("a ", (1, 28, 28))
+
+
+@pytest.mark.parametrize(("code", "kind"), [(-3, "crashed"), (-2, "out_of_memory")])
+def test_a_decode_that_fails_says_nothing_of_the_file(backend, ask, monkeypatch, code, kind):
+    from autoglm_desktop.engine import llama_cells
+
+    monkeypatch.setattr(llama_cells.native, "llama_decode", lambda _context, _batch: code)
+    with pytest.raises(JobFailed, match=f"returned {code}") as failed:
+        ask("hello")
+    assert failed.value.kind == kind
 
 
 def test_numa_is_set_once(needs_llama, monkeypatch):

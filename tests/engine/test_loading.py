@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autoglm_desktop.core.errors import EngineError, Reason
+from autoglm_desktop.core.errors import AppError, EngineError, Reason
 from autoglm_desktop.core.machine import Gpu, Machine
 from autoglm_desktop.core.rungs import DeviceMemory, ModelPlan, RungPlan
 from autoglm_desktop.host.crashes import CrashMemory, hardware_key
@@ -16,11 +16,22 @@ from autoglm_desktop.host.environments import (
     Environments,
     Record,
     environment_python,
+    read_descriptions,
 )
 from autoglm_desktop.host.starts import Files, Start
 from autoglm_desktop.host.supervisor import LadderFailed, Supervisor, Try, follow
-from autoglm_desktop.usecases.loading import Prepared, Wishes, after_out_of_memory, is_smaller, starts_for
+from autoglm_desktop.store import paths
+from autoglm_desktop.usecases.loading import (
+    Prepared,
+    Wishes,
+    after_out_of_memory,
+    choose_plans,
+    is_smaller,
+    starts_for,
+)
 from autoglm_desktop.usecases.services import Services
+from autoglm_desktop.usecases.targets import Target
+from autoglm_desktop.usecases.walk import Telling, Walker
 from tests.fakes.fake_engine import fake_command
 from tests.fakes.fake_services import FakeServices, made_services, plan
 
@@ -165,3 +176,80 @@ def test_tries_keep_their_numbers(tmp_path):
     )
     assert first.planned == {"gpu:0": 8_000, "ram": 72_000} and first.phase == "load" and first.at
     assert "failed to allocate" in first.message and hash(first) is not None
+
+
+def test_a_rung_whose_files_cannot_be_made_leaves_the_others(tmp_path):
+    found = ModelPlan("x", "text", "runs", Reason("made"), BIG.rung, None, (BIG, CPU))
+
+    async def files(one):
+        if one is BIG:
+            raise AppError("disk_full", path="made")
+        return Files(Path("a.gguf"))
+
+    def made(**wishes):
+        async def prepare():
+            return Prepared(Path("a.gguf"), found, Machine(), halves, files)
+
+        services = services_with(tmp_path)
+        _, made = asyncio.run(starts_for(services, prepare, Wishes(**wishes), lambda _progress: None))
+        return [one.plan.rung for one in made]
+
+    assert made() == ["gguf-cpu"]
+
+
+def test_an_engine_that_does_not_start_is_a_try_like_any_other(tmp_path):
+    model = tmp_path / "a.gguf"
+    model.write_bytes(b"made")
+    gone = dataclasses.replace(LLAMA, python=tmp_path / "gone")
+    working = fake_command("ok")
+
+    def command(python):
+        return [str(python)] if python == gone.python else working(python)
+
+    supervisor = Supervisor(CrashMemory(tmp_path / "crashes.json"), "made", command)
+
+    async def work():
+        running = await supervisor.load([start(BIG, str(model), gone), start(CPU, str(model))], halves)
+        await running.process.close()
+        return running.tries
+
+    tries = asyncio.run(work())
+    assert [(one.rung, one.kind) for one in tries] == [("gguf-gpu", "missing_dependency"), ("gguf-cpu", None)]
+
+
+def test_where_nothing_needs_less_memory_it_is_said_so(tmp_path):
+    services = services_with(tmp_path)
+    found = ModelPlan("x", "text", "runs", Reason("made"), CPU.rung, None, (CPU,))
+
+    async def prepare(_services, _target, _wishes):
+        return Prepared(Path("a.gguf"), found, Machine(), lambda _plan: iter(()))
+
+    telling = Telling(lambda _ladder: None, lambda _progress: None, lambda _step: None)
+    walker = Walker(services, prepare, 60.0, telling)
+    with pytest.raises(EngineError, match="nothing_smaller"):
+        asyncio.run(walker.walk(Target("x", Path("a.gguf")), Wishes(), CPU))
+
+
+def test_a_locked_rung_without_weights_says_that_and_not_that_there_is_no_card():
+    torch = RungPlan("transformers-nf4", status="unavailable", reason=Reason("no_gpu"))
+    found = ModelPlan("x", "text", "runs", Reason("made"), CPU.rung, None, (torch, CPU))
+    with pytest.raises(EngineError) as caught:
+        choose_plans(found, "transformers-nf4")
+    assert caught.value.values["reason"].code == "no_such_weights"
+    with pytest.raises(EngineError) as caught:
+        split = RungPlan("gguf-split", status="unavailable", reason=Reason("no_gpu"))
+        choose_plans(dataclasses.replace(found, ladder=(split, CPU)), "gguf-split")
+    assert caught.value.values["reason"].code == "no_gpu"
+
+
+def test_a_folder_without_its_engine_names_the_engine_and_not_the_machine(tmp_path):
+    services = services_with(tmp_path)
+    known = read_descriptions(paths.resources() / "environments.toml")
+    services.environments.descriptions.update(known)
+    torch = RungPlan("transformers-16bit", "safetensors", "bfloat16", installed=True, status="fits")
+    lean = RungPlan(
+        "transformers-nf4", "safetensors", installed=True, status="unavailable", reason=Reason("no_gpu")
+    )
+    with pytest.raises(EngineError) as caught:
+        starts(services, (torch, lean))
+    assert (caught.value.code, caught.value.values["name"]) == ("engine_not_installed", "torch-cpu")

@@ -45,3 +45,15 @@ def test_nothing_of_a_load_before_counts():
     log.forget()
     log.feed(2, "llama_kv_cache: size =   10.00 MiB (  8192 cells,   1 layers)\n")
     assert log.cache == {"ram": 10 * MIB} and log.offloaded is None
+
+
+def test_only_warnings_and_errors_explain_a_failure():
+    log = NativeLog()
+    log.feed(2, "print_info: rope_finetuned        = unknown\n")
+    log.feed(2, "llama_model_loader: - kv  17: tokenizer.chat_template str = ")
+    log.feed(5, "{{ raise_exception('invalid') }}\n")
+    assert log.failure("llama_decode returned -3") == ("bad_file", "llama_decode returned -3")
+    log.feed(4, "ggml_gallocr_reserve_n_impl: failed to allocate Vulkan0 buffer ")
+    log.feed(5, "of size 640\n")
+    kind, message = log.failure("llama_decode returned -2")
+    assert kind == "out_of_memory" and message.endswith("buffer of size 640") and "unknown" not in message

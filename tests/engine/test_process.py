@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import psutil
@@ -13,6 +14,7 @@ import pytest
 
 from autoglm_desktop.core import protocol
 from autoglm_desktop.core.errors import EngineError
+from autoglm_desktop.host import process as process_module
 from autoglm_desktop.host.command import engine_environment
 from autoglm_desktop.host.process import EngineProcess
 from tests.fakes.fake_engine import fake_command
@@ -353,6 +355,73 @@ def test_an_engine_dies_with_its_killed_parent(mode):
     with contextlib.suppress(psutil.NoSuchProcess):
         psutil.wait_procs([child], timeout=20)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_driver_that_cannot_tell_whether_its_card_works_is_no_sign_of_life():
+    """The watch must outlive it: without it the end of an engine is never told."""
+
+    def broken():
+        raise OSError("made: the driver is gone")
+
+    async def work():
+        command = fake_command("hang")(Path())
+        process = await EngineProcess.start(command, engine_environment(), 0.5, broken)
+        try:
+            return await process.job(LOAD)
+        finally:
+            await process.close()
+
+    assert run(work()).kind == "hung"
+
+
+@pytest.mark.parametrize("hung_after_s", [0.5, 60.0])
+def test_an_engine_that_even_the_system_cannot_end_is_left(monkeypatch, hung_after_s):
+    """Nobody waits for it for ever: neither who asked for a model, nor who closes it."""
+    kill = process_module._kill_tree
+    monkeypatch.setattr(process_module, "_kill_tree", lambda _process: None)
+    monkeypatch.setattr(process_module, "UNKILLABLE_S", 0.5)
+    monkeypatch.setattr(process_module, "GRACE_S", 0.1)
+
+    async def work():
+        command = [sys.executable, "-c", "import time; time.sleep(600)"]
+        process = await EngineProcess.start(command, engine_environment(), hung_after_s)
+        try:
+            told = await process.job(LOAD) if hung_after_s < 1 else None
+            await process.close()
+            return told, process.exit, psutil.pid_exists(process.pid)
+        finally:
+            kill(process._process)
+            await process._process.wait()
+
+    told, end, there = run(work())
+    assert there and end is not None and (told is None or told.kind == "hung")
+
+
+@posix_only
+def test_a_death_is_told_while_the_driver_is_still_asked():
+    asked, answer = threading.Event(), threading.Event()
+
+    def blocked():
+        asked.set()
+        return answer.wait(60)
+
+    async def work():
+        command = fake_command("hang")(Path())
+        process = await EngineProcess.start(command, engine_environment(), 0.5, blocked)
+        job = asyncio.create_task(process.job(LOAD))
+        await asyncio.to_thread(asked.wait, 30)
+        os.kill(process.pid, signal.SIGKILL)
+        told = await job
+        return told, answer.is_set()
+
+    async def answered():
+        try:
+            return await work()
+        finally:
+            answer.set()
+
+    told, late = run(answered())
+    assert told.kind == "out_of_memory" and not late
 
 
 def test_a_missing_program_is_an_expected_error(tmp_path):

@@ -70,6 +70,25 @@ async def seeing(home, model, *faults, ladder=LADDER):
         await own.close()
 
 
+@pytest.mark.parametrize("damage", ["v.post_ln.weight", "clip.use_silu"])
+def test_a_vision_part_that_is_refused_leaves_a_chat_in_words(tmp_path, damage):
+    """Its fault is not the model's: the text part is whole."""
+    projector = tmp_path / "mmproj-tiny-F16.gguf"
+    made_glm4v.write_projector(projector, without=damage)
+    model = made_glm4v.write_text(tmp_path / "tiny.gguf")
+
+    async def work():
+        async with seeing(tmp_path / "home", model) as (session, _own, _services):
+            return session.state, (await ask(session, Message("user", "hello")))[1]
+
+    state, answer = run(work())
+    assert [(one.rung, one.projector, one.kind) for one in state.tries] == [
+        ("gguf-cpu", "cpu", "bad_file"),
+        ("gguf-cpu", "none", None),
+    ]
+    assert state.proof.projector is None and isinstance(answer, Done)
+
+
 def message(prepared, text="what is this?"):
     return Message("user", [prepared.part, {"type": "text", "text": text}])
 

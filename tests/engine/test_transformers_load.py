@@ -244,6 +244,19 @@ def test_pickles_are_refused_unread(tmp_path, made_glm4):
     assert failed.kind == "bad_file" and "pickle_refused: pytorch_model.bin" in str(failed)
 
 
+@pytest.mark.parametrize("name", ["weights.bin", "weights.pt"])
+def test_pickles_that_an_index_names_are_refused_unread(tmp_path, made_glm4, name):
+    """transformers would read them: it goes by the index."""
+    folder = copied(made_glm4, tmp_path / "m")
+    index = folder / "model.safetensors.index.json"
+    data = json.loads(index.read_text(encoding="utf-8"))
+    data["weight_map"][next(iter(data["weight_map"]))] = name
+    index.write_text(json.dumps(data), encoding="utf-8")
+    (folder / name).write_bytes(b"made: never opened")
+    failed = failure(folder)
+    assert failed.kind == "bad_file" and f"pickle_refused: {name}" in str(failed)
+
+
 def test_a_missing_part_is_named(tmp_path, made_glm4):
     folder = copied(made_glm4, tmp_path / "m")
     part = sorted(folder.glob("*.safetensors"))[-1]
@@ -252,7 +265,7 @@ def test_a_missing_part_is_named(tmp_path, made_glm4):
     assert failed.kind == "bad_file" and part.name in str(failed)
 
 
-@pytest.mark.parametrize("damage", ["cut", "header", "no_tensor", "shape", "index", "config"])
+@pytest.mark.parametrize("damage", ["cut", "header", "no_tensor", "shape", "index", "empty_index", "config"])
 def test_damaged_files_are_bad_files(tmp_path, made_glm4, damage):
     folder = copied(made_glm4, tmp_path / "m")
     part = sorted(folder.glob("*.safetensors"))[0]
@@ -273,6 +286,8 @@ def test_damaged_files_are_bad_files(tmp_path, made_glm4, damage):
         (folder / "config.json").write_text(json.dumps(config))
     elif damage == "index":
         index.write_text("{")
+    elif damage == "empty_index":
+        index.write_text("{}")
     else:
         (folder / "config.json").write_text("[]")
     failed = failure(folder)

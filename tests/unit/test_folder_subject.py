@@ -53,6 +53,12 @@ def test_a_tied_head_counts_once():
     assert (weights.head, weights.head_copy) == (0, 512 * 64)
 
 
+def test_another_variant_than_the_folder_names_the_folder():
+    with pytest.raises(TargetError) as caught:
+        folder().only("Q4_K_M")
+    assert caught.value.values["known"] == "safetensors"
+
+
 def test_a_config_without_a_text_part():
     subject = of_folder({"model_type": "glm4", **TEXT}, TABLE, "made", file_bytes=1)
     assert subject.shape.layers == 2 and subject.default_wish == "text"
@@ -89,6 +95,14 @@ def test_without_a_card_it_runs_on_the_processor_and_says_so():
         "unavailable"
     }
     assert found.headline.as_dict()["place"].code == "place_processor-16bit"
+
+
+def test_a_card_that_torch_cannot_use_does_not_decide_the_processors_type():
+    """float16 has a smaller range than the bfloat16 that models are trained in."""
+    (gpu,) = made.made_rtx_4090().gpus
+    machine = replace(made.made_rtx_4090(), gpus=(replace(gpu, compute_capability=(5, 2)),))
+    row = plan_model(machine, folder(), engines=(TORCH,)).rung("transformers-16bit")
+    assert (row.status, row.reason.code, row.dtype) == ("fits", "torch_on_processor", "bfloat16")
 
 
 def test_too_little_ram_is_too_big_there():

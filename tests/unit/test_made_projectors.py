@@ -10,9 +10,11 @@ import pytest
 from autoglm_desktop.core import gguf_names
 from autoglm_desktop.core.errors import TargetError
 from autoglm_desktop.core.gguf_projector import made_from
+from autoglm_desktop.core.rungs import RungPlan
 from autoglm_desktop.store import gguf_projector
 from autoglm_desktop.store.gguf import read_header
-from autoglm_desktop.usecases import made_projectors, on_disk
+from autoglm_desktop.usecases import local_subject, made_projectors, on_disk, plan
+from autoglm_desktop.usecases.local_subject import LocalSubject
 from tests.fakes.fake_services import made_services
 from tests.fakes.made_glm4v import write_projector, write_text
 
@@ -162,3 +164,25 @@ def test_the_name_tells_the_type(name, expected):
     assert gguf_names.with_type(name, "Q8_0") == expected
     assert gguf_names.parse(f"{expected}.gguf").type == "Q8_0"
     assert Path(expected).name == expected
+
+
+def test_files_of_one_model_share_its_vision_part(services, folder):
+    """The plan counts with it for each of them, wherever it lies."""
+    other = services.library.models / "owner" / "other" / "made-Q8_0.gguf"
+    other.parent.mkdir()
+    write_text(other)
+    parts = [
+        local_subject.of_local_file(services.library, services.library.at(path), "made")
+        for path in (folder / "made-Q4_K_M.gguf", other)
+    ]
+    first, second = (
+        replace(part.subject.gguf[0], variant=name) for part, name in zip(parts, "ab", strict=True)
+    )
+    both = local_subject.together([
+        LocalSubject(replace(part.subject, gguf=(weights,)), {weights.variant: next(iter(part.files.values()))})
+        for part, weights in zip(parts, (first, second), strict=True)
+    ])  # fmt: skip
+    assert both.subject.projector is not None
+    wanted = RungPlan("gguf-cpu", variant="b", projector="cpu", projector_type="f16")
+    assert asyncio.run(plan._files(services, both, wanted)).projector == folder / "mmproj-made-F16.gguf"
+    assert asyncio.run(plan._files(services, both, replace(wanted, projector="none"))).projector is None

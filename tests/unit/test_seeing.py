@@ -1,9 +1,13 @@
 """Which files of a target can look at pictures, and what is said where none can."""
 
+import asyncio
 import json
+from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
+from autoglm_desktop.cli_pictures import FirstPicture
 from autoglm_desktop.core.errors import AppError, EngineError, TargetError
 from autoglm_desktop.core.protocol import Proof
 from autoglm_desktop.core.rungs import PhoneStep, RungPlan
@@ -11,6 +15,7 @@ from autoglm_desktop.store import catalog
 from autoglm_desktop.store.library import Library
 from autoglm_desktop.texts import errors
 from autoglm_desktop.usecases import pictures
+from autoglm_desktop.usecases.services import create_services
 from autoglm_desktop.usecases.session_state import SessionState
 from autoglm_desktop.usecases.targets import Target
 from tests.fakes import made_glm4v
@@ -100,7 +105,7 @@ def test_the_room_is_of_the_running_engine():
 def test_no_vision_part_was_loaded():
     with pytest.raises(EngineError) as caught:
         pictures.room(SessionState(plan=PLAN, proof=Proof("llama.cpp", "made")), "hello", 1024)
-    assert caught.value.code == "no_vision_loaded" and "gguf-cpu" in errors.text(caught.value)
+    assert caught.value.code == "no_vision_loaded" and "GGUF on the CPU" in errors.text(caught.value)
 
 
 def test_a_full_context_has_no_room():
@@ -108,3 +113,23 @@ def test_a_full_context_has_no_room():
     with pytest.raises(AppError) as caught:
         pictures.room(SessionState(plan=PLAN, proof=proof), "hello", 1024)
     assert caught.value.code == "picture_no_room"
+
+
+def test_a_picture_whose_question_failed_goes_with_the_next_one(tmp_path):
+    shot = tmp_path / "shot.png"
+    Image.new("RGB", (56, 56), "red").save(shot)
+    proof = Proof("llama.cpp", "made", projector="cpu glm4v F16", context=8192)
+    session = SimpleNamespace(state=SessionState("ready", plan=PLAN, proof=proof))
+
+    async def work():
+        picture = FirstPicture(create_services(tmp_path / "home"), str(shot))
+        first = await picture.message(session, "one", 100)
+        picture.take_back(first)
+        second, third = [await picture.message(session, text, 100) for text in ("two", "three")]
+        picture.take_back(third)
+        fourth = await picture.message(session, "four", 100)
+        await picture.close()
+        return first.content, second.content, third.content, fourth.content
+
+    first, second, third, fourth = asyncio.run(work())
+    assert first[0] == second[0] and (third, fourth) == ("three", "four")

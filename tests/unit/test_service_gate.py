@@ -83,6 +83,7 @@ STATES = [
     (replace(READY, phase="generating"), True),
     (SessionState("idle", TARGET), True),
     (SessionState("failed", TARGET, error=DIED), True),
+    (SessionState("failed", TARGET, error=EngineError("nothing_smaller")), True),
     (SessionState("failed", TARGET, error=NOTHING_FITS), False),
 ]
 

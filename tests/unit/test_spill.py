@@ -50,6 +50,14 @@ def test_a_slow_beginning_is_no_yardstick():
     assert watch.usual is not None and watch.usual > 30
 
 
+def test_tokens_that_waited_for_a_listener_are_no_yardstick():
+    watch = SpeedWatch()
+    _, (at, tokens) = feed(watch, 0.05, 50)
+    late, end = feed(watch, 0.0001, 40, (at + 2.0, tokens))  # two seconds of tokens at once
+    told, _ = feed(watch, 0.05, 50, end)
+    assert late + told == [None] * 90 and watch.usual is not None and 19 < watch.usual < 21
+
+
 MIB = 1024 * 1024
 
 

@@ -86,6 +86,7 @@ def test_an_environment_that_needs_safe_options_gets_them_on_every_rung():
 
 
 TWO = ("Vulkan0 (AMD Radeon made)", "Vulkan1 (NVIDIA GeForce RTX 4060)", "CPU")
+BEGINNING = ("CUDA0 (RTX 4060 Ti)", "CUDA1 (RTX 4060)", "CPU")
 SAME = ("CUDA0 (NVIDIA RTX 3090)", "CUDA1 (NVIDIA RTX 3090)", "CPU")
 
 
@@ -101,6 +102,8 @@ SAME = ("CUDA0 (NVIDIA RTX 3090)", "CUDA1 (NVIDIA RTX 3090)", "CPU")
             ("CUDA1", "CUDA0"),
         ),
         (["gpu:0"], TWO, {"gpu:0": "another name"}, ()),
+        (["gpu:0"], BEGINNING, {"gpu:0": "RTX 4060", "gpu:1": "RTX 4060 Ti"}, ("CUDA1",)),
+        (["gpu:1", "gpu:0"], BEGINNING, {"gpu:0": "RTX 4060", "gpu:1": "RTX 4060 Ti"}, ("CUDA0", "CUDA1")),
         (["gpu:0"], TWO, {}, ()),
         (["gpu:0"], ("CUDA0 (made)",), {"gpu:0": "made"}, ()),
         ([], TWO, {"gpu:0": "AMD Radeon made"}, ()),
