@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core import protocol
@@ -34,7 +34,7 @@ class Files:
 class Start:
     """One way to load a model: a plan, the environment that runs it, its files. ``cards``: names of the machine's
     cards by ``gpu:0`` …; ``dtype``: what transformers computes in (bfloat16 | float16 | float32); ``tuning``: what the
-    user set."""
+    user set. ``make`` makes what is still missing of the files just before they are used (a smaller projector)."""
 
     plan: RungPlan
     environment: Environment
@@ -42,6 +42,11 @@ class Start:
     cards: tuple[tuple[str, str], ...] = ()
     dtype: str | None = None
     tuning: Tuning = USUAL
+    make: Callable[[RungPlan], Awaitable[Files]] | None = None
+
+    async def ready(self) -> Start:
+        """With files that are there. Raises AppError."""
+        return replace(self, files=await self.make(self.plan)) if self.make is not None else self
 
 
 def load_job(start: Start, threads: int | None = None) -> protocol.Load:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..core import protocol
-from ..core.errors import EngineError, Reason
+from ..core.errors import AppError, EngineError, Reason
 from ..core.rungs import SAFE_TWINS, RungPlan
 from .command import engine_command, engine_environment
 from .crashes import Crash, CrashMemory, file_key
@@ -140,6 +140,11 @@ class Supervisor:
             return replace(found, phase=phase if kind is not None else None, reason=reason)
 
         log.info("%s: %s", environment.description.name, _numbers(start))
+        try:
+            start = await start.ready()
+        except AppError as error:
+            log.warning("files of %s: %s", plan.rung, error)
+            return ended("unsupported", f"not_made: {error.code} {error.values.get('path', '')}".strip())
         command = self._command(environment.python)
         variables = engine_environment(python=environment.python)
         cards = frozenset(key for key in plan.memory if key.startswith("gpu:"))

@@ -8,6 +8,7 @@ TABLE = {
     "no_folder": N_("it is no model folder ({detail})"),
     "no_config": N_("it is no model folder ({detail})"),
     "missing_file": N_("a file is missing ({detail}); get the model again"),
+    "not_made": N_("a part that it needs could not be made ({detail})"),
     "missing_tensor": N_("weights are missing ({detail}); get the model again"),
     "damaged": N_("it is damaged ({detail}); get the model again"),
     "tokenizer_mismatch": N_("its tokenizer belongs to another model ({detail})"),

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..core.engine_tuning import Tuning
 from ..core.environment_choice import choose
-from ..core.errors import AppError, EngineError, Reason
+from ..core.errors import EngineError, Reason
 from ..core.ladder import NEVER_AUTOMATIC
 from ..core.limits import best_gpu, dtype_16bit
 from ..core.machine import Machine
@@ -42,18 +43,20 @@ PLANNED = Wishes()
 @dataclass(frozen=True)
 class Prepared:
     """What a target needs to be loaded: its file, the ladder for it, and how to go on after out of memory. ``files``
-    says what a plan is loaded from, where that is not the file alone; it may make a smaller projector first. ``spare``:
-    of other files of the model, in the order in which they are tried after the ladder."""
+    says what a plan is loaded from, where that is not the file alone; ``make`` the same, once a smaller projector is
+    made that the plan wants. ``spare``: of other files of the model, in the order in which they are tried after the
+    ladder."""
 
     file: Path
     plan: ModelPlan
     machine: Machine
     smaller: Smaller
-    files: Callable[[RungPlan], Awaitable[Files]] | None = None
+    files: Callable[[RungPlan], Files] | None = None
+    make: Callable[[RungPlan], Awaitable[Files]] | None = None
     spare: tuple[RungPlan, ...] = ()
 
-    async def files_of(self, plan: RungPlan) -> Files:
-        return await self.files(plan) if self.files is not None else Files(self.file)
+    def files_of(self, plan: RungPlan) -> Files:
+        return self.files(plan) if self.files is not None else Files(self.file)
 
 
 Prepare = Callable[[Services, Target, Wishes], Awaitable[Prepared]]
@@ -81,18 +84,10 @@ async def starts_for(
     if _records(services) != before:
         prepared = await prepare()  # with what the self-test found
     plans = _plans(prepared, wishes) if not broken else _despite(prepared, wishes, broken)
-    found: list[Start] = []
-    failed: AppError | None = None
-    for plan in plans:
-        try:
-            start = await _start(services, prepared, plan, broken)
-        except AppError as error:  # a smaller vision part that can't be made: the next rung may do without it
-            log.warning("%s is left out: %s", plan.rung, error)
-            failed = failed or error
-            continue
-        found += [start] if start is not None else []
+    tuning = await asyncio.to_thread(engine_tuning.chosen, services)
+    found = [one for plan in plans if (one := _start(services, prepared, plan, broken, tuning)) is not None]
     if not found:
-        raise failed or next(iter(broken.values()), None) or _no_engine(services, prepared, plans)
+        raise next(iter(broken.values()), None) or _no_engine(services, prepared, plans)
     return prepared, tuple(found)
 
 
@@ -193,16 +188,15 @@ def environment_of(
     return next((one for one in same if one.state().gpu or not needs_gpu), None)
 
 
-async def _start(
-    services: Services, prepared: Prepared, plan: RungPlan, broken: dict[str, EngineError]
+def _start(
+    services: Services, prepared: Prepared, plan: RungPlan, broken: dict[str, EngineError], tuning: Tuning
 ) -> Start | None:
     environment = environment_of(services, prepared.machine, plan.rung, tuple(broken))
     if environment is None:
         return None
     cards = tuple((f"gpu:{gpu.index}", gpu.name) for gpu in prepared.machine.gpus if gpu.name)
     dtype = dtype_16bit(best_gpu(prepared.machine))
-    tuning = await asyncio.to_thread(engine_tuning.chosen, services)
-    return Start(plan, environment, await prepared.files_of(plan), cards, dtype, tuning)
+    return Start(plan, environment, prepared.files_of(plan), cards, dtype, tuning, prepared.make)
 
 
 def _needed(services: Services, prepared: Prepared, wishes: Wishes) -> tuple[str, ...]:

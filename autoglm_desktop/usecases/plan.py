@@ -70,10 +70,13 @@ async def prepare(services: Services, target: Target, wishes: Wishes) -> Prepare
             **known.for_smaller_plans,
         )
 
-    async def files(current: RungPlan) -> Files:
-        return await _files(services, everything, current)
+    def files(current: RungPlan) -> Files:
+        return _files(everything, current)
 
-    return Prepared(target.file, replace(plan, id=target.name), machine, smaller, files, spare)
+    async def make(current: RungPlan) -> Files:
+        return await _made(services, _files(everything, current), current)
+
+    return Prepared(target.file, replace(plan, id=target.name), machine, smaller, files, make, spare)
 
 
 def subjects_of(library: Library, target: Target) -> tuple[LocalSubject, list[LocalSubject]]:
@@ -102,16 +105,26 @@ def _startable(plan: ModelPlan) -> Iterator[RungPlan]:
     return iter(sorted(rows, key=lambda row: row.rung != plan.chosen))
 
 
-async def _files(services: Services, subject: LocalSubject, plan: RungPlan) -> Files:
+def _files(subject: LocalSubject, plan: RungPlan) -> Files:
+    """What is here. The projector: of the file, else of another file of the model."""
     local = subject.files[plan.variant or ""]
     if local.is_folder:
-        return await saved_forms.files(services, local.path, plan)
+        return Files(local.path)
     # The plan counts with one for all files of a model, also with those that have none beside them.
     owners = (local, *subject.files.values())
     projector = next((one.projector for one in owners if one.projector is not None), None)
-    if projector is None or plan.projector == "none":
-        return Files(local.path)
-    return Files(local.path, await made_projectors.ready(services, projector, plan.projector_type))
+    return Files(local.path, projector if plan.projector != "none" else None)
+
+
+async def _made(services: Services, files: Files, plan: RungPlan) -> Files:
+    """With what this program makes of them: the 4-bit form's place, the projector in the plan's type."""
+    if plan.rung.startswith("transformers"):
+        return await saved_forms.files(services, files.model, plan)
+    if files.projector is None:
+        return files
+    return replace(
+        files, projector=await made_projectors.ready(services, files.projector, plan.projector_type)
+    )
 
 
 def crash_notes(

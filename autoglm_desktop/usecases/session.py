@@ -62,6 +62,8 @@ class Session:
         self._gpu_free = gpu_free
         self._watch: RunWatch | None = None
         self._fruitless = 0  # loads that ended without an engine
+        self._freed = 0  # times that the user freed the memory
+        self._closed = False
         self._busy = asyncio.Lock()
 
     @property
@@ -102,8 +104,10 @@ class Session:
         await self._unload("freed")
 
     async def free(self) -> None:
-        """End the engine at once, whatever it does: an answer ends with engine_freed, what has come of it stays valid.
+        """End the engine at once, whatever it does: an answer ends with engine_freed, and so do requests that wait for
+        their turn; what has come of an answer stays valid.
         The next message loads the target again."""
+        self._freed += 1
         self.cancel_load()
         if self._running is not None:
             self._running.process.kill()
@@ -125,7 +129,12 @@ class Session:
         self._show("idle", target)
 
     async def close(self) -> None:
-        """End the engine for good, also in the middle of something."""
+        """End the engine for good, also in the middle of something, and one that is being started."""
+        self._closed = True
+        walking = self._walking
+        if walking is not None:
+            walking.cancel()
+            await asyncio.wait({walking})
         await self._end()
         self._idle.rest(resting=False)
         if self._watch is not None:
@@ -140,8 +149,10 @@ class Session:
         Closing the iterator stops the generation. Raises EngineError; what was streamed until then stays valid. Who
         waits for a load shares its end: the error, or CancelledError.
         """
-        fruitless = self._fruitless
+        fruitless, freed = self._fruitless, self._freed
         async with self._busy:
+            if freed != self._freed:
+                raise EngineError("engine_freed")
             if fruitless != self._fruitless and self._running is None:
                 raise self.state.error or asyncio.CancelledError
             for repeat in range(MOST_REPEATS + 1):
@@ -227,6 +238,9 @@ class Session:
             raise
         finally:
             self._walking = None
+        if self._closed:  # it came in the moment of closing
+            await running.process.close()
+            raise asyncio.CancelledError
         self._running = running
         running.process.on_end = self._ended
         self._watch = RunWatch(running.plan, self._gpu_free, self._board.warn)

@@ -178,23 +178,31 @@ def test_tries_keep_their_numbers(tmp_path):
     assert "failed to allocate" in first.message and hash(first) is not None
 
 
-def test_a_rung_whose_files_cannot_be_made_leaves_the_others(tmp_path):
-    found = ModelPlan("x", "text", "runs", Reason("made"), BIG.rung, None, (BIG, CPU))
+def test_a_rung_whose_files_cannot_be_made_is_a_try_and_the_next_follows(tmp_path):
+    model = tmp_path / "a.gguf"
+    model.write_bytes(b"made")
+    asked = []
 
-    async def files(one):
+    async def make(one):
+        asked.append(one.rung)
         if one is BIG:
             raise AppError("disk_full", path="made")
-        return Files(Path("a.gguf"))
+        return Files(model)
 
-    def made(**wishes):
-        async def prepare():
-            return Prepared(Path("a.gguf"), found, Machine(), halves, files)
+    starts = [
+        dataclasses.replace(start(one, str(model)), make=make) for one in (BIG, CPU, plan("gguf-cpu-safe"))
+    ]
+    supervisor = Supervisor(CrashMemory(tmp_path / "crashes.json"), "made", fake_command("ok"))
 
-        services = services_with(tmp_path)
-        _, made = asyncio.run(starts_for(services, prepare, Wishes(**wishes), lambda _progress: None))
-        return [one.plan.rung for one in made]
+    async def work():
+        running = await supervisor.load(starts, halves)
+        await running.process.close()
+        return running.tries
 
-    assert made() == ["gguf-cpu"]
+    tries = asyncio.run(work())
+    assert [(tried.rung, tried.kind) for tried in tries] == [("gguf-gpu", "unsupported"), ("gguf-cpu", None)]
+    assert tries[0].message == "not_made: disk_full made"
+    assert asked == ["gguf-gpu", "gguf-cpu"], "nothing is made for rungs that are not tried"
 
 
 def test_an_engine_that_does_not_start_is_a_try_like_any_other(tmp_path):

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 
+import psutil
 import pytest
 
 from autoglm_desktop.core.errors import EngineError, Reason
@@ -200,3 +201,40 @@ def test_a_bug_while_loading_leaves_nobody_waiting(tmp_path):
         return session.state.phase
 
     assert run(work()) == "failed"
+
+
+def test_freeing_ends_also_what_waits_for_its_turn(tmp_path):
+    async def work():
+        async with loaded(tmp_path, "ok", "--tokens", 100_000, "--delay", 0.02) as (session, _):
+            first = asyncio.ensure_future(collect(session, max_tokens=4000))
+            while session.state.phase != "generating":
+                await asyncio.sleep(0)
+            second = asyncio.ensure_future(collect(session))
+            await asyncio.sleep(0)
+            await session.free()
+            ends = await asyncio.gather(first, second, return_exceptions=True)
+            return [end.code for end in ends], session.state.phase, session.state.unloaded
+
+    assert run(work()) == (["engine_freed", "engine_freed"], "idle", "freed")
+
+
+def _fake_engines():
+    return [
+        one for one in psutil.Process().children(recursive=True) if "fake_engine" in " ".join(one.cmdline())
+    ]
+
+
+def test_closing_while_it_loads_leaves_no_engine(tmp_path):
+    async def work():
+        services = made_services(tmp_path, "hang")
+        file = tmp_path / "model.gguf"
+        file.write_bytes(b"made")
+        session = Session(services, made_prepare)
+        loading = asyncio.ensure_future(session.load(Target("model", file), Wishes()))
+        while not _fake_engines():
+            await asyncio.sleep(0)
+        await session.close()
+        (end,) = await asyncio.gather(loading, return_exceptions=True)
+        return type(end), _fake_engines()
+
+    assert run(work()) == (asyncio.CancelledError, [])

@@ -184,5 +184,5 @@ def test_files_of_one_model_share_its_vision_part(services, folder):
     ])  # fmt: skip
     assert both.subject.projector is not None
     wanted = RungPlan("gguf-cpu", variant="b", projector="cpu", projector_type="f16")
-    assert asyncio.run(plan._files(services, both, wanted)).projector == folder / "mmproj-made-F16.gguf"
-    assert asyncio.run(plan._files(services, both, replace(wanted, projector="none"))).projector is None
+    assert plan._files(both, wanted).projector == folder / "mmproj-made-F16.gguf"
+    assert plan._files(both, replace(wanted, projector="none")).projector is None
