@@ -23,6 +23,8 @@ from .i18n import _
 Handler = Callable[[argparse.Namespace], Awaitable[int]]
 
 INTERRUPTED = 130
+LEAST_CONTEXT = 256
+"""Tokens; fewer leave no room for a prompt with its template and an answer."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     i18n.set_language(_language_of(words))
     _utf8_output()
     cli_words.translate()
-    options = build_parser().parse_args(words)
+    parser = build_parser()
+    options = parser.parse_args(words)
+    if options.command == "chat" and options.json and options.prompt is None:
+        parser.error(_("--json needs -p: one question, one document"))
     _log_to_file(verbose=options.verbose)
     try:
         if options.command is None:
@@ -226,7 +231,7 @@ def _add_chat(commands: Any) -> None:
     )
     parser.add_argument("--image", metavar="FILE", help=_("a picture to ask about"))
     parser.add_argument("--rung", metavar="R", help=_("this rung of the ladder only"))
-    parser.add_argument("--context", type=_positive, metavar="N", help=_("context in tokens"))
+    parser.add_argument("--context", type=_context, metavar="N", help=_("context in tokens"))
     parser.add_argument(
         "--max-tokens", type=_positive, metavar="N", help=_("the answer's length at most, in tokens")
     )
@@ -242,7 +247,7 @@ def _add_serve(commands: Any) -> None:
     parser.add_argument("--port", type=_port, default=8000, metavar="PORT")
     parser.add_argument("--api-key-file", metavar="F", help=_("file with the key that clients must send"))
     parser.add_argument("--rung", metavar="R", help=_("this rung of the ladder only"))
-    parser.add_argument("--context", type=_positive, metavar="N", help=_("context in tokens"))
+    parser.add_argument("--context", type=_context, metavar="N", help=_("context in tokens"))
 
 
 def _add_doctor(commands: Any) -> None:
@@ -268,6 +273,15 @@ def _positive(text: str) -> int:
     return value
 
 
+def _context(text: str) -> int:
+    value = _positive(text)
+    if value < LEAST_CONTEXT:
+        raise argparse.ArgumentTypeError(
+            _("a context has {least} tokens or more").format(least=LEAST_CONTEXT)
+        )
+    return value
+
+
 def _port(text: str) -> int:
     value = int(text)
     if not 0 <= value < 65536:
@@ -276,6 +290,7 @@ def _port(text: str) -> int:
 
 
 _positive.__name__ = "positive number"  # argparse names the type in its message
+_context.__name__ = _positive.__name__
 _port.__name__ = "port"
 _folder.__name__ = "folder"
 

@@ -60,9 +60,11 @@ async def run(options: argparse.Namespace) -> int:
         try:
             with told(session, reloads=True):
                 answer = await ask(session, [message], sampling, show=not options.json, into=said)
-        except AppError:
+        except AppError as error:
             if said.text and not options.json:
                 print(flush=True)  # the sentence on stderr begins a line
+            if f"{error.code}_once" in errors.TABLE:
+                raise EngineError(f"{error.code}_once", **error.values) from error
             raise
         if options.json:
             print(json.dumps(as_json(target, session.state, answer, load_s), ensure_ascii=False))
@@ -144,7 +146,13 @@ async def _conversation(session: Session, sampling: Sampling, picture: FirstPict
     async for line in _lines(interactive=interactive):
         if not line.strip():
             continue
-        history.append(await picture.message(session, line, sampling.max_tokens))
+        try:
+            history.append(await picture.message(session, line, sampling.max_tokens))
+        except AppError as error:
+            print(errors.text(error), file=sys.stderr)
+            if not interactive:
+                return 1
+            continue
         said = Answer()
         asking = asyncio.ensure_future(ask(session, history, sampling, show=True, into=said))
         try:

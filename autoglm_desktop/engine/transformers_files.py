@@ -17,8 +17,6 @@ from ..store import safetensors
 from .server import JobFailed
 
 ADAPTER = "adapter_config.json"
-TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
-"""One of them a model folder must have; without, transformers guesses."""
 ELEMENT_BYTES = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "BF16": 2, "F16": 2, "I16": 2}  # else 1
 
 
@@ -74,8 +72,8 @@ def checked(path: str) -> Folder:
 
 def demand_tokenizer(folder: Folder) -> None:
     """Raises JobFailed(bad_file) where a model folder has no tokenizer; a saved form needs none."""
-    if not any((folder.path / name).is_file() for name in TOKENIZERS):
-        raise JobFailed("bad_file", f"missing_file: {TOKENIZERS[0]}")
+    if not any((folder.path / name).is_file() for name in safetensors.TOKENIZERS):
+        raise JobFailed("bad_file", f"missing_file: {safetensors.TOKENIZERS[0]}")
 
 
 def _no_weights(folder: Path) -> str:

@@ -92,6 +92,8 @@ def of_folder(folder: safetensors.ModelFolder, catalog: Catalog, repo: str | Non
         refusal = Reason.of("shard_missing", name=missing[0], count=len(missing))
     elif not any(size for _, size in folder.weights):
         refusal = Reason.of("no_weights")
+    elif not any(name in safetensors.TOKENIZERS for name, _ in folder.files):
+        refusal = Reason.of("tokenizer_missing", name=safetensors.TOKENIZERS[0])
     return replace(
         local,
         architecture=architecture,

@@ -19,6 +19,8 @@ from ..core.safetensors_header import LENGTH_BYTES, Tensor, header_bytes, tensor
 CONFIG = "config.json"
 INDEX = "model.safetensors.index.json"
 SUFFIX = ".safetensors"
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
+"""One of them a model folder must have; without, transformers guesses."""
 MAX_HEADER = 100_000_000
 """The format's own limit (``MAX_HEADER_SIZE`` of its reference implementation)."""
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")

@@ -168,8 +168,8 @@ TABLE: dict[str, str] = {
     "disk_is_full": N_("The disk of {path} is full; make room and try again. Nothing was lost."),
     "folder_unfinished": N_("{path} is not downloaded completely yet."),
     "not_in_list": N_("{path} lies outside the folder for models and is not in the list; delete it by hand."),
-    "json_damaged": N_("{path} is damaged ({detail}); get it again."),
-    "safetensors_damaged": N_("{path} is damaged ({detail}); get it again."),
+    "json_damaged": N_("{path} is damaged; get it again."),
+    "safetensors_damaged": N_("{path} is damaged; get it again."),
     "nothing_to_import": N_(
         "The folder {path} holds no model: no GGUF file, and no config.json with safetensors files."
     ),
@@ -248,6 +248,20 @@ TABLE: dict[str, str] = {
         "The graphics card was lost while the model answered ({detail}), as after a sleep or a reset of its driver; "
         "the next message starts the engine again."
     ),
+    # the same where one question was asked
+    "engine_died_once": N_("The engine ended unexpectedly ({detail}); ask again to start it anew."),
+    "answer_out_of_memory_once": N_(
+        "The memory ran out while the model answered ({detail}); close other programs or ask again with a smaller "
+        "--context."
+    ),
+    "nothing_smaller_once": N_(
+        "The memory ran out while the model answered, and no way to run it here needs less; close other programs or "
+        "take a smaller variant."
+    ),
+    "gpu_lost_once": N_(
+        "The graphics card was lost while the model answered ({detail}), as after a sleep or a reset of its driver; "
+        "ask again to start the engine anew."
+    ),
     # the ladder
     "rung_unknown": N_("There is no rung {rung}. There are: {known}."),
     "rung_cannot": N_("{rung} cannot be used here: {reason}."),
@@ -288,6 +302,9 @@ TABLE: dict[str, str] = {
     "vision_part_missing": N_(
         "{name} cannot look at pictures here, because its vision part is missing: put its mmproj file (of the kind "
         "glm4v) into {folder}."
+    ),
+    "vision_part_damaged": N_(
+        "{name} cannot look at pictures here, because the vision part {path} cannot be used: {detail}; get it again."
     ),
     "no_vision_loaded": N_(
         "{rung} was loaded without a vision part, so it cannot look at pictures; send text only, or choose another way "

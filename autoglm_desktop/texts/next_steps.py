@@ -77,13 +77,7 @@ def _model(model: ModelPlan, subject: Planned, *, described: bool) -> list[str]:
             _("Chat: {command}").format(command=as_started(f"autoglm-desktop chat {_target(subject)}"))
         )
         serve = as_started(f"autoglm-desktop serve {_target(subject)}")
-        sees = subject.subject.vision
-        text = (
-            _("For the phone agent and other programs: {command}")
-            if sees
-            else _("For other programs: {command}")
-        )
-        lines.append(text.format(command=serve))
+        lines.append(_("For other programs: {command}").format(command=serve))
     return lines
 
 

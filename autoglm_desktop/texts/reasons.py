@@ -167,8 +167,10 @@ FILES: dict[str, str] = {
         "it is of a kind that this program does not know ({kind}, no {key} in its config.json)"
     ),
     "shard_missing": N_("it is not complete: {name} is missing"),
-    "json_damaged": N_("it is damaged ({detail})"),
-    "safetensors_damaged": N_("it is damaged ({detail})"),
+    "tokenizer_missing": N_("it holds no tokenizer: {name} is missing"),
+    "json_damaged": N_("it is damaged"),
+    "safetensors_damaged": N_("it is damaged"),
+    "safetensors_size": N_("its size is not what its own header says"),
     "folder_unfinished": N_("it is not downloaded completely yet"),
     "folder_without_config": N_("it holds no config.json"),
 }

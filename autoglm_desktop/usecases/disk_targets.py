@@ -68,8 +68,15 @@ def _of_path(library: Library, text: str, path: Path) -> OnDisk:
     inside = tuple(local for other, local in listed.items() if other == path or other.is_relative_to(path))
     inside = inside or tuple(_damaged_or_at(library, other) for other in models_below(path))
     if not inside:
-        raise TargetError("folder_without_config", path=text)
+        raise _no_model(path)
     return OnDisk(text, inside, (path,) if manifest.read(path) is not None else ())
+
+
+def _no_model(path: Path) -> TargetError:
+    try:
+        return safetensors.no_model(path)
+    except OSError as error:
+        return TargetError("file_unreadable", path=str(path), detail=error.strerror or str(error))
 
 
 def _damaged_or_at(library: Library, path: Path) -> LocalModel:

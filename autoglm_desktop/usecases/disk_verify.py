@@ -116,9 +116,7 @@ def _check_structure(path: Path, size: int) -> None:
     kind = path.suffix.lower()
     if kind == safetensors.SUFFIX:
         if safetensors.expected_size(path) != size:
-            raise TargetError(
-                "safetensors_damaged", path=str(path), detail="its size is not what its header says"
-            )
+            raise TargetError("safetensors_size", path=str(path))
     elif kind == ".json":
         try:
             json.loads(path.read_text(encoding="utf-8"))
@@ -140,6 +138,8 @@ def _paths(library: Library, local: LocalModel) -> list[Path]:
         names |= {name for name, _ in folder.files if name.lower().endswith((safetensors.SUFFIX, ".json"))}
         with contextlib.suppress(TargetError):  # the index itself is found to be damaged
             names |= set(safetensors.missing_shards(folder))
+        if local.refusal is not None and local.refusal.code == "tokenizer_missing":
+            names.add(safetensors.TOKENIZERS[0])
     return [local.path / name for name in sorted(names)]
 
 

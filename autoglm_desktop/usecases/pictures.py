@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import AppError, EngineError, TargetError
+from ..core.errors import AppError, EngineError, Reason, TargetError
+from ..core.gguf_names import parse
 from ..core.gguf_vision import GLM4V, vision_refusal
 from ..core.pictures import MOST_TOKENS, PictureSize, room_for_picture, shown_size
 from ..store import gguf
@@ -130,7 +131,14 @@ def _require_vision(library: Library, local: LocalModel) -> None:
 
 
 def _missing(local: LocalModel, *, made_for_it: bool) -> TargetError:
-    """No vision part beside the model: by what name it can be fetched, where that is known."""
+    """No vision part beside the model: which one is damaged, or by what name it can be fetched."""
+    for path in sorted(local.path.parent.glob("*.gguf")):
+        if parse(path.name).projector:
+            try:
+                gguf.read_header(path)
+            except TargetError as error:
+                why = Reason.of(error.code, **error.values)
+                return TargetError("vision_part_damaged", name=local.name, path=str(path), detail=why)
     names = [local.repo, local.model if made_for_it else None]
     name = next((name for name in names if name), None)
     if name is None:

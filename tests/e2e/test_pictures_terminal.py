@@ -58,7 +58,7 @@ def test_the_picture_counts_in_the_document(home, models, shots):
     same_shape(document, example("chat-image"))
     assert document["usage"]["image_tokens"] == 817
     assert document["usage"]["prompt_tokens"] > 817
-    assert document["proof"]["projector"] == "cpu glm4v F16" and document["proof"]["image_s"] > 0
+    assert document["proof"]["projector"] == "cpu glm4v F16" and document["proof"]["image_s"] is None
 
 
 def test_a_small_context_shrinks_the_picture(home, models, shots):

@@ -54,7 +54,7 @@ async def seeing(home, model, *faults, ladder=LADDER):
         left = tuple(one for one in ladder if one.rung not in crashed)
         found = ModelPlan(target.name, "phone", "runs", Reason("made"), left[0].rung, None, left)
 
-        async def files(current):
+        def files(current):
             projector = model.with_name("mmproj-tiny-F16.gguf") if current.projector != "none" else None
             return Files(target.file, projector)
 

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QLabel
+from PySide6.QtCore import QEvent, QObject, Signal
+from PySide6.QtGui import QActionGroup, QGuiApplication
+from PySide6.QtWidgets import QLabel, QMenu
 
 from autoglm_desktop.core.engine_tuning import USUAL, Tuning
 from autoglm_desktop.core.errors import Reason
@@ -204,3 +204,15 @@ def test_engine_options_are_set_from_the_menu(details, session):
         ("set_tuning", Tuning(threads=5, memory_lock=True)), ("set_tuning", Tuning()),
         ("set_tuning", Tuning(threads=5, numa="isolate")), ("set_tuning", USUAL),
     ]  # fmt: skip
+
+
+def test_menus_that_are_filled_again_leave_nothing_behind(details, session, qapp):
+    session.show(made.READY)
+    counts = set()
+    for _ in range(3):
+        details.options.fill()
+        details.lock.fill()
+        qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        counts.add((len(details.options.menu().findChildren(QMenu)),
+                    len(details.lock.menu().findChildren(QActionGroup))))  # fmt: skip
+    assert counts == {(2, 1)}

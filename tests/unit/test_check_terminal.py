@@ -20,6 +20,7 @@ from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
 from autoglm_desktop.usecases.check import CheckOptions
 from tests.fakes import made_machines as made
 from tests.fakes.made_check import made_result
+from tests.fakes.made_glm4v import write_projector, write_text
 
 
 @pytest.fixture(autouse=True)
@@ -105,12 +106,17 @@ def test_a_weak_machine_is_told_what_runs_on_it() -> None:
     assert "runs here" not in cli_check.render(made_result(nothing, models=7), 100, False)
 
 
-def test_only_what_sees_a_screen_is_offered_to_the_phone_agent(
+def test_nothing_is_offered_to_the_phone_agent_before_the_service_sees(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AUTOGLM_HOME", str(tmp_path / "home"))
     file = tmp_path / "tiny.gguf"
     write_tiny_glm4(file)
+    assert run("check", str(file)) == 0
+    text = capsys.readouterr().out
+    assert "For other programs: " in text and "phone agent" not in text
+    write_text(file)  # it sees, but the service does not yet
+    write_projector(tmp_path / "mmproj-tiny.gguf")
     assert run("check", str(file)) == 0
     text = capsys.readouterr().out
     assert "For other programs: " in text and "phone agent" not in text

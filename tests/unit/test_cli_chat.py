@@ -1,13 +1,17 @@
-"""``chat -p`` where the engine dies in the middle of the answer."""
+"""``chat``: what is said where a question or its answer fails."""
 
 import argparse
 import asyncio
+import sys
+from types import SimpleNamespace
 
 import pytest
 
-from autoglm_desktop import cli_chat
-from autoglm_desktop.core.errors import EngineError
+from autoglm_desktop import cli, cli_chat
+from autoglm_desktop.core.errors import AppError, EngineError
+from autoglm_desktop.core.protocol import Message, Sampling
 from autoglm_desktop.store import gguf_tiny
+from autoglm_desktop.texts import errors
 from tests.fakes.fake_services import made_prepare, made_services
 
 
@@ -20,7 +24,47 @@ def test_what_was_said_ends_its_line_before_the_sentence_on_stderr(tmp_path, mon
     options = argparse.Namespace(
         prompt="hi", target=str(model), image=None, rung=None, context=None, max_tokens=8, json=False
     )
-    with pytest.raises(EngineError, match="engine_died"):
+    with pytest.raises(EngineError, match="engine_died") as told:
         asyncio.run(cli_chat.run(options))
+    assert "ask again" in errors.text(told.value) and "next message" not in errors.text(told.value)
     said = capsys.readouterr().out
     assert said.strip() and said.endswith("\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["chat", "x", "--json"], "--json needs -p"),
+        (["chat", "x", "--context", "255"], "256 tokens"),
+        (["serve", "x", "--context", "255"], "256 tokens"),
+    ],
+)
+def test_what_cannot_work_is_a_usage_error(tmp_path, monkeypatch, capsys, words, said):
+    monkeypatch.setenv("AUTOGLM_HOME", str(tmp_path / "home"))
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--lang", "en", *words])
+    assert ended.value.code == 2 and said in capsys.readouterr().err
+    cli.build_parser().parse_args(["chat", "x", "--context", "256"])
+
+
+def test_a_picture_without_room_is_said_and_the_conversation_goes_on(monkeypatch, capsys):
+    class Picture:
+        async def message(self, session, text, reply_tokens):
+            if text == "too long":
+                raise AppError("picture_no_room", tokens=512)
+            return Message("user", text)
+
+    async def ask(session, messages, sampling, **_):
+        asked.append([message.content for message in messages])
+        return cli_chat.Answer("fine")
+
+    async def lines(*, interactive):
+        for line in ("too long", "hi"):
+            yield line
+
+    asked = []
+    monkeypatch.setattr(cli_chat, "ask", ask)
+    monkeypatch.setattr(cli_chat, "_lines", lines)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    assert asyncio.run(cli_chat._conversation(None, Sampling(), Picture())) == 0
+    assert asked == [["hi"]] and "no room for a picture" in capsys.readouterr().err

@@ -13,6 +13,7 @@ from autoglm_desktop.core.rungs import EngineState
 from autoglm_desktop.core.safetensors_header import Tensor
 from autoglm_desktop.core.units import GB, GIB
 from autoglm_desktop.store import safetensors
+from autoglm_desktop.texts import errors
 from tests.fakes import made_machines as made
 
 TEXT = {
@@ -166,3 +167,4 @@ def test_a_damaged_shard_is_named(tmp_path, content):
     with pytest.raises(TargetError) as told:
         safetensors.tensor_table(safetensors.model_folder(tmp_path))
     assert told.value.code == "safetensors_damaged" and str(tmp_path) in str(told.value.values["path"])
+    assert "header" not in errors.text(told.value)  # English that no translation reaches

@@ -14,6 +14,7 @@ from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
 from autoglm_desktop.store.gguf_write import GgufWriter
 from autoglm_desktop.store.library import Library, projector_weights
 from autoglm_desktop.store.local_models import of_variant
+from autoglm_desktop.texts import reasons
 from tests.fakes.made_models import remember, write_folder, write_unfinished
 
 PHONE = "autoglm-phone-9b"
@@ -192,6 +193,16 @@ def test_a_folder_without_all_its_parts_is_refused(library: Library) -> None:
     assert found.refusal is not None and found.refusal.code == "shard_missing" and not found.complete
     model = library.catalog.model(PHONE)
     assert model is not None and library.installed(model).variants == frozenset()
+
+
+def test_a_folder_without_a_tokenizer_is_refused(library: Library) -> None:
+    folder = write_folder(library.models / "zai-org" / "AutoGLM-Phone-9B")
+    (folder / "tokenizer.json").unlink()
+    (found,) = library.files()
+    assert found.refusal is not None and found.refusal.code == "tokenizer_missing" and not found.complete
+    assert "tokenizer.json" in reasons.text(found.refusal)
+    (folder / "tokenizer.model").write_bytes(b"made")
+    assert library.files()[0].refusal is None
 
 
 @pytest.mark.parametrize("content", ["{", "[]", ""])

@@ -116,7 +116,9 @@ def test_a_safetensors_folder(services):
     weights = write_safetensors(folder / "model-00002-of-00002.safetensors")
     weights.write_bytes(weights.read_bytes() + b"more")
     (folder / "tokenizer.json").write_text("{")
-    found = {file.path.name: file.status for file in run(on_disk.verify(services, str(folder))).files}
+    files = run(on_disk.verify(services, str(folder))).files
+    found = {file.path.name: file.status for file in files}
+    assert "safetensors_size" in {file.reason.code for file in files if file.reason is not None}
     assert found == {
         "config.json": "no_hash",
         "model.safetensors.index.json": "no_hash",
@@ -124,6 +126,22 @@ def test_a_safetensors_folder(services):
         "model-00002-of-00002.safetensors": "damaged",
         "tokenizer.json": "damaged",
     }
+
+
+def test_a_folder_without_a_tokenizer_is_not_whole(services, tmp_path):
+    folder = write_folder(tmp_path / "usb" / "made")
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(TargetError, match="tokenizer_missing"):
+        run(on_disk.import_path(services, folder))
+    found = run(on_disk.verify(services, str(folder)))
+    assert [file.path.name for file in found.files if file.status == "missing"] == ["tokenizer.json"]
+    assert not found.ok
+
+
+def test_a_folder_with_a_config_alone_lacks_weights(services, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(TargetError, match="folder_without_weights"):
+        run(on_disk.verify(services, str(tmp_path)))
 
 
 def test_names_of_other_programs_are_hashes(services, tmp_path):

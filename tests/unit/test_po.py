@@ -9,6 +9,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from autoglm_desktop import i18n, po
+from autoglm_desktop.texts.rungs import RUNGS
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOGUE = ROOT / "resources" / "i18n" / "zh_CN.po"
@@ -142,3 +143,9 @@ def test_every_marked_text_was_extracted():
     marked = list(marked_texts())
     assert len(marked) > 1000
     assert [(file, text) for file, text in marked if text not in known] == []
+
+
+def test_names_of_rungs_end_in_no_full_width_bracket():
+    """A sentence goes on after them with a space, which such a bracket brings already."""
+    known = po.parse(CATALOGUE.read_text(encoding="utf-8"))
+    assert [name for name in RUNGS.values() if known[name].endswith("）")] == []

@@ -77,6 +77,13 @@ def test_without_its_part_any_file_names_the_folder(library, tmp_path):
     assert error.code == "vision_part_missing" and error.values["folder"] == str(tmp_path)
 
 
+def test_a_damaged_part_is_named(library, place):
+    part = made_glm4v.write_projector(place / "mmproj-tiny-F16.gguf")
+    part.write_bytes(part.read_bytes()[:-1000])
+    error = refused(library, made_glm4v.write_text(place / "tiny-F16.gguf"))
+    assert error.code == "vision_part_damaged" and str(part) in errors.text(error)
+
+
 def test_a_text_model_is_named_so(library, tmp_path):
     assert refused(library, made_glm4v.write_text(tmp_path / "t.gguf", sections=False)).code == "vision_none"
     assert refused(library, folder_of(tmp_path / "folder", "glm4")).code == "vision_none"

@@ -23,6 +23,7 @@ def test_a_damaged_file_does_not_hide_the_others_and_the_repository_is_named_as_
     for kind in ("F16", "Q8_0"):
         gguf_tiny.write_tiny_glm4(place / f"x-{kind}.gguf", weight_type=kind)
     (place / "config.json").write_text(json.dumps(CONFIG), encoding="utf-8")
+    (place / "tokenizer.json").write_text("{}")
     (place / "model.safetensors").write_bytes(b"\xff" * 16)
     assert len(resolve(services.library, "made/repo").files) == 3
     (found,) = planned("made/repo", services)

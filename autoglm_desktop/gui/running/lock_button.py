@@ -47,6 +47,8 @@ class LockButton(QPushButton):
         """The menu for the state of now."""
         state, menu = self._session.state, self._menu
         menu.clear()
+        for old in menu.findChildren(QActionGroup):
+            old.deleteLater()
         group = QActionGroup(menu)
         whole = menu.addAction(_("Try every way, the best first (unlocked)"))
         whole.setCheckable(True)

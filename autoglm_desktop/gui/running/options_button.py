@@ -34,6 +34,8 @@ class OptionsButton(QPushButton):
         """The menu for what is set now."""
         menu, tuning = self._menu, self._session.tuning
         menu.clear()
+        for old in menu.findChildren(QMenu):
+            old.deleteLater()
         for name, text, value in (
             ("memory_lock", _("Lock the model in RAM (it is never swapped out)"), tuning.memory_lock),
             ("huge_pages", _("Huge pages for the model (Linux; it is copied into RAM)"), tuning.huge_pages),
