@@ -181,7 +181,7 @@ def test_what_lies_elsewhere_is_not_taken_for_ours(services, tmp_path):
     written(tmp_path / "else")
     with pytest.raises(Exception) as caught:
         asyncio.run(on_disk.removal(services, tmp_path / "else"))
-    assert caught.value.code == "folder_without_config"
+    assert caught.value.code == "folder_without_weights"
 
 
 def test_the_forms_of_a_hubs_cache_have_the_repositorys_name(services, tmp_path):
