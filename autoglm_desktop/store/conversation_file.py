@@ -10,40 +10,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-log = logging.getLogger(__name__)
+from .conversation_rescue import Rescue, rescue
+from .conversation_schema import MIGRATIONS, NEEDED
 
-MIGRATIONS = (
-    (
-        """CREATE TABLE conversations (
-            id INTEGER PRIMARY KEY, title TEXT NOT NULL, created REAL NOT NULL, updated REAL NOT NULL)""",
-        """CREATE TABLE messages (
-            id INTEGER PRIMARY KEY,
-            conversation INTEGER NOT NULL REFERENCES conversations(id) ON DELETE CASCADE,
-            role TEXT NOT NULL, text TEXT NOT NULL, created REAL NOT NULL,
-            model TEXT, rung TEXT, tokens INTEGER, tokens_per_s REAL, first_token_s REAL, dropped INTEGER,
-            finish_reason TEXT)""",
-        "CREATE INDEX messages_by_conversation ON messages(conversation, id)",
-    ),
-)
-"""Statements that bring a file from version N to N + 1 (PRAGMA user_version)."""
+log = logging.getLogger(__name__)
 
 LOCK_TIMEOUT_S = 10.0
 WAL_PAUSE_S = 0.02
-_READABLE = (
-    "SELECT id, title, created, updated FROM conversations LIMIT 1",
-    "SELECT id, conversation, role, text, created, model, rung, tokens, tokens_per_s, first_token_s, dropped,"
-    " finish_reason FROM messages LIMIT 1",
-)
 
 
 @dataclass(frozen=True)
 class Opening:
-    """What was found. ``kind``: fine | set_aside (damaged; now at ``path``) | newer (of a newer version: shown, nothing
-    is kept) | not_kept (the file cannot be used: nothing is kept, ``detail`` says why)."""
+    """What was found. ``kind``: fine | set_aside (damaged; now at ``path``, and ``rescued`` of it is in the new file) |
+    newer (of a newer version: shown, nothing is kept) | not_kept (the file cannot be used: nothing is kept, ``detail``
+    says why)."""
 
     kind: str
     path: Path
     detail: str = ""
+    rescued: Rescue | None = None
 
 
 def open_or_begin(path: Path, clock: Callable[[], float]) -> tuple[sqlite3.Connection, Opening]:
@@ -58,7 +43,8 @@ def open_or_begin(path: Path, clock: Callable[[], float]) -> tuple[sqlite3.Conne
         return _in_memory("not_kept", path, str(error))
     try:
         aside = _set_aside(path, clock())
-        return _open(path)[0], Opening("set_aside", aside)
+        database = _open(path)[0]
+        return database, Opening("set_aside", aside, rescued=_rescued(aside, database))
     except (OSError, sqlite3.Error) as error:
         return _in_memory("not_kept", path, str(error))
 
@@ -101,7 +87,7 @@ def _copy_newer(database: sqlite3.Connection, path: Path) -> tuple[sqlite3.Conne
     with contextlib.closing(database):
         database.backup(memory)
     try:
-        for statement in _READABLE:
+        for statement in NEEDED:
             memory.execute(statement).fetchall()
     except sqlite3.Error as error:
         memory.close()
@@ -111,10 +97,30 @@ def _copy_newer(database: sqlite3.Connection, path: Path) -> tuple[sqlite3.Conne
 
 
 def _in_memory(kind: str, path: Path, detail: str) -> tuple[sqlite3.Connection, Opening]:
+    """What is in the file as far as it can be read, which changes nothing in it; else nothing."""
     log.warning("conversations are not kept: %s", detail)
     memory = sqlite3.connect(":memory:", isolation_level=None)
-    _migrate(memory)
+    try:
+        if kind == "not_kept" and path.is_file():
+            with contextlib.closing(
+                sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+            ) as source:
+                source.backup(memory)
+        _migrate(memory)
+    except (OSError, sqlite3.Error) as error:
+        log.warning("nor can they be read: %s", error)
+        memory.close()
+        memory = sqlite3.connect(":memory:", isolation_level=None)
+        _migrate(memory)
     return memory, Opening(kind, path, detail)
+
+
+def _rescued(aside: Path, database: sqlite3.Connection) -> Rescue | None:
+    try:
+        return rescue(aside, database)
+    except (OSError, sqlite3.Error) as error:  # no room for a copy: the damaged file is there still
+        log.warning("nothing was rescued: %s", error)
+        return None
 
 
 def _set_aside(path: Path, now: float) -> Path:

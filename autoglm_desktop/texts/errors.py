@@ -164,6 +164,21 @@ TABLE: dict[str, str] = {
         "The file system of {path} cannot hold a file this large (FAT32 ends at 4 GiB); choose another folder."
     ),
     "file_in_use": N_("{path} is in use and could not be replaced; unload the model and try again."),
+    # conversations
+    "conversation_gone": N_("This conversation has been deleted."),
+    "conversations_too_large": N_(
+        "{path} is too large to import ({size_bytes}; at most {most_bytes}); export fewer conversations at a time."
+    ),
+    "conversations_no_json": N_("{path} is no JSON file that can be read ({detail}); nothing was imported."),
+    "conversations_not_ours": N_(
+        "{path} holds no conversations that were exported from AutoGLM Desktop; nothing was imported."
+    ),
+    "conversations_newer": N_(
+        "{path} was exported by a newer version of AutoGLM Desktop; update this one and import it again."
+    ),
+    "conversations_wrong": N_(
+        "{path} is damaged or was changed: {where} is missing or wrong; nothing was imported."
+    ),
     # models on disk
     "disk_is_full": N_("The disk of {path} is full; make room and try again. Nothing was lost."),
     "folder_unfinished": N_("{path} is not downloaded completely yet."),
@@ -321,6 +336,81 @@ TABLE: dict[str, str] = {
     "request_refused": N_("The engine refused the request: {detail}."),
     "image_needs_projector": N_(
         "This model cannot look at images here: its vision projector (mmproj) is not loaded. Send text only."
+    ),
+    # remote servers
+    "remote_address_wrong": N_(
+        "“{address}” is no address of a server; it looks like http://localhost:8000/v1."
+    ),
+    "remote_address_secret": N_(
+        "An address with a password, a question mark or # is not accepted ({address}): enter the key in its own field."
+    ),
+    "remote_needs_https": N_(
+        "{address} lies in the internet, and the way there is not encrypted: use https. Plain http is for this "
+        "computer and private networks only."
+    ),
+    "remote_gone": N_("The remote server of this conversation was removed; choose who answers it."),
+    "remote_key_wrong": N_("That is no key: one word of ASCII characters is expected."),
+    "remote_key_gone": N_("The key for {name} is no longer in this system's keyring; enter it again."),
+    "remote_key_stays": N_(
+        "The key for {name} could not be removed from the system's keyring ({detail}); remove it there."
+    ),
+    "remote_key_refused": N_("{name} refuses the key: it is wrong or has expired. Enter another one."),
+    "remote_key_needed": N_("{name} wants a key, and none is entered."),
+    "remote_forbidden": N_("{name} refuses this key what was asked ({detail}); check what it may do."),
+    "remote_unreachable": N_(
+        "Nothing answers at {host}: check that the server runs there and that the address and port are right."
+    ),
+    "remote_no_answer": N_(
+        "{host} did not answer within 10 s: check the address, and whether a firewall lies in between."
+    ),
+    "remote_proxy": N_("The proxy of this system does not lead to {name}; check its settings."),
+    "remote_certificate": N_(
+        "The certificate of {host} is not trusted: check this computer's date and time, or install the server's "
+        "certificate in the system."
+    ),
+    "remote_not_tls": N_(
+        "{host} does not speak https; enter its address with http:// if it is in your own network."
+    ),
+    "remote_tls": N_(
+        "No encrypted connection to {host} can be made; check the address and the server's encryption."
+    ),
+    "remote_redirects": N_(
+        "{name} sends on to {address}, which is not followed; enter that address if you trust it."
+    ),
+    "remote_not_openai": N_(
+        "What answers at {address} is no OpenAI-compatible server; check the address, which usually ends in /v1."
+    ),
+    "remote_no_route": N_("{name} has no chat at {address}; check the address, which usually ends in /v1."),
+    "remote_model_gone": N_("{name} has no model “{model}”; choose one from its list."),
+    "remote_busy": N_("{name} has too many requests; try again in {wait} s."),
+    "remote_busy_unknown": N_("{name} has too many requests, or your quota is used up; try again later."),
+    "remote_not_ready": N_("{name} is not ready yet ({detail}); try again in a moment."),
+    "remote_trouble": N_("{name} failed ({detail}); try again, or look at the server's log."),
+    "remote_refused": N_("{name} refuses the request: {detail}."),
+    "remote_said": N_("{name} ended the answer with an error: {detail}."),
+    "remote_too_large": N_("{name} refuses the request as too large; send a smaller picture or less text."),
+    "remote_context_full": N_(
+        "The conversation no longer fits the context of {name} ({detail}); begin a new one or shorten it."
+    ),
+    "remote_no_pictures": N_("{name} takes no pictures with this model ({detail}); send text only."),
+    "remote_slow": N_("{name} sent nothing for too long; try again, or look at the server's log."),
+    "remote_cut": N_(
+        "The connection to {name} broke off in the middle of the answer; what came is kept. Ask again."
+    ),
+    "remote_empty": N_(
+        "{name} ended its answer before the first word; perhaps the conversation does not fit its context. Look at the "
+        "server's log."
+    ),
+    "remote_hung_up": N_(
+        "{name} closed the connection without an answer; try again, or look at the server's log."
+    ),
+    "remote_garbled": N_(
+        "{name} sent something that is no part of an answer ({detail}); look at the server's log or its version."
+    ),
+    "remote_too_long": N_("{name} sent more than an answer can be; the connection was closed."),
+    "remote_filtered": N_("The content filter of {name} ended the answer."),
+    "endpoints_damaged": N_(
+        "The list of remote servers {path} is damaged, so nothing is changed in it; repair it or delete it."
     ),
     # the service
     "key_needed": N_(

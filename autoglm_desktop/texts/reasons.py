@@ -293,7 +293,20 @@ MEASURING: dict[str, str] = {
     "times_contradict": N_("the times contradict each other; try again when the machine is quiet"),
 }
 
+PHONE: dict[str, str] = {
+    "action_none": N_("it holds neither do(…) nor finish(…)"),
+    "action_cut": N_("it ends in the middle of the action"),
+    "action_unclear": N_("this is not written as the agent reads it: {at}"),
+    "action_after": N_("more text follows the action: {text}"),
+    "action_lacks": N_("{action} does not say a usable {key}"),
+    "action_place": N_("{place} is no place on the screen; both numbers go from 0 to {most}"),
+    "action_too_long": N_("it was not finished after {tokens} tokens"),
+    "action_stopped": N_("it was stopped"),
+}
+"""Why no phone action can be read from a reply (``core.phone_actions``)."""
+
 TABLE: dict[str, str] = {
+    **PHONE,
     **MEASURING,
     **LADDER,
     **ENGINES,

@@ -7,45 +7,24 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
+from ..core.conversation import AS_THE_MODEL_HAS_IT, ConversationSettings
 from ..core.errors import AppError
-from ..core.protocol import Delta, Done, Message, Sampling
-from ..store.conversation_file import Opening
-from ..store.conversations import Conversation, Conversations, Facts, StoredMessage
-from .session import Session
+from ..core.protocol import Delta, Done, Sampling
+from ..core.remote import Endpoint
+from ..store.conversations import Conversation, Conversations, Facts, Picture, StoredMessage
+from .answerer import Answerer
+from .archive import Archive as Archive
+from .chat_messages import Show, as_messages, parts_of
+from .chat_messages import title_of as title_of
+from .session_state import SessionState
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 SAVE_EVERY_S = 0.8
 """How often an answer that is being written goes to disk."""
-
-TITLE_LENGTH = 60
-
-
-class Archive:
-    """The conversations on a thread of their own: SQLite has one writer and never blocks the loop."""
-
-    def __init__(self, conversations: Conversations) -> None:
-        self._conversations = conversations
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="conversations")
-
-    async def open(self) -> Opening:
-        return await self.run(Conversations.open)
-
-    async def run(self, call: Callable[..., T], *arguments: object) -> T:
-        """Call a method of Conversations: ``await archive.run(Conversations.rename, 7, "title")``."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, call, self._conversations, *arguments)
-
-    async def close(self) -> None:
-        """Write what is pending and close the file."""
-        await self.run(Conversations.close)
-        self._thread.shutdown(wait=False)
 
 
 @dataclass(frozen=True)
@@ -64,69 +43,119 @@ class Answered:
     answer: StoredMessage
 
 
+@dataclass(frozen=True)
+class Asking:
+    """Who keeps and who answers. ``sampling``: the model's own; a conversation's settings go before it. ``show`` None:
+    pictures are left out of what the engine gets."""
+
+    archive: Archive
+    answerer: Answerer
+    sampling: Sampling
+    show: Show | None = None
+
+
 async def ask(
-    archive: Archive, session: Session, conversation: Conversation | None, text: str, sampling: Sampling
+    archive: Archive,
+    answerer: Answerer,
+    conversation: Conversation | None,
+    text: str,
+    sampling: Sampling,
+    *,
+    pictures: Sequence[Picture] = (),
+    settings: ConversationSettings = AS_THE_MODEL_HAS_IT,
+    show: Show | None = None,
 ) -> AsyncGenerator[Asked | Delta | Answered, None]:
-    """Keep a question (in a new conversation where none is given), stream its answer and keep that too.
+    """Keep a question (in a new conversation with ``settings`` where none is given), stream its answer and keep that
+    too.
 
     What was streamed is kept however it ends: stopped, cancelled, or by the AppError that is raised.
     """
     if conversation is None:
-        conversation = await archive.run(Conversations.create, title_of(text))
-    question = await archive.run(Conversations.append, conversation.id, "user", text)
-    async with contextlib.aclosing(_answer(archive, session, conversation, question, sampling)) as events:
+        conversation = await archive.run(Conversations.create, title_of(text), settings)
+    question = await archive.run(Conversations.append, conversation.id, "user", text, Facts(), pictures)
+    asking = Asking(archive, answerer, sampling, show)
+    async with contextlib.aclosing(_answer(asking, conversation, question)) as events:
         async for event in events:
             yield event
 
 
 async def ask_again(
     archive: Archive,
-    session: Session,
+    answerer: Answerer,
     conversation: Conversation,
     question: StoredMessage,
     sampling: Sampling,
+    *,
+    show: Show | None = None,
 ) -> AsyncGenerator[Asked | Delta | Answered, None]:
-    """Answer a question again: everything after it is deleted first."""
-    await archive.run(Conversations.delete_from, conversation.id, question.id + 1)
-    async with contextlib.aclosing(_answer(archive, session, conversation, question, sampling)) as events:
+    """Answer a question again: another version of its answer."""
+    asking = Asking(archive, answerer, sampling, show)
+    async with contextlib.aclosing(_answer(asking, conversation, question)) as events:
+        async for event in events:
+            yield event
+
+
+async def ask_edited(
+    archive: Archive,
+    answerer: Answerer,
+    conversation: Conversation,
+    question: StoredMessage,
+    text: str,
+    sampling: Sampling,
+    *,
+    pictures: Sequence[Picture] | None = None,
+    show: Show | None = None,
+) -> AsyncGenerator[Asked | Delta | Answered, None]:
+    """Ask a question in other words: another version of it, with the same pictures where none are given."""
+    shown = question.pictures if pictures is None else pictures
+    edited = await archive.run(
+        Conversations.add, conversation.id, question.parent, "user", text, Facts(), shown
+    )
+    asking = Asking(archive, answerer, sampling, show)
+    async with contextlib.aclosing(_answer(asking, conversation, edited)) as events:
         async for event in events:
             yield event
 
 
 async def _answer(
-    archive: Archive,
-    session: Session,
-    conversation: Conversation,
-    question: StoredMessage,
-    sampling: Sampling,
+    asking: Asking, conversation: Conversation, question: StoredMessage
 ) -> AsyncGenerator[Asked | Delta | Answered, None]:
-    history = await archive.run(Conversations.messages, conversation.id)
-    answer = await _begin(archive, session, conversation)
+    archive, answerer = asking.archive, asking.answerer
+    fresh = await archive.run(Conversations.get, conversation.id)
+    conversation = fresh or conversation
+    history = await archive.run(Conversations.transcript, conversation.id, question.id)
+    answer = await _begin(archive, answerer, conversation, question)
     yield Asked(conversation, question, answer)
     writer = _Writer(archive, answer)
     try:
-        async with contextlib.aclosing(session.generate(as_messages(history), sampling)) as events:
+        parts = await parts_of(history, asking.show)
+        messages = as_messages(history, conversation.settings.system, parts)
+        sampling = conversation.settings.sampling(asking.sampling)
+        async with contextlib.aclosing(answerer.generate(messages, sampling)) as events:
             async for event in events:
                 if isinstance(event, Delta):
                     writer.add(event)
                     yield event
                 else:
-                    writer.done(event, session)
+                    writer.done(event, answerer)
     except AppError:
-        writer.end("failed", session)
+        writer.end("failed", answerer)
         raise
     finally:
-        await writer.close(session)
+        await writer.close(answerer)
     yield Answered(writer.answer)
 
 
-async def _begin(archive: Archive, session: Session, conversation: Conversation) -> StoredMessage:
+async def _begin(
+    archive: Archive, answerer: Answerer, conversation: Conversation, question: StoredMessage
+) -> StoredMessage:
     """The empty answer, on disk. Cancelled while it is written, it is kept as cancelled rather than as unfinished."""
-    written = asyncio.ensure_future(archive.run(Conversations.append, conversation.id, "assistant", ""))
+    call = archive.run(Conversations.add, conversation.id, question.id, "assistant", "")
+    written = asyncio.ensure_future(call)
     try:
         return await asyncio.shield(written)
     except asyncio.CancelledError:
-        await _Writer(archive, await written).close(session)
+        await _Writer(archive, await written).close(answerer)
         raise
 
 
@@ -151,23 +180,24 @@ class _Writer:
             work = self._archive.run(Conversations.update_text, self.answer.id, "".join(self._parts))
             self._saving = asyncio.ensure_future(work)
 
-    def done(self, done: Done, session: Session) -> None:
+    def done(self, done: Done, answerer: Answerer) -> None:
         facts = dataclasses.replace(
-            _facts(session),
+            _facts(answerer),
             tokens=done.usage.completion_tokens,
             tokens_per_s=done.timings.tokens_per_s,
             first_token_s=done.timings.first_token_s,
             dropped=done.usage.dropped_messages or None,
+            prompt_tokens=done.usage.prompt_tokens,
         )
         self._set(done.finish_reason, facts)
 
-    def end(self, reason: str, session: Session) -> None:
+    def end(self, reason: str, answerer: Answerer) -> None:
         if self.answer.finish_reason is None:
-            self._set(reason, dataclasses.replace(_facts(session), tokens=self._tokens))
+            self._set(reason, dataclasses.replace(_facts(answerer), tokens=self._tokens))
 
-    async def close(self, session: Session) -> None:
+    async def close(self, answerer: Answerer) -> None:
         """Write the last state. An answer that is cancelled ends here as well."""
-        self.end("cancelled", session)
+        self.end("cancelled", answerer)
         if self._saving is not None:
             await asyncio.wait({self._saving})
             self._report()
@@ -188,35 +218,16 @@ class _Writer:
             self._saving = None
 
 
-def as_messages(history: Sequence[StoredMessage]) -> tuple[Message, ...]:
-    """What the engine gets: questions and answers in turn; answers that stayed empty are left out with nothing put
-    in their place, and questions in a row become one."""
-    messages: list[Message] = []
-    for stored in history:
-        if not stored.text:
-            continue
-        if messages and messages[-1].role == stored.role:
-            joined = f"{messages[-1].content}\n\n{stored.text}"
-            messages[-1] = Message(stored.role, joined)
-        else:
-            messages.append(Message(stored.role, stored.text))
-    return tuple(messages)
-
-
-def title_of(text: str) -> str:
-    """A conversation's first title: the first line of its first question, cut at a word."""
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    if len(line) <= TITLE_LENGTH:
-        return line
-    cut = line[:TITLE_LENGTH]
-    head, space, _tail = cut.rpartition(" ")
-    return (head if space and len(head) > TITLE_LENGTH // 2 else cut).rstrip(" ,.;:，。；：") + "…"
-
-
-def _facts(session: Session) -> Facts:
-    """What answers now, as the session knows it."""
-    state = session.state
-    return Facts(
-        model=state.target.name if state.target is not None else None,
-        rung=state.plan.rung if state.plan is not None else None,
+def _facts(answerer: Answerer) -> Facts:
+    """What answers now, as it knows itself."""
+    state, endpoint = getattr(answerer, "state", None), getattr(answerer, "endpoint", None)
+    if isinstance(state, SessionState):
+        return Facts(
+            model=state.target.name if state.target is not None else None,
+            rung=state.plan.rung if state.plan is not None else None,
+        )
+    return (
+        Facts(model=endpoint.model or None, endpoint=endpoint.name)
+        if isinstance(endpoint, Endpoint)
+        else Facts()
     )

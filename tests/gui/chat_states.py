@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from autoglm_desktop.core.rungs import RungPlan
 from autoglm_desktop.gui.bridge import Bridge
 from autoglm_desktop.gui.chat import words
 from autoglm_desktop.gui.chat.controller import Answering
+from autoglm_desktop.gui.chat.entries import entry
+from autoglm_desktop.gui.chat.entry import Part
 from autoglm_desktop.gui.chat.page import ChatPage
 from autoglm_desktop.gui.session_model import SessionModel
 from autoglm_desktop.host.install import InstallProgress
@@ -49,6 +52,38 @@ def quantise(weights):
 
 > Published guides speak of 3–8 % loss at 4 bits.
 """
+CODE = """Two ways, in the order in which I would try them:
+```python
+class Model:
+    \"\"\"made: weights that can be
+    quantised.\"\"\"
+
+    def bits(self, count: int = 4) -> str:
+        return f"{count} bits"  # for each weight
+```
+- with `jq`:
+  ```sh
+  curl -s https://example.org/made.json | jq '.size / 1024'   # GiB
+  ```
+- or by hand
+
+```diff
+- bits = 8
++ bits = 4
+```
+"""
+HOSTILE = """<script>alert("made")</script> and <b>bold</b> and <img src="http://example.org/1.png">
+
+![a picture](https://example.org/pixel.png), [run this](javascript:alert(1)), [https://bank.example](https://example.org/x)
+
+A file named \u202egnp.exe\u202c, \u2066isolated\u2069; עברית and العربية in between.
+
+```html
+<p class="made">text</p> <!-- \u202e -->
+```
+
+`"""
+HOSTILE += "x" * 130 + "`\n\n| a wide | table |\n|---|---|\n| " + "words " * 30 + "| `code` |\n"
 TITLES = (
     ("What does quantising a model do?", 0.0),
     ("给手机省电的三种办法", 0.1),
@@ -117,6 +152,27 @@ def streaming(stand: Stand) -> None:
     controller.answering.parts.append(ANSWER[:560])
     controller.began.emit()
     controller.busy_changed.emit()
+
+
+def showing(text: str, focused: bool = False) -> Callable[[Stand], None]:
+    """The last answer is this text, with thinking before it."""
+
+    def arrange(stand: Stand) -> None:
+        ready(stand)
+        controller, transcript = stand.page.controller, stand.page.parts.transcript
+        last = controller.messages[-1]
+        question = entry(controller.messages[-2], last=False, busy=False, can=frozenset(("edit", "delete")))
+        shown = entry(dataclasses.replace(last, text=text), last=True, busy=False, can=frozenset(("delete",)))
+        thought = Part("thinking", "Which of them is shorter?\nThe first.", 12.4)
+        parts = (thought, Part("text", text))
+        transcript.show_entries([question, dataclasses.replace(shown, parts=parts, version=2, versions=3)])
+        if focused:
+            transcript.act("think", shown.key)
+            transcript.setFocus()
+            transcript.focus_entry(shown.key)
+        stand.until(lambda: not transcript.colouriser.busy)
+
+    return arrange
 
 
 def died(stand: Stand) -> None:
@@ -189,6 +245,9 @@ def chat_states(until: Until) -> dict[str, Callable[[Bridge, Path], ChatPage]]:
         "chat-new": state(ready, opened=False),
         "chat-answer": state(ready),
         "chat-streaming": state(streaming),
+        "chat-code": state(showing(CODE)),
+        "chat-thought": state(showing(CODE, focused=True)),
+        "chat-hostile": state(showing(HOSTILE)),
         "chat-died": state(died),
         "chat-dropped": state(dropped),
         "chat-loading": state(loading, opened=False),

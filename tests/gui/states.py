@@ -40,6 +40,8 @@ from tests.gui.card_states import CHECKS
 from tests.gui.chat_states import chat_states
 from tests.gui.engine_states import engine_states
 from tests.gui.made_checks import MACHINES, checker, made_check, made_services
+from tests.gui.phone_states import phone_states
+from tests.gui.remote_states import remote_states
 
 PATIENCE_MS = 20_000
 ANSWER = """made: **What a model file holds**
@@ -426,3 +428,5 @@ def details(state: SessionState) -> State:
 
 STATES.update({name: window(page, act=act) for name, (page, act) in running_states.window_states().items()})
 STATES.update({name: details(state) for name, state in running_states.dialog_states().items()})
+STATES.update({name: engine_page(build_page) for name, build_page in phone_states(until).items()})
+STATES.update({name: engine_page(build_page) for name, build_page in remote_states(until).items()})

@@ -69,9 +69,12 @@ class Desk:
         return answering is not None and len(answering.parts) >= parts
 
     def kept(self):
-        """(role, text, finish_reason) as they are on disk."""
+        """(role, text, finish_reason) as they are on disk, without what was deleted and can be brought back."""
         with sqlite3.connect(self.home / "conversations.sqlite3") as database:
-            rows = database.execute("SELECT role, text, finish_reason FROM messages ORDER BY id").fetchall()
+            rows = database.execute(
+                "SELECT role, text, finish_reason FROM messages AS m WHERE deleted IS NULL AND EXISTS"
+                " (SELECT 1 FROM conversations WHERE id = m.conversation AND deleted IS NULL) ORDER BY id"
+            ).fetchall()
         database.close()
         return rows
 
@@ -123,7 +126,7 @@ def test_a_question_and_its_answer(desk):
     assert not here.parts.empty.choose.isVisibleTo(here.page)
     here.ask("What do you say?")
     shown = here.text()
-    assert shown.startswith("What do you say?\nA bold answer.\nwith a list\n")
+    assert shown.startswith("What do you say?\nEdit\nA bold answer.\nwith a list\n")
     assert "33 tokens · " in shown and "tokens/s" in shown and "GGUF on the CPU" in shown
     assert here.kept() == [
         ("user", "What do you say?", None),
@@ -131,6 +134,100 @@ def test_a_question_and_its_answer(desk):
     ]
     assert here.parts.composer.text() == "" and here.parts.title.text() == "What do you say?"
     here.until(lambda: [talk.title for talk in here.controller.conversations] == ["What do you say?"])
+
+
+def test_what_was_thought_is_collapsed_and_marks_are_not_seen(desk):
+    here = desk("ok", "--reply", "<think>let me see</think><answer>**Yes**</answer><|user|>")
+    here.load()
+    here.ask("Well?")
+    lines = here.text().split("\n")
+    assert lines[:2] == ["Well?", "Edit"] and lines[2].startswith("▸ Thought") and lines[3] == "Yes"
+    assert "let me see" not in here.text() and "<" not in here.text()
+    last = here.controller.messages[-1]
+    here.parts.transcript.act("think", last.id)
+    assert "let me see" in here.text()
+
+
+def shown_ids(here):
+    return [message.id for message in here.controller.messages]
+
+
+def test_a_question_is_edited_and_both_versions_stay(desk):
+    here = desk("ok", "--reply", "fine")
+    here.load()
+    here.ask("first")
+    here.ask("second")
+    first = here.controller.messages[0].id
+    here.parts.composer.set_text("half written")
+    here.parts.transcript.act("edit", first)
+    assert here.parts.composer.text() == "first" and actions(here.parts.notice) == ["leave"]
+    here.ask("in other words")
+    assert [message.text for message in here.controller.messages] == ["in other words", "fine"]
+    assert here.parts.composer.text() == "half written" and here.parts.notice.notice is None
+    assert "‹ 2/2 ›" in here.text()
+    here.parts.transcript.act("older", here.controller.messages[0].id)
+    here.until(lambda: len(here.controller.messages) == 4)
+    assert here.text().startswith("first\n‹ 1/2 ›") and "second" in here.text()
+    here.parts.transcript.act("older", first)
+    here.parts.transcript.act("newer", first)
+    here.until(lambda: len(here.controller.messages) == 2)
+    assert here.text().startswith("in other words\n‹ 2/2 ›")
+
+
+def test_editing_can_be_left(desk):
+    here = desk("ok", "--reply", "fine")
+    here.load()
+    here.ask("first")
+    here.parts.composer.set_text("half written")
+    here.parts.transcript.act("edit", here.controller.messages[0].id)
+    here.parts.notice.acted.emit("leave")
+    assert here.parts.composer.text() == "half written" and here.parts.notice.notice is None
+    here.ask("second")
+    assert [message.text for message in here.controller.messages] == ["first", "fine", "second", "fine"]
+
+
+def test_any_answer_is_answered_again(desk):
+    here = desk("ok", "--reply", "fine")
+    here.load()
+    here.ask("first")
+    here.ask("second")
+    ids = shown_ids(here)
+    here.parts.transcript.act("again", ids[1])
+    here.until(lambda: here.controller.answering is None and len(here.controller.messages) == 2)
+    assert [message.text for message in here.controller.messages] == [
+        "first",
+        "fine",
+    ] and "‹ 2/2 ›" in here.text()
+    here.parts.transcript.act("older", here.controller.messages[1].id)
+    here.until(lambda: shown_ids(here) == ids)
+
+
+def test_messages_are_deleted_from_here_on_and_come_back(desk):
+    here = desk("ok", "--reply", "fine")
+    here.load()
+    here.ask("first")
+    here.ask("second")
+    ids = shown_ids(here)
+    here.parts.transcript.act("delete", ids[2])
+    here.until(lambda: shown_ids(here) == ids[:2])
+    here.until(lambda: actions(here.parts.notice) == ["undo", "close"])
+    assert "second" not in here.text()
+    here.parts.notice.acted.emit("undo")
+    here.until(lambda: shown_ids(here) == ids)
+    assert "second" in here.text() and here.parts.notice.notice is None
+
+
+def test_nothing_is_changed_while_an_answer_is_written(desk):
+    here = desk(*SLOW)
+    here.load()
+    here.send("hello")
+    here.until(here.begun)
+    ids = shown_ids(here)
+    for name in ("edit", "again", "delete", "older"):
+        here.parts.transcript.act(name, ids[0])
+    assert shown_ids(here) == ids and here.parts.composer.text() == ""
+    assert here.parts.notice.notice is None
+    here.parts.composer.stop.click()
 
 
 def test_tokens_are_seen_while_they_come(desk):
@@ -203,7 +300,7 @@ def test_trying_again_replaces_the_answer(desk):
     here.ask("hello")
     here.parts.transcript.acted.emit("again", here.controller.messages[-1].id)
     here.until(lambda: here.controller.answering is None)
-    assert here.kept() == [("user", "hello", None), ("assistant", "fine", "stop")]
+    assert here.kept() == [("user", "hello", None), *[("assistant", "fine", "stop")] * 2], "two versions"
     assert here.text().count("fine") == 1
 
 
@@ -328,10 +425,11 @@ def test_a_long_conversation_begins_with_its_end(desk, tmp_path):
     here.until(lambda: here.controller.conversations != ())
     here.parts.list.chosen.emit(talk.id)
     here.until(lambda: "answer-099." in here.text())
-    assert "question-000." not in here.text() and "Show 140 earlier messages" in here.text()
-    for _time in range(3):
-        here.parts.transcript.acted.emit("earlier", -1)
-    assert "question-000." in here.text() and "earlier" not in here.text()
+    assert "question-000." not in here.text()
+    here.parts.transcript.scroll_to_start()
+    assert "question-000." in here.text() and "answer-099." not in here.text()
+    here.parts.transcript.scroll_to_end()
+    assert "answer-099." in here.text()
 
 
 def test_a_damaged_file_is_said(desk, tmp_path):

@@ -9,11 +9,12 @@ from autoglm_desktop.core.errors import AppError, EngineError
 from autoglm_desktop.core.protocol import Progress
 from autoglm_desktop.core.rungs import RungPlan
 from autoglm_desktop.gui.chat import dates, words
-from autoglm_desktop.gui.chat.blocks import finished_length
+from autoglm_desktop.gui.chat.blocks import next_cut, numbered_from, numbered_items, opened
 from autoglm_desktop.gui.chat.entries import entries
 from autoglm_desktop.host.install import InstallProgress
 from autoglm_desktop.host.supervisor import LadderFailed, Step, Try
 from autoglm_desktop.store.conversation_file import Opening
+from autoglm_desktop.store.conversation_rescue import Rescue
 from autoglm_desktop.store.conversations import Conversation, Facts, StoredMessage
 from autoglm_desktop.usecases.session import SessionState
 from autoglm_desktop.usecases.targets import Target
@@ -23,7 +24,7 @@ CRASH = Try("gguf-cpu", "crashed", "SIGSEGV", 0.4)
 
 
 def cut(text):
-    at = finished_length(text)
+    at, _joined = next_cut(text)
     return text[:at], text[at:]
 
 
@@ -34,32 +35,56 @@ def cut(text):
         ("one\n\ntwo", "two"),
         ("one\n\n", "one\n\n"),
         ("one\n\n\n\ntwo\nlines", "two\nlines"),
-        ("- a\n\n- b", "- a\n\n- b"),
-        ("1. a\n\n2. b", "1. a\n\n2. b"),
+        ("- a\n- b", "- b"),
+        ("- a\n\n- b", "- b"),
+        ("1. a\n\n2. b", "2. b"),
         ("1. a\n\n2", "1. a\n\n2"),
         ("- a\n\n-", "- a\n\n-"),
         ("- a\n\n  more of a", "- a\n\n  more of a"),
         ("- a\n\n    code of a", "- a\n\n    code of a"),
+        ("- a\n  - nested", "- a\n  - nested"),
+        ("- a\n  ```\n  x", "- a\n  ```\n  x"),
         ("- a\n\n**bold**", "**bold**"),
+        ("words\n- a", "- a"),
+        ("words\n2. no item", "words\n2. no item"),
+        ("words\n-", "words\n-"),
         ("> q\n\n> r", "> q\n\n> r"),
         ("a\n\n```\nx\n\ny", "```\nx\n\ny"),
-        ("```\nx\n\ny\n```\n", ""),
-        ("```\nx\n\ny\n```", "```\nx\n\ny\n```"),
-        ("~~~\n```\n\nx\n~~~\nb", "b"),
-        ("````\n```\n\nx", "````\n```\n\nx"),
+        ("a\n```\nx", "```\nx"),
+        ("a\n```x``` b\nc", "a\n```x``` b\nc"),
         ("a\n\n# h\n\nb", "b"),
-        ("a\r\n\r\nb", "b"),
+        ("| a |\n|---|\n| 1 |\n| 2 |", "| a |\n|---|\n| 1 |\n| 2 |"),
     ],
 )
 def test_where_markdown_is_cut(text, tail):
     assert cut(text)[1] == tail
 
 
+@pytest.mark.parametrize(("text", "joined"), [("- a\n- b", True), ("a\n\n- b", False), ("- a\n\nb", False)])
+def test_a_list_that_goes_on_is_known(text, joined):
+    assert next_cut(text)[1] is joined
+
+
 def test_a_cut_stays_a_cut_whatever_follows():
-    text = "# A\n\ntext\n\n1. a\n\n2. b\n\n```py\nx\n\n```\n\n| a |\n|---|\n| b |\n\n- x\n\n  y\n\nend\n"
-    cuts = [finished_length(text[:length]) for length in range(len(text) + 1)]
+    text = "# A\n\ntext\n\n1. a\n\n2. b\n\n| a |\n|---|\n| b |\n\n- x\n\n  y\n\nend\n"
+    cuts = [next_cut(text[:length])[0] for length in range(len(text) + 1)]
     assert cuts == sorted(cuts)
-    assert set(cuts) >= {0, text.index("text"), text.index("| a"), text.index("end")}
+    assert set(cuts) >= {0, text.index("text"), text.index("2."), text.index("| a"), text.index("end")}
+
+
+def test_code_blocks_open_and_close():
+    assert opened("```py") is None, "the line is not complete"
+    assert opened("`code`\n") is None and opened("    ```\n") is None
+    fence = opened("  ```py x\n  code")
+    assert (fence.marks, fence.indent, fence.info, fence.length) == ("```", 2, "py x", 10)
+    assert fence.closed_by("````") and fence.closed_by("``` ") and not fence.closed_by("``")
+    assert not fence.closed_by("``` x") and not fence.closed_by("    ```") and not fence.closed_by("~~~")
+    assert [fence.content(line) for line in ("    a", " b", "c")] == ["  a", "b", "c"]
+
+
+def test_numbers_of_a_list_that_was_cut():
+    assert numbered_from("1. b", 7) == "7. b" and numbered_from("- b", 7) == "- b"
+    assert numbered_items("1. a\n   1. nested\n1. b\n") == 2
 
 
 def state(phase, **values):
@@ -153,6 +178,11 @@ def test_a_file_that_is_not_fine_is_said(kind):
     assert words.opening_notice(Opening("fine", Path("c"))) is None
 
 
+def test_what_was_rescued_is_counted():
+    found = words.opening_notice(Opening("set_aside", Path("made/c.sqlite3"), rescued=Rescue(3, 41, 2)))
+    assert "conversations: 3, messages: 41" in found.text
+
+
 def answer(reason="stop", text="hello", **facts):
     return StoredMessage(2, 1, "assistant", text, 0.0, Facts(**facts), reason)
 
@@ -178,18 +208,28 @@ def test_left_out_messages_are_said():
 
 def test_only_the_last_answer_can_be_asked_for_again():
     question = StoredMessage(1, 1, "user", "q", 0.0)
-    shown = entries([question, answer(), question, answer("length")], 0, busy=False)
+    shown = entries([question, answer(), question, answer("length")], busy=False)
     assert [name for name, _text in shown[1].actions] == ["copy"]
     assert [name for name, _text in shown[3].actions] == ["copy", "continue", "again"]
-    busy = entries([question, answer("length")], 0, busy=True)
+    busy = entries([question, answer("length")], busy=True)
     assert [name for name, _text in busy[1].actions] == ["copy"]
 
 
-def test_a_long_conversation_begins_with_an_offer_of_the_rest():
+def test_what_else_may_be_done_with_a_message():
     question = StoredMessage(1, 1, "user", "q", 0.0)
-    shown = entries([question] * 10, 7, busy=False)
-    assert len(shown) == 4
-    assert shown[0].actions[0][1] == "Show 7 earlier messages"
+    shown = entries(
+        [question, answer(), question, answer()], busy=False, can=frozenset(("edit", "again", "delete"))
+    )
+    names = [[name for name, _text in (*entry.actions, *entry.more)] for entry in shown]
+    assert names == [
+        ["edit", "copy", "delete"],
+        ["copy", "again", "copy_markdown", "delete"],
+        ["edit", "copy", "delete"],
+        ["copy", "again", "copy_markdown", "delete"],
+    ]
+    busy = entries([question, answer()], busy=True, can=frozenset(("edit", "again", "delete")))
+    names = [[name for name, _text in (*entry.actions, *entry.more)] for entry in busy]
+    assert names == [["edit", "copy", "delete"], ["copy", "copy_markdown", "delete"]]
 
 
 def test_conversations_are_grouped_by_local_days():

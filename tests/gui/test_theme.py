@@ -12,6 +12,8 @@ PAIRS = [
     ("text", "code"), ("muted", "window"), ("muted", "surface"), ("muted", "raised"), ("on_accent", "accent"),
     ("on_accent", "accent_hover"), ("accent", "surface"), ("accent", "accent_soft"), ("good", "good_soft"),
     ("good", "surface"), ("warn", "warn_soft"), ("warn", "surface"), ("bad", "bad_soft"), ("bad", "surface"),
+    ("code_comment", "code"), ("code_keyword", "code"), ("code_string", "code"), ("code_number", "code"),
+    ("code_name", "code"), ("code_removed", "code"), ("muted", "code"), ("accent", "code"),
     ("text", "warn_soft"), ("text", "bad_soft"), ("text", "accent_soft"),
 ]  # fmt: skip
 

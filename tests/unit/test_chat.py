@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 
-from autoglm_desktop.core.errors import EngineError
+from autoglm_desktop.core.conversation import ConversationSettings
+from autoglm_desktop.core.errors import AppError, EngineError
 from autoglm_desktop.core.protocol import Delta, Done, Message, Sampling, Timings, Usage
-from autoglm_desktop.store.conversations import Conversations, StoredMessage
+from autoglm_desktop.core.remote import Endpoint
+from autoglm_desktop.store.conversations import Conversations, Picture, StoredMessage
 from autoglm_desktop.usecases import chat
 from autoglm_desktop.usecases.session import SessionState
 
@@ -20,7 +22,7 @@ class MadeSession:
         self.asked = None
 
     async def generate(self, messages, sampling):
-        self.asked = messages
+        self.asked, self.sampling = messages, sampling
         for count, word in enumerate(self.words, 1):
             yield Delta("r", word, count)
         if isinstance(self.end, Exception):
@@ -133,7 +135,7 @@ def test_saving_is_due_within_a_second():
     assert chat.SAVE_EVERY_S <= 1.0
 
 
-def test_asking_again_replaces_the_answer(run):
+def test_asking_again_gives_another_version_of_the_answer(run):
     async def work(archive):
         await collect(chat.ask(archive, MadeSession(["bad"]), None, "q", Sampling()))
         talk = (await archive.run(Conversations.all))[0]
@@ -146,6 +148,124 @@ def test_asking_again_replaces_the_answer(run):
     assert asked == (Message("user", "q"),)
     assert isinstance(events[0], chat.Asked)
     assert [message.text for message in messages] == ["q", "good"]
+    bad, good = messages[1].versions
+    assert events[0].answer.id == good == messages[1].id and bad == good - 1
+
+
+def test_asking_in_other_words_gives_another_version_of_the_question(run):
+    async def work(archive):
+        first = await collect(chat.ask(archive, MadeSession(["1"]), None, "q1", Sampling()))
+        talk, question = first[0].conversation, first[0].question
+        await collect(chat.ask(archive, MadeSession(["2"]), talk, "q2", Sampling()))
+        session = MadeSession(["new"])
+        await collect(chat.ask_edited(archive, session, talk, question, "q1 anew", Sampling()))
+        shown = await archive.run(Conversations.messages, talk.id)
+        return session.asked, shown, await archive.run(Conversations.choose, talk.id, question.id)
+
+    asked, shown, old = run(work)
+    assert asked == (Message("user", "q1 anew"),)
+    assert [message.text for message in shown] == ["q1 anew", "new"]
+    assert [message.text for message in old] == ["q1", "1", "q2", "2"]
+
+
+def test_what_is_set_for_the_conversation_holds(run):
+    async def work(archive):
+        session = MadeSession(["a"])
+        settings = ConversationSettings("Be brief.", temperature=0.25)
+        first = await collect(chat.ask(archive, session, None, "q", Sampling(top_p=0.5), settings=settings))
+        asked = session.asked, session.sampling
+        talk = first[0].conversation
+        await archive.run(Conversations.change_settings, talk.id, ConversationSettings(seed=5))
+        await collect(chat.ask(archive, session, talk, "again", Sampling()))
+        return asked, (session.asked[0], session.sampling)
+
+    first, second = run(work)
+    assert first == ((Message("system", "Be brief."), Message("user", "q")), Sampling(0.25, 0.5))
+    assert second == (Message("user", "q"), Sampling(seed=5)), "as it is now, not as the window last saw it"
+
+
+PICTURE = Picture("a" * 64, "png", 3, 2, 7)
+
+
+def test_pictures_go_before_the_text_of_every_message_that_has_them(run):
+    shown = []
+
+    async def show(picture):
+        shown.append(picture)
+        return {"type": "image", "file": picture.file_name}
+
+    async def work(archive):
+        session = MadeSession(["a"])
+        first = await collect(
+            chat.ask(archive, session, None, "look", Sampling(), pictures=(PICTURE,), show=show)
+        )
+        talk = first[0].conversation
+        await collect(chat.ask(archive, session, talk, "", Sampling(), pictures=(PICTURE,), show=show))
+        with_pictures = session.asked
+        await collect(chat.ask_edited(archive, session, talk, first[0].question, "anew", Sampling()))
+        kept = await archive.run(Conversations.messages, talk.id)
+        return with_pictures, session.asked, kept
+
+    asked, without, kept = run(work)
+    part = {"type": "image", "file": PICTURE.file_name}
+    assert asked[0] == Message("user", [part, {"type": "text", "text": "look"}])
+    assert asked[2] == Message("user", [part]) and shown == [PICTURE, PICTURE], "once a picture and answer"
+    assert without == (Message("user", "anew"),) and kept[0].pictures == (PICTURE,)
+
+
+def test_a_picture_that_cannot_be_shown_fails_the_answer_and_keeps_the_question(run):
+    async def show(_picture):
+        raise EngineError("no_vision_loaded", rung="gguf-cpu")
+
+    async def work(archive):
+        session = MadeSession(["a"])
+        with pytest.raises(EngineError):
+            await collect(
+                chat.ask(archive, session, None, "look", Sampling(), pictures=(PICTURE,), show=show)
+            )
+        return session.asked, await archive.run(Conversations.messages, 1)
+
+    asked, (question, answer) = run(work)
+    assert asked is None and question.pictures == (PICTURE,) and answer.finish_reason == "failed"
+
+
+def test_who_answered_elsewhere_is_kept(run):
+    class Elsewhere(MadeSession):
+        endpoint = Endpoint("e1", "desk", "http://127.0.0.1:1/v1", "some-model")
+        state = None
+
+    async def work(archive):
+        session = Elsewhere(["a"])
+        del session.state
+        await collect(chat.ask(archive, session, None, "q", Sampling()))
+        return (await archive.run(Conversations.messages, 1))[1].facts
+
+    facts = run(work)
+    assert (facts.model, facts.endpoint, facts.rung) == ("some-model", "desk", None)
+
+
+def test_a_full_disk_while_streaming_is_said_and_what_fitted_stays(run, monkeypatch):
+    monkeypatch.setattr(chat, "SAVE_EVERY_S", 0.0)
+
+    def fill(store):
+        pages = store.connection.execute("PRAGMA page_count").fetchone()[0]
+        store.connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    async def work(archive):
+        session = MadeSession(["short ", "x" * 1_000_000])
+        events = chat.ask(archive, session, None, "q", Sampling())
+        seen = [await anext(events), await anext(events)]
+        while not (await archive.run(Conversations.messages, 1))[1].text:
+            pass
+        await archive.run(fill)
+        with pytest.raises(AppError) as caught:
+            async for event in events:
+                seen.append(event)
+        return caught.value.code, len(seen), await archive.run(Conversations.messages, 1)
+
+    code, seen, messages = run(work)
+    assert (code, seen) == ("state_unwritable", 3), "all of it was shown"
+    assert [message.text for message in messages] == ["q", "short "]
 
 
 def stored(role, text):

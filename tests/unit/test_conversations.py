@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autoglm_desktop.core.errors import AppError
-from autoglm_desktop.store.conversation_file import MIGRATIONS
+from autoglm_desktop.store.conversation_schema import MIGRATIONS
 from autoglm_desktop.store.conversations import Conversations, Facts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,12 +73,13 @@ def test_the_latest_used_comes_first(store):
     assert [c.title for c in store.all()] == ["first", "renamed"], "a new name is no use"
 
 
-def test_deleting_takes_the_messages_along(store, path):
+def test_deleting_for_good_takes_the_messages_along(store, path):
     kept, gone = store.create("kept"), store.create("gone")
     store.append(kept.id, "user", "stays")
     store.append(gone.id, "user", "goes")
-    store.delete(gone.id)
+    deletion = store.delete(gone.id)
     assert [c.id for c in store.all()] == [kept.id]
+    store.purge(deletion)
     with sqlite3.connect(path) as raw:
         assert raw.execute("SELECT text FROM messages").fetchall() == [("stays",)]
     raw.close()
@@ -138,12 +139,18 @@ def test_a_damaged_file_is_kept_aside(store, path, how):
     again, opening = reopened(path)
     assert opening.kind == "set_aside"
     assert opening.path != path and opening.path.read_bytes() == before
-    assert again.all() == ()
-    again.create("goes on")
+    rescued = opening.rescued
+    if how == "no database":
+        assert again.all() == () and (rescued.conversations, rescued.messages) == (0, 0)
+    else:  # the page held the conversations themselves
+        (found,) = again.all()
+        assert (rescued.conversations, rescued.messages) == (0, 200)
+        assert [m.text for m in again.messages(found.id)] == ["x" * 500] * 200
+    made = again.create("goes on")
     again.close()
     third, opening = reopened(path)
     assert opening.kind == "fine"
-    assert [c.title for c in third.all()] == ["goes on"]
+    assert "goes on" in [c.title for c in third.all()] and third.get(made.id) is not None
     third.close()
 
 
@@ -206,8 +213,8 @@ def test_what_cannot_be_kept_is_held_in_memory(tmp_path, what):
 def test_a_full_disk_is_an_expected_error_and_changes_nothing(store):
     talk = store.create("t")
     store.append(talk.id, "user", "fits")
-    pages = store._database().execute("PRAGMA page_count").fetchone()[0]
-    store._database().execute(f"PRAGMA max_page_count = {pages}")
+    pages = store.connection.execute("PRAGMA page_count").fetchone()[0]
+    store.connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(AppError) as caught:
         store.append(talk.id, "user", "x" * 100_000)
     assert caught.value.code == "state_unwritable"

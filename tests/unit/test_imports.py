@@ -30,6 +30,7 @@ ALLOWED = {
 ENGINE_STORE = ("gguf", "safetensors")
 FENCED = {
     "PySide6": ("gui", "app"),
+    "pygments": ("gui",),
     "torch": ("engine",),
     "transformers": ("engine",),
     "bitsandbytes": ("engine",),

@@ -9,7 +9,7 @@ from PySide6.QtGui import QPainter, QTextBlock, QTextDocument
 
 from .. import theme
 from ..theme import GAP
-from .rendering import CODE, GROUP, KIND, QUESTION, QUOTE, RULE
+from .code import CODE, GROUP, KIND, QUESTION, QUOTE, RULE
 
 RADIUS = 8.0
 
@@ -34,8 +34,18 @@ def paint(painter: QPainter, document: QTextDocument, top: float, height: float)
             )
 
 
+def paint_focus(painter: QPainter, document: QTextDocument, start: int, end: int) -> None:
+    """A bar beside the message in focus, which is all between two places."""
+    layout = document.documentLayout()
+    last = document.findBlock(max(end - 1, start))
+    top = layout.blockBoundingRect(document.findBlock(start)).top()
+    bottom = layout.blockBoundingRect(last).bottom()
+    painter.setBrush(theme.colour("accent"))
+    painter.drawRoundedRect(QRectF(2, top, 3, bottom - top), 1.5, 1.5)
+
+
 def _groups(document: QTextDocument, top: float, height: float) -> Iterator[tuple[int, QRectF]]:
-    """(kind, rectangle of the text) of each group that can be seen, whole or in part."""
+    """(kind, rectangle of the text) of each group that can be seen; of a long one hardly more than can be seen."""
     kind, group, rect = 0, 0, QRectF()
     block = _first_visible(document, top)
     while block.isValid():
@@ -49,7 +59,7 @@ def _groups(document: QTextDocument, top: float, height: float) -> Iterator[tupl
                 return
         if kind:
             rect = rect.united(_text_rect(document, block, whole_width=kind != QUESTION))
-            if rect.bottom() > top + height + 4 * GAP and kind == CODE:
+            if rect.bottom() > top + height + 4 * GAP and kind != QUESTION:
                 break
         block = block.next()
     if kind:
@@ -57,13 +67,17 @@ def _groups(document: QTextDocument, top: float, height: float) -> Iterator[tupl
 
 
 def _first_visible(document: QTextDocument, top: float) -> QTextBlock:
-    """The first block of the group that the top line belongs to."""
-    position = document.documentLayout().hitTest(QRectF(0, top, 1, 1).topLeft(), Qt.HitTestAccuracy.FuzzyHit)
-    block = document.findBlock(max(position, 0))
+    """A block above the top line: of a question's bubble the first one, whose width takes all lines to know."""
+    place = QRectF(0, max(top - 4 * GAP, 0), 1, 1).topLeft()
+    block = document.findBlock(max(document.documentLayout().hitTest(place, Qt.HitTestAccuracy.FuzzyHit), 0))
     group = block.blockFormat().intProperty(GROUP)
-    while group and block.previous().isValid() and block.previous().blockFormat().intProperty(GROUP) == group:
+    while _kind_of(block) == QUESTION and block.previous().blockFormat().intProperty(GROUP) == group:
         block = block.previous()
     return block.previous() if block.previous().isValid() else block
+
+
+def _kind_of(block: QTextBlock) -> int:
+    return block.blockFormat().intProperty(KIND)
 
 
 def _text_rect(document: QTextDocument, block: QTextBlock, *, whole_width: bool = True) -> QRectF:

@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from ...core.errors import AppError
 from ...core.protocol import Delta, Sampling
 from ...store.conversation_file import Opening
+from ...store.conversation_values import Deletion
 from ...store.conversations import Conversation, Conversations, Facts, StoredMessage
 from ...usecases import chat
 from ..bridge import Bridge, Job
@@ -48,6 +49,7 @@ class ChatController(QObject):
     began = Signal()  # an answer in the open conversation
     delta = Signal(str)
     busy_changed = Signal()
+    deleted = Signal()  # messages of the open conversation
     named = Signal(int)  # the new conversation that is open is kept now, under this id
     failed = Signal(object)  # AppError
     failed_elsewhere = Signal(object, object)  # the same of another one: AppError, its Conversation or None
@@ -74,6 +76,7 @@ class ChatController(QObject):
         self.current: Conversation | None = None
         self.messages: tuple[StoredMessage, ...] = ()
         self.answering: Answering | None = None
+        self._deletion: Deletion | None = None
 
     def start(self) -> None:
         """Open the file of conversations."""
@@ -107,12 +110,13 @@ class ChatController(QObject):
             lambda: chat.ask(self._archive, self._session.session, current, text, self.sampling),
         )
 
-    def ask_again(self) -> None:
-        """Answer the last question of the open conversation again."""
+    def ask_again(self, answer: int | None = None) -> None:
+        """Answer a question of the open conversation again: the one of ``answer``, or the last."""
         conversation = self.current
-        question = next((m for m in reversed(self.messages) if m.role == "user"), None)
-        if conversation is None or question is None or self.answering is not None:
+        asked = [m for m in self.messages if m.role == "user" and (answer is None or m.id < answer)]
+        if conversation is None or not asked or self.answering is not None:
             return
+        question = asked[-1]
         self.messages = tuple(m for m in self.messages if m.id < question.id)
         self._stream(
             Answering(conversation, ""),
@@ -120,6 +124,55 @@ class ChatController(QObject):
                 self._archive, self._session.session, conversation, question, self.sampling
             ),
         )
+
+    def ask_edited(self, question: int, text: str) -> None:
+        """Ask a question of the open conversation in other words."""
+        conversation = self.current
+        found = next((m for m in self.messages if m.id == question), None)
+        if conversation is None or found is None or self.answering is not None:
+            return
+        self.messages = tuple(m for m in self.messages if m.id < question)
+        self._stream(
+            Answering(conversation, text),
+            lambda: chat.ask_edited(
+                self._archive, self._session.session, conversation, found, text, self.sampling
+            ),
+        )
+
+    def choose(self, version: int) -> None:
+        """Show another version of a message, and what follows it."""
+        self._change_messages(lambda _done: None, Conversations.choose, version)
+
+    def delete_from(self, message: int) -> None:
+        """Take a message and all after it away; ``deleted`` follows, and ``undo`` brings them back."""
+        self._change_messages(self._took_away, Conversations.delete_from, message)
+
+    def undo(self) -> None:
+        """Bring back the messages that were deleted last."""
+        deletion, self._deletion = self._deletion, None
+        if deletion is not None:
+            self._change_messages(lambda _done: None, lambda store, _conversation: store.undo(deletion))
+
+    def _took_away(self, deletion: Deletion) -> None:
+        self._deletion = deletion
+        self.deleted.emit()
+
+    def _change_messages(
+        self, on_result: Callable[[Any], None], call: Callable[..., Any], *arguments: object
+    ) -> None:
+        """Change the open conversation's messages and show them as they are then."""
+        if self.current is None:
+            return
+        wanted = self.current.id
+
+        def change(store: Conversations) -> tuple[object, tuple[StoredMessage, ...]]:
+            return call(store, wanted, *arguments), store.messages(wanted)
+
+        def changed(found: tuple[object, tuple[StoredMessage, ...]]) -> None:
+            self._show(wanted, found[1])
+            on_result(found[0])
+
+        self._call(changed, change)
 
     def stop(self) -> None:
         """Stop the answer; a second time, or while nothing is generated yet, without waiting for the engine."""

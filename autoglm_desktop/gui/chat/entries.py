@@ -3,43 +3,106 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import overload
 
-from ...i18n import _, ngettext
+from ...core import thinking
+from ...core.thinking import parse_reply
+from ...i18n import _
 from ...store.conversations import StoredMessage
 from . import words
-from .document import Entry
+from .entry import THINKING, Entry, Part
 
-PORTION = 60
-"""How many messages of a long conversation are shown at first, and more at each wish."""
+NOTHING: frozenset[str] = frozenset()
 
 
-def entries(messages: Sequence[StoredMessage], first: int, *, busy: bool) -> tuple[Entry, ...]:
-    """One entry for each message from ``first`` on, and a line that offers those before it.
+class Entries(Sequence[Entry]):
+    """One entry for each message, made when it is asked for: of thousands only those near the view are."""
 
-    The last answer offers to be continued and asked for again unless ``busy``.
+    def __init__(self, messages: Sequence[StoredMessage], *, busy: bool, can: frozenset[str]) -> None:
+        self._messages, self._busy, self._can = messages, busy, can
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Entry]: ...
+
+    def __getitem__(self, index: int | slice) -> Entry | Sequence[Entry]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        message = self._messages[index]
+        last = index in (len(self._messages) - 1, -1)
+        return entry(message, last=last, busy=self._busy, can=self._can)
+
+    def place_of(self, key: int) -> int | None:
+        """Where a message stands."""
+        return next((place for place, message in enumerate(self._messages) if message.id == key), None)
+
+
+def entries(messages: Sequence[StoredMessage], *, busy: bool, can: frozenset[str] = NOTHING) -> Entries:
+    """The last answer offers to be continued and asked for again unless ``busy``.
+
+    ``can``: what else may be done with a message: edit | again (of any answer) | delete. It is offered all the time, so
+    that no line comes and goes with an answer.
     """
-    last = len(messages) - 1
-    shown = tuple(
-        entry(messages[index], last=index == last and not busy) for index in range(first, len(messages))
-    )
-    return (earlier(first), *shown) if first else shown
+    return Entries(messages, busy=busy, can=can)
 
 
-def earlier(count: int) -> Entry:
-    text = ngettext("Show {count} earlier message", "Show {count} earlier messages", count)
-    return Entry(-1, "earlier", "", actions=(("earlier", text.format(count=count)),))
-
-
-def entry(message: StoredMessage, *, last: bool) -> Entry:
+def entry(message: StoredMessage, *, last: bool, busy: bool, can: frozenset[str] = NOTHING) -> Entry:
+    free = not busy
+    delete = (("delete", _("Delete from here on")),) if "delete" in can else ()
+    version, versions = version_of(message)
     if message.role == "user":
-        return Entry(message.id, "user", message.text)
-    actions = []
-    if message.text:
-        actions.append(("copy", _("Copy")))
-    if last and message.text and message.finish_reason in words.UNFINISHED:
-        actions.append(("continue", _("Continue")))
-    if last:
-        actions.append(("again", _("Try again")))
+        edit = (("edit", _("Edit")),) if "edit" in can else ()
+        return Entry(
+            message.id,
+            "user",
+            message.text,
+            actions=edit,
+            version=version,
+            versions=versions,
+            more=(("copy", _("Copy")), *delete),
+        )
+    found = reply_parts(parse_reply(message.text), message.facts.thinking_s)
+    more = (("copy_markdown", _("Copy as Markdown")),) if message.text else ()
     return Entry(
-        message.id, "assistant", message.text, words.footer(message), words.remarks(message), tuple(actions)
+        message.id,
+        "assistant",
+        "\n\n".join(part.text for part in found if part.kind != THINKING),
+        words.footer(message),
+        words.remarks(message),
+        _actions(message, last=last, free=free, again=free if last else "again" in can),
+        found if any(part.kind == THINKING for part in found) else (),
+        version,
+        versions,
+        (*more, *delete),
     )
+
+
+def reply_parts(parts: Sequence[thinking.Part], seconds: float | None = None) -> tuple[Part, ...]:
+    """A reply that was taken apart, as it is shown. ``seconds``: how long it thought, where the parts don't know."""
+    return tuple(
+        Part(part.kind, part.text, (part.seconds or seconds) if part.kind == THINKING else None)
+        for part in parts
+    )
+
+
+def version_of(message: StoredMessage) -> tuple[int, int]:
+    """(which version of a message it is, counted from 1; how many there are)."""
+    if message.id not in message.versions:
+        return 1, 1
+    return message.versions.index(message.id) + 1, len(message.versions)
+
+
+def _actions(message: StoredMessage, *, last: bool, free: bool, again: bool) -> tuple[tuple[str, str], ...]:
+    found = []
+    if message.text:
+        found.append(("copy", _("Copy")))
+    if last and free and message.text and message.finish_reason in words.UNFINISHED:
+        found.append(("continue", _("Continue")))
+    if again:
+        found.append(("again", _("Try again")))
+    return tuple(found)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut, QShowEvent
+from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import QWidget
 
 from ...core.errors import AppError
+from ...core.thinking import ReplyParser
 from ...i18n import _
 from ...store.conversation_file import Opening
 from ...store.conversations import Conversation, Conversations
@@ -19,7 +21,8 @@ from ..session_model import SessionModel
 from . import layout, words
 from .controller import ChatController
 from .document import Entry
-from .entries import PORTION, entries
+from .entries import Entries, entries, reply_parts
+from .message_steps import CAN, MessageSteps
 
 
 class ChatPage(QWidget):
@@ -41,9 +44,10 @@ class ChatPage(QWidget):
         self._failure: words.Notice | None = None
         self._drafts: dict[int | None, str] = {}
         self._shown: int | None = None
-        self._first: int | None = None
+        self._reply = ReplyParser()
         self.controller = ChatController(bridge, session, conversations, self)
         self.parts = layout.build(self)
+        self._steps = MessageSteps(self.controller, self.parts.composer, self._say_notice)
         self._connect()
         self._show_messages()
         self._show_state(session.state)
@@ -70,7 +74,7 @@ class ChatPage(QWidget):
         controller.listed.connect(self._listed)
         controller.messages_changed.connect(self._show_messages)
         controller.began.connect(self._begin_live)
-        controller.delta.connect(parts.transcript.add)
+        controller.delta.connect(self._say)
         controller.busy_changed.connect(self._busy_changed)
         controller.failed.connect(self._failed)
         controller.failed_elsewhere.connect(self._failed_elsewhere)
@@ -84,6 +88,7 @@ class ChatPage(QWidget):
         parts.rename.clicked.connect(lambda: self._with_current(parts.list.rename))
         parts.delete.clicked.connect(lambda: self._with_current(parts.list.delete))
         parts.transcript.acted.connect(self._act_on)
+        parts.transcript.copied.connect(parts.say_copied)
         parts.empty.models_wanted.connect(self.models_wanted)
         parts.empty.suggested.connect(parts.composer.set_text)
         parts.notice.acted.connect(self._act)
@@ -94,9 +99,13 @@ class ChatPage(QWidget):
         new.activated.connect(lambda: self._open(None))
         stop = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)
         stop.activated.connect(controller.stop)
+        stop.activated.connect(self._steps.leave)
 
     def _send(self, text: str) -> None:
         self._failure = None
+        if self._steps.send(text):
+            self.parts.transcript.scroll_to_end()
+            return
         self.parts.composer.set_text("")
         self.parts.transcript.scroll_to_end()
         self.controller.ask(text)
@@ -146,32 +155,30 @@ class ChatPage(QWidget):
         controller, parts = self.controller, self.parts
         here = controller.current.id if controller.current is not None else None
         if here != self._shown:
+            self._steps.leave()
             self._drafts[self._shown] = parts.composer.text()
             self._shown = here
             parts.composer.set_text(self._drafts.pop(here, ""))
-            self._first = None
-        if self._first is None and controller.messages:
-            self._first = max(len(controller.messages) - PORTION, 0)
         shown = self._entries()
         parts.transcript.show_entries(shown)
         parts.stack.setCurrentIndex(0 if shown or here is not None else 1)
         self._show_title()
 
-    def _entries(self) -> tuple[Entry, ...]:
+    def _entries(self) -> Entries:
         controller = self.controller
-        return entries(controller.messages, self._first or 0, busy=controller.answering is not None)
-
-    def _show_earlier(self) -> None:
-        self._first = max((self._first or 0) - PORTION, 0)
-        self.parts.transcript.show_earlier(self._entries())
-        if self.controller.live() is not None:
-            self._begin_live()
+        return entries(controller.messages, busy=controller.answering is not None, can=CAN)
 
     def _begin_live(self) -> None:
         live = self.controller.live()
         if live is not None and live.asked is not None:
-            entry = Entry(live.asked.answer.id, "assistant", live.text())
+            self._reply = ReplyParser()
+            self._reply.feed(live.text())
+            entry = Entry(live.asked.answer.id, "assistant", "", parts=reply_parts(self._reply.parts))
             self.parts.transcript.begin(entry, _("Reading the question…"))
+
+    def _say(self, text: str) -> None:
+        for piece in self._reply.feed(text, time.monotonic()):
+            self.parts.transcript.add(piece.text, piece.kind)
 
     def _busy_changed(self) -> None:
         answering = self.controller.answering
@@ -231,19 +238,20 @@ class ChatPage(QWidget):
             "models": self.models_wanted.emit,
             "new": lambda: self._open(None),
             "cancel": self._cancel_loading,
-            "earlier": self._show_earlier,
             "close": self._close_notice,
+            "leave": self._steps.leave,
+            "undo": self._undo,
         }
         steps[name]()
 
     def _act_on(self, name: str, key: int) -> None:
-        """A link below a message."""
-        if name == "copy":
-            text = next((m.text for m in self.controller.messages if m.id == key), "")
-            QGuiApplication.clipboard().setText(text)
-            self.parts.say_copied()
-        else:
+        """A link below a message, or its menu."""
+        if not self._steps.act(name, key):
             self._act(name)
+
+    def _say_notice(self, notice: words.Notice | None) -> None:
+        self._failure = notice
+        self._show_state(self._session.state)
 
     def _again(self) -> None:
         self._failure = None
@@ -263,6 +271,10 @@ class ChatPage(QWidget):
     def _cancel_loading(self) -> None:
         self._session.cancel_load()
         self.controller.stop()
+
+    def _undo(self) -> None:
+        self._say_notice(None)
+        self.controller.undo()
 
     def _close_notice(self) -> None:
         self._failure = None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import (
     QFont,
@@ -17,31 +15,26 @@ from PySide6.QtGui import (
     QTextTable,
 )
 
-from ...i18n import _
+from ...i18n import _, ngettext
 from .. import theme
 from ..theme import GAP
-from . import tables
+from . import code, tables
+from .code import CODE, GROUP, KIND, PROPORTIONAL, QUESTION, QUOTE, RULE, next_group
+from .visible import visible
 
-KIND = QTextFormat.Property.UserProperty.value + 1
-"""Block property: which backdrop is painted behind it (QUESTION, CODE, QUOTE, RULE)."""
-
-GROUP = QTextFormat.Property.UserProperty.value + 2
-"""Block property: blocks of one number share one backdrop."""
-
-QUESTION, CODE, QUOTE, RULE = 1, 2, 3, 4
 FEATURES = QTextDocument.MarkdownFeature.MarkdownNoHTML | QTextDocument.MarkdownFeature.MarkdownDialectGitHub
 HEADING_SCALE = (1.45, 1.25, 1.12, 1.0, 1.0, 1.0)
 LINE_HEIGHT = 120.0
-CODE_LINE_HEIGHT = 118.0
-MONO_FAMILIES = ["JetBrains Mono", "Cascadia Mono", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace"]
-IMAGE = "\ufffc"
-PROPORTIONAL = QTextBlockFormat.LineHeightTypes.ProportionalHeight.value
-
-_groups = itertools.count(1)
+ITEM_GAP = 0.5 * GAP
+LONGEST_QUESTION = 20_000
+"""Characters of a question that are shown; all of it was sent, and is copied."""
 
 
-def answer_fragment(markdown: str, font: QFont) -> QTextDocumentFragment:
-    """An answer. HTML in it is shown as text, pictures become links; nothing is loaded from anywhere."""
+def answer_fragment(markdown: str, font: QFont, scheme: str = "") -> QTextDocumentFragment:
+    """An answer. HTML in it is shown as text, pictures become links; nothing is loaded from anywhere.
+
+    ``scheme``: of the links that copy code.
+    """
     document = QTextDocument()
     document.setDefaultFont(font)
     document.setMarkdown(markdown, FEATURES)
@@ -49,13 +42,41 @@ def answer_fragment(markdown: str, font: QFont) -> QTextDocumentFragment:
     for table in found:
         tables.tidy(table)
     _drop_last_empty(document)
-    group = (0, 0)
+    group, heads = (0, 0), []
     block = document.begin()
     while block.isValid():
-        group = _style_block(block, font, group)
+        before, group = group, _style_block(block, font, group)
+        if group[0] == CODE and group != before:
+            heads.append(QTextCursor(block))
         block = block.next()
+    for cursor in heads:
+        _add_head(cursor, scheme)
     for table in found:
         tables.style(table)
+    return _lead_in(document)
+
+
+def plain_text(markdown: str) -> str:
+    """What is read of an answer, without Markdown's marks."""
+    document = QTextDocument()
+    document.setMarkdown(markdown, FEATURES)
+    return document.toPlainText().replace("\ufffc", "").strip("\n")
+
+
+def thought_fragment(text: str, font: QFont) -> QTextDocumentFragment:
+    """What was thought, as it came."""
+    document = QTextDocument()
+    document.setDefaultFont(font)
+    cursor = QTextCursor(document)
+    form = QTextBlockFormat()
+    form.setProperty(KIND, QUOTE)
+    form.setProperty(GROUP, next_group())
+    form.setLeftMargin(2 * GAP)
+    form.setLineHeight(LINE_HEIGHT, PROPORTIONAL)
+    cursor.setBlockFormat(form)
+    cursor.insertText(visible(text), code.small_format())
+    form.setBottomMargin(1.25 * GAP)
+    cursor.setBlockFormat(form)
     return _lead_in(document)
 
 
@@ -63,8 +84,12 @@ def question_fragment(text: str, font: QFont) -> QTextDocumentFragment:
     """A question, exactly as it was typed, on its bubble."""
     document = QTextDocument()
     document.setDefaultFont(font)
-    document.setPlainText(text)
-    group = next(_groups)
+    left = len(text) - LONGEST_QUESTION
+    if left > 0:
+        more = ngettext("… and {count} more character", "… and {count} more characters", left)
+        text = text[:LONGEST_QUESTION] + "\n" + more.format(count=left)
+    document.setPlainText(visible(text))
+    group = next_group()
     block = document.begin()
     while block.isValid():
         form = QTextBlockFormat()
@@ -80,43 +105,18 @@ def question_fragment(text: str, font: QFont) -> QTextDocumentFragment:
     return _lead_in(document)
 
 
-def muted_format() -> QTextCharFormat:
-    """Small print."""
-    form = QTextCharFormat()
-    form.setForeground(theme.colour("muted"))
-    form.setProperty(QTextFormat.Property.FontSizeAdjustment.value, -1)
-    return form
-
-
-def link_format(href: str) -> QTextCharFormat:
-    """An action in the small print."""
-    form = muted_format()
-    form.setAnchor(True)
-    form.setAnchorHref(href)
-    form.setForeground(theme.colour("accent"))
-    form.setFontWeight(QFont.Weight.DemiBold)
-    return form
-
-
-def mono_font_format(font: QFont) -> QTextCharFormat:
-    form = QTextCharFormat()
-    form.setFontFamilies([*MONO_FAMILIES, *font.families()])
-    form.setFontPointSize(font.pointSizeF() * 0.94)
-    return form
-
-
 def _style_block(block: QTextBlock, font: QFont, last: tuple[int, int]) -> tuple[int, int]:
     """Style one block; ``last`` and the result are (kind, group) of the block before and of this one."""
     form = block.blockFormat()
     kind = _kind(form)
-    group = last[1] if kind and last[0] == kind else next(_groups)
+    group = last[1] if kind and last[0] == kind else next_group()
     cursor = QTextCursor(block)
     if kind:
         form.setProperty(KIND, kind)
         form.setProperty(GROUP, group)
         cursor.setBlockFormat(form)
     if kind == CODE:
-        _style_code(block, form, cursor, font, first=group != last[1])
+        _style_code(block, form, group, font)
     elif kind == RULE or (not block.text() and block.textList() is None):
         shrink(cursor)
     elif form.headingLevel():
@@ -124,7 +124,7 @@ def _style_block(block: QTextBlock, font: QFont, last: tuple[int, int]) -> tuple
     else:
         form.setLineHeight(LINE_HEIGHT, PROPORTIONAL)
         form.setTopMargin(0)
-        form.setBottomMargin(0.5 * GAP if _is_item(block) and _is_item(block.next()) else 1.25 * GAP)
+        form.setBottomMargin(ITEM_GAP if _is_item(block) and _is_item(block.next()) else 1.25 * GAP)
         if kind == QUOTE:
             form.setLeftMargin(2 * GAP)
             form.setRightMargin(0)
@@ -165,22 +165,27 @@ def shrink(cursor: QTextCursor, bottom: float = GAP) -> None:
     cursor.setBlockCharFormat(tiny)
 
 
-def _style_code(
-    block: QTextBlock, form: QTextBlockFormat, cursor: QTextCursor, font: QFont, *, first: bool
-) -> None:
-    after = block.next()
-    form.setNonBreakableLines(False)
-    form.setLeftMargin(1.5 * GAP)
-    form.setRightMargin(1.5 * GAP)
-    form.setTopMargin(2.25 * GAP if first else 0)
-    form.setBottomMargin(0 if after.isValid() and _kind(after.blockFormat()) == CODE else 2.5 * GAP)
-    form.setLineHeight(CODE_LINE_HEIGHT, PROPORTIONAL)
-    cursor.setBlockFormat(form)
+def _style_code(block: QTextBlock, form: QTextBlockFormat, group: int, font: QFont) -> None:
+    """A code block inside of something else, such as a list."""
+    language = code.language_of(str(form.property(QTextFormat.Property.BlockCodeLanguage.value) or ""))
+    cursor = QTextCursor(block)
+    cursor.setBlockFormat(code.line_block_format(form, group, language))
     cursor.movePosition(QTextCursor.MoveOperation.EndOfBlock, QTextCursor.MoveMode.KeepAnchor)
-    chars = mono_font_format(font)
-    chars.setForeground(theme.colour("text"))
+    chars = code.code_format(font)
     cursor.mergeCharFormat(chars)
     cursor.setBlockCharFormat(chars)
+    after = block.next()
+    if not (after.isValid() and _kind(after.blockFormat()) == CODE):
+        code.end_lines(block)
+
+
+def _add_head(cursor: QTextCursor, scheme: str) -> None:
+    """The head of a nested code block, before its first line at ``cursor``."""
+    line = cursor.blockFormat()
+    position = cursor.position()
+    cursor.insertBlock(line, cursor.charFormat())
+    cursor.setPosition(position)
+    code.insert_head(cursor, line, scheme)
 
 
 def _style_heading(form: QTextBlockFormat, cursor: QTextCursor, block: QTextBlock, font: QFont) -> None:
@@ -201,11 +206,9 @@ def _style_spans(block: QTextBlock, font: QFont) -> None:
         if chars.isImageFormat():
             _link_pictures(cursor, chars)
         elif chars.isAnchor():
-            style = QTextCharFormat()
-            style.setForeground(theme.colour("accent"))
-            cursor.mergeCharFormat(style)
+            _style_link(cursor, chars.anchorHref())
         elif chars.fontFixedPitch():
-            style = mono_font_format(font)
+            style = code.mono_format(font)
             style.setBackground(theme.colour("code"))
             cursor.mergeCharFormat(style)
 
@@ -221,6 +224,18 @@ def _selection(block: QTextBlock, position: int, length: int) -> QTextCursor:
     cursor.setPosition(position)
     cursor.setPosition(position + length, QTextCursor.MoveMode.KeepAnchor)
     return cursor
+
+
+def _style_link(cursor: QTextCursor, address: str) -> None:
+    """Words that read like another address than the one they lead to get that one beside them."""
+    style = QTextCharFormat()
+    style.setForeground(theme.colour("accent"))
+    cursor.mergeCharFormat(style)
+    words = cursor.selectedText().strip()
+    host = QUrl(address).host()
+    if "." in words and " " not in words and host and QUrl.fromUserInput(words).host() not in (host, ""):
+        cursor.setPosition(cursor.selectionEnd())
+        cursor.insertText(f" [{host}]", code.small_format())
 
 
 def _link_pictures(cursor: QTextCursor, chars: QTextCharFormat) -> None:

@@ -154,7 +154,12 @@ def opening_notice(opening: Opening) -> Notice | None:
     close = (Action("close", _("Close")),)
     if opening.kind == "set_aside":
         text = _("The file of conversations was damaged. It is kept as {path}; a new one has been begun.")
-        return Notice("warn", text.format(path=opening.path), actions=close)
+        text = text.format(path=opening.path)
+        if opening.rescued is not None:
+            found = _("Read from it and kept: conversations: {conversations}, messages: {messages}.")
+            counts = opening.rescued
+            text += " " + found.format(conversations=counts.conversations, messages=counts.messages)
+        return Notice("warn", text, actions=close)
     if opening.kind == "newer":
         text = _(
             "The conversations were written by a newer version of AutoGLM Desktop. They can be read; nothing that "

@@ -1,0 +1,81 @@
+"""What is done with one message: asked in other words, answered again, another version of it, deleted from there on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...i18n import _
+from ...store.conversations import StoredMessage
+from .composer import Composer
+from .controller import ChatController
+from .words import Action, Notice
+
+CAN = frozenset(("edit", "again", "delete"))
+"""What entries offer beside what they always do."""
+
+
+class MessageSteps:
+    """``notice`` shows a card above the composer, or takes it away."""
+
+    def __init__(
+        self, controller: ChatController, composer: Composer, notice: Callable[[Notice | None], None]
+    ) -> None:
+        self._controller, self._composer, self._notice = controller, composer, notice
+        self._edited: StoredMessage | None = None
+        self._draft = ""
+        controller.deleted.connect(self._deleted)
+
+    def act(self, name: str, key: int) -> bool:
+        """Do it; whether it was one of these steps. Nothing is done while an answer is written."""
+        steps: dict[str, Callable[[StoredMessage], None]] = {
+            "edit": self._edit,
+            "again": lambda message: self._controller.ask_again(message.id),
+            "delete": lambda message: self._controller.delete_from(message.id),
+            "older": lambda message: self._choose(message, -1),
+            "newer": lambda message: self._choose(message, 1),
+        }
+        if name not in steps:
+            return False
+        message = next((found for found in self._controller.messages if found.id == key), None)
+        if message is not None and self._controller.answering is None:
+            if name != "edit":
+                self._notice(None)
+            steps[name](message)
+        return True
+
+    def send(self, text: str) -> bool:
+        """Ask the question that is edited with this text; whether one is."""
+        edited, self._edited = self._edited, None
+        if edited is None:
+            return False
+        self._notice(None)
+        self._composer.set_text(self._draft)
+        self._controller.ask_edited(edited.id, text)
+        return True
+
+    def leave(self) -> None:
+        """Edit no more; what stood in the composer comes back."""
+        if self._edited is not None:
+            self._edited = None
+            self._composer.set_text(self._draft)
+            self._notice(None)
+
+    def _edit(self, message: StoredMessage) -> None:
+        if self._edited is None:
+            self._draft = self._composer.text()
+        self._edited = message
+        self._composer.set_text(message.text)
+        self._composer.edit.setFocus()
+        text = _(
+            "You are changing a question. It is asked again from there; the one before stays as another version."
+        )
+        self._notice(Notice("info", text, actions=(Action("leave", _("Cancel")),)))
+
+    def _choose(self, message: StoredMessage, by: int) -> None:
+        place = message.versions.index(message.id) + by if message.id in message.versions else -1
+        if 0 <= place < len(message.versions):
+            self._controller.choose(message.versions[place])
+
+    def _deleted(self) -> None:
+        steps = (Action("undo", _("Undo"), "primary"), Action("close", _("Close")))
+        self._notice(Notice("info", _("The messages are deleted."), actions=steps))
