@@ -48,6 +48,8 @@ class Contents(QObject):
         self.models.chat_wanted.connect(lambda: self.page_wanted.emit(CHAT))
         self.chat.models_wanted.connect(lambda: self.page_wanted.emit(MODELS))
         self.banner.changed.connect(self.system.start)
+        self.chat.engine_wanted.connect(self.banner.install)
+        self.banner.wanted_ready.connect(self.chat.load_again)
         self.download_hint.clicked.connect(lambda: self.page_wanted.emit(MODELS))
         self.system.engine_test_wanted.connect(self.banner.test_again)
 

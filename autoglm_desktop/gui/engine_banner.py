@@ -22,16 +22,18 @@ from .theme import GAP
 
 class EngineBanner(QFrame):
     """Hidden while there is nothing to say. ``ready(Environment)`` when the engine can be used; ``changed`` when
-    something was done to get there."""
+    something was done to get there; ``wanted_ready`` when one works that the user asked for by ``install``."""
 
     ready = Signal(object)
     changed = Signal()
+    wanted_ready = Signal()
 
     def __init__(self, bridge: Bridge, services: Services, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._bridge, self._services = bridge, services
         self._job: Job | None = None
         self._worked = False
+        self._name = engines.DEFAULT_ENGINE
         self._text = QLabel()
         self._text.setTextFormat(Qt.TextFormat.PlainText)
         self._text.setWordWrap(True)
@@ -61,13 +63,19 @@ class EngineBanner(QFrame):
         """Run the self-test anew; crashes that were remembered of the engine are forgotten."""
         self._run(engines.test)
 
+    def install(self, name: str) -> None:
+        """Install another engine, which the user asked for by name."""
+        if self._job is None:
+            self._name = name
+            self._run(install_or_test)
+
     def _run(self, work: Callable[[Services, str, engines.Report], Coroutine[Any, Any, Environment]]) -> None:
         if self._job is not None:
             return
         self._close.hide()
         self._worked = False
         self._job = self._bridge.submit(
-            lambda report: work(self._services, engines.DEFAULT_ENGINE, report),
+            lambda report: work(self._services, self._name, report),
             on_result=self._done,
             on_error=self._failed,
             on_item=self._progress,
@@ -99,6 +107,9 @@ class EngineBanner(QFrame):
         self.ready.emit(environment)
         if self._worked:
             self.changed.emit()
+        if self._name != engines.DEFAULT_ENGINE:
+            self._name = engines.DEFAULT_ENGINE
+            self.wanted_ready.emit()
 
     def _failed(self, error: AppError) -> None:
         self._look("bad", errors.text(error), _("Try again"))
@@ -106,6 +117,8 @@ class EngineBanner(QFrame):
 
     def _cancelled(self) -> None:
         text = _("The engine was not installed. Models cannot run without it; the check works.")
+        if self._name != engines.DEFAULT_ENGINE:
+            text = _("The engine {name} was not installed.").format(name=self._name)
         self._look("warn", text, _("Install now"))
         self._bar.hide()
 

@@ -229,7 +229,10 @@ def _no_engine(services: Services, prepared: Prepared, plans: Sequence[RungPlan]
     suited = [
         choice for plan in plans for choice in choose(this_place(prepared.machine), plan.rung, described)
     ]
-    return EngineError("engine_not_installed", name=suited[0].name if suited else engines.DEFAULT_ENGINE)
+    name = suited[0].name if suited else engines.DEFAULT_ENGINE
+    return EngineError(
+        "engine_not_installed", name=name, size_mb=services.environments.describe(name).installed_mb
+    )
 
 
 def _records(services: Services) -> tuple[object, ...]:

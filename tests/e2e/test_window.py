@@ -15,16 +15,19 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import psutil
 import pytest
+from PySide6.QtWidgets import QPushButton
 
 from autoglm_desktop import i18n
 from autoglm_desktop.app import Application
+from autoglm_desktop.gui.engine_banner import EngineBanner
 from autoglm_desktop.host.crashes import hardware_key
-from autoglm_desktop.host.environments import Record
+from autoglm_desktop.host.environments import Environments, Record
 from autoglm_desktop.store import gguf_tiny, settings
 from autoglm_desktop.usecases.services import Services, create_services
 from autoglm_desktop.usecases.targets import resolve
 
 from ..fakes.fake_services import made_services
+from ..fakes.made_models import write_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_MS = 30_000
@@ -257,3 +260,23 @@ def test_the_memory_is_freed_from_the_details_where_the_idle_unload_is_chosen(qt
     qtbot.waitUntil(lambda: ready(application), timeout=PATIENCE_MS)
     badge.dialog.idle.activated.emit(0)
     qtbot.waitUntil(lambda: settings.load(home).idle_minutes == 0, timeout=PATIENCE_MS)
+
+
+def test_a_folder_without_its_engine_offers_to_install_it(qtbot, start, home, tmp_path, monkeypatch):
+    services = create_services(home)
+    described = {
+        name: dataclasses.replace(one, module="module_that_is_nowhere") if name.startswith("torch") else one
+        for name, one in services.environments.descriptions.items()
+    }
+    environments = Environments(home / "engines", described, Path(sys.executable))
+    asked = []
+    monkeypatch.setattr(EngineBanner, "install", lambda _self, name: asked.append(name))
+    application = start(dataclasses.replace(services, environments=environments))
+    folder = write_folder(tmp_path / "made folder")
+    session = application.contents.badge._session
+    session.load(resolve(application.services.library, str(folder)))
+    qtbot.waitUntil(lambda: session.state.phase == "failed", timeout=PATIENCE_MS)
+    notice = application.contents.chat.parts.notice
+    button = next(one for one in notice.findChildren(QPushButton) if one.text() == "Install torch-cpu")
+    button.click()
+    assert asked == ["torch-cpu"]

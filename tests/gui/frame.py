@@ -23,7 +23,7 @@ MISSING = Description(
 
 def made_services(home, mode="ok", *arguments, description=OWN, pip=None):
     """Services whose engine is tests.fakes.fake_engine in a mode."""
-    environments = Environments(home / "engines", {"llama-cpu": description}, Path(sys.executable))
+    environments = Environments(home / "engines", {description.name: description}, Path(sys.executable))
     return dataclasses.replace(
         create_services(home), environments=environments, command=fake_command(mode, *arguments), pip=pip
     )

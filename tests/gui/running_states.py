@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QDialog
 
-from autoglm_desktop.core.errors import Reason
+from autoglm_desktop.core.errors import EngineError, Reason
 from autoglm_desktop.core.protocol import EngineOptions, MemoryUse, Progress, Proof
 from autoglm_desktop.core.rungs import DeviceMemory, RungPlan
 from autoglm_desktop.core.units import GIB, MIB
@@ -122,6 +122,9 @@ LOCKED_FAILED = SessionState(
     error=LadderFailed("locked_rung_failed", (), rung="gguf-split", detail="made: cudaMalloc failed"),
     locked="gguf-split",
 )  # fmt: skip
+NO_ENGINE = SessionState(
+    "failed", TARGET, error=EngineError("engine_not_installed", name="torch-cpu", size_mb=1400)
+)
 TAKEN = Reason.of("memory_taken", taken_bytes=int(2.4 * GIB), free_bytes=96 * MIB)
 WARNED = SessionState(**{**READY.__dict__, "warning": TAKEN})
 SMALLER = SessionState(**{**READY.__dict__, "tries": (ANSWERING, _try(SPLIT, None, seconds=8.4))})
@@ -144,6 +147,7 @@ def window_states() -> dict[str, tuple[int, Callable[[Contents], None]]]:
         "run-idle": (CHAT, shown(SessionState("idle", TARGET, ladder=LADDER, unloaded="idle"))),
         "run-failed": (CHAT, shown(FAILED)),
         "run-locked-failed": (CHAT, shown(LOCKED_FAILED)),
+        "run-no-engine": (CHAT, shown(NO_ENGINE)),
     }
 
 

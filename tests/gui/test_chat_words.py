@@ -245,3 +245,14 @@ def test_conversations_are_grouped_by_local_days():
     midnight = datetime.datetime(2026, 3, 10).timestamp()
     late = [Conversation(0, "", 0, midnight - 1)]
     assert dates.grouped(late, midnight)[0][0] == "Yesterday"
+
+
+@pytest.mark.parametrize(("size", "room"), [(1400, ("It takes 1.3 GiB on the disk.",)), (None, ())])
+def test_an_engine_that_is_missing_can_be_installed_from_where_it_is_said(size, room):
+    error = EngineError("engine_not_installed", name="torch-cpu", size_mb=size)
+    state = SessionState("failed", TARGET, error=error)
+    found = words.state_notice(state, waiting=False, tries_seen=0)
+    assert [action.text for action in found.actions] == ["Install torch-cpu", "Load again", "Choose a model"]
+    assert [action.kind for action in found.actions].count("primary") == 1 and found.details == room
+    assert words.engine_of(found.actions[0].name) == "torch-cpu" and words.engine_of("load") is None
+    assert words.failure_notice(error, partial=False).actions[0] == found.actions[0]

@@ -112,3 +112,19 @@ def test_texts_from_outside_are_no_markup(qtbot, banner):
     plain = shown._text.sizeHint().width()
     shown._text.setText("bold")
     assert plain > shown._text.sizeHint().width()
+
+
+def test_an_engine_that_the_user_asked_for(qtbot, banner):
+    shown = banner(description=dataclasses.replace(MISSING, name="torch-cpu"))
+    with qtbot.waitSignals([shown.wanted_ready, shown.changed], timeout=60000):
+        shown.install("torch-cpu")
+    assert shown.isHidden() and (shown.services.home / "engines" / "torch-cpu").is_dir()
+
+
+def test_one_that_was_not_installed_is_named(qtbot, banner):
+    shown = banner(description=dataclasses.replace(MISSING, name="torch-cpu"), pip_mode="hang")
+    shown.install("torch-cpu")
+    qtbot.waitUntil(lambda: "child=" in text(shown), timeout=30000)
+    shown.button.click()
+    qtbot.waitUntil(lambda: shown.button.text() == "Install now", timeout=15000)
+    assert text(shown) == "The engine torch-cpu was not installed."

@@ -26,9 +26,11 @@ from .message_steps import CAN, MessageSteps
 
 
 class ChatPage(QWidget):
-    """``models_wanted`` where a model has to be chosen first. ``finish`` closes the file, on the bridge's loop."""
+    """``models_wanted`` where a model has to be chosen first, ``engine_wanted(name)`` where an engine is to be
+    installed. ``finish`` closes the file, on the bridge's loop."""
 
     models_wanted = Signal()
+    engine_wanted = Signal(str)
 
     def __init__(
         self,
@@ -233,7 +235,7 @@ class ChatPage(QWidget):
         steps: dict[str, Callable[[], Any]] = {
             "again": self._again,
             "continue": self._continue,
-            "load": self._load,
+            "load": self.load_again,
             "unlock": lambda: self._session.load_with(None),
             "models": self.models_wanted.emit,
             "new": lambda: self._open(None),
@@ -242,7 +244,11 @@ class ChatPage(QWidget):
             "leave": self._steps.leave,
             "undo": self._undo,
         }
-        steps[name]()
+        engine = words.engine_of(name)
+        if engine is not None:
+            self.engine_wanted.emit(engine)
+        else:
+            steps[name]()
 
     def _act_on(self, name: str, key: int) -> None:
         """A link below a message, or its menu."""
@@ -264,7 +270,8 @@ class ChatPage(QWidget):
         self._failure = None
         self.controller.ask(words.continue_question())
 
-    def _load(self) -> None:
+    def load_again(self) -> None:
+        """Load the model that could not be loaded before."""
         if self._session.state.target is not None:
             self._session.load(self._session.state.target)
 

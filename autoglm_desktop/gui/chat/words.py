@@ -12,6 +12,7 @@ from ...store.conversation_file import Opening
 from ...store.conversations import StoredMessage
 from ...texts import errors, walk
 from ...texts import session as texts
+from ...texts.engines import size_text
 from ...texts.rungs import rung_text
 from ...texts.walk import Line
 from ...usecases.session import SessionState
@@ -24,7 +25,7 @@ UNFINISHED = ("length", "cancelled", "failed", None)
 
 @dataclass(frozen=True)
 class Action:
-    """A next step. ``name``: again | continue | load | unlock | models | new | cancel | close."""
+    """A next step. ``name``: again | continue | load | unlock | models | new | cancel | close | install:ENGINE."""
 
     name: str
     text: str
@@ -101,6 +102,23 @@ def unlock() -> Action:
     return Action("unlock", _("Unlock and load"), "primary")
 
 
+INSTALL = "install:"
+
+
+def engine_of(action: str) -> str | None:
+    """The engine that an action installs."""
+    return action.removeprefix(INSTALL) if action.startswith(INSTALL) else None
+
+
+def _install(error: AppError) -> tuple[tuple[Action, ...], tuple[str, ...]]:
+    """The button that installs a missing engine, and how much room it takes; nothing for other errors."""
+    if error.code != "engine_not_installed":
+        return (), ()
+    name, size = str(error.values["name"]), error.values.get("size_mb")
+    room = (_("It takes {size} on the disk.").format(size=size_text(size)),) if isinstance(size, int) else ()
+    return (Action(INSTALL + name, _("Install {name}").format(name=name), "primary"),), room
+
+
 def failure_notice(error: AppError, *, partial: bool, locked: bool = False) -> Notice:
     """Why there is no answer, and what to do. ``partial``: some of it was written and kept; ``locked``: only one rung
     may be tried."""
@@ -118,7 +136,8 @@ def failure_notice(error: AppError, *, partial: bool, locked: bool = False) -> N
     else:
         steps = [*([go_on()] if partial else []), again(), to_models()]
     tone = "warn" if error.code == "engine_freed" else "bad"
-    return Notice(tone, errors.text(error), actions=tuple(steps), walk=_tries(error))
+    install, room = _install(error)
+    return Notice(tone, errors.text(error), room, actions=(*install, *steps), walk=_tries(error))
 
 
 def elsewhere_notice(error: AppError, title: str) -> Notice:
@@ -138,9 +157,11 @@ def state_notice(state: SessionState, *, waiting: bool, tries_seen: int) -> Noti
         return _loading(state, name, waiting=waiting)
     failed = tuple(walk.of_try(tried) for tried in state.tries if tried.kind is not None)
     if state.phase == "failed" and state.error is not None:
-        load = Action("load", _("Load again"), "plain" if state.locked is not None else "primary")
-        steps = (*((unlock(),) if state.locked is not None else ()), load, to_models())
-        return Notice("bad", errors.text(state.error), actions=steps, walk=failed)
+        install, room = _install(state.error)
+        plain = state.locked is not None or install
+        load = Action("load", _("Load again"), "plain" if plain else "primary")
+        steps = (*install, *((unlock(),) if state.locked is not None else ()), load, to_models())
+        return Notice("bad", errors.text(state.error), room, actions=steps, walk=failed)
     if state.phase == "ready" and state.plan is not None and len(failed) > tries_seen:
         text = _("{model} runs as: {rung}. This failed before it:").format(
             model=name, rung=rung_text(state.plan.rung)
