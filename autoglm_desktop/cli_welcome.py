@@ -45,6 +45,6 @@ def how_to_go_on(have_model: bool) -> str:
     return _(
         "No model file is on this machine yet. Go on with:\n"
         "  autoglm-desktop models           what this program knows, and where files belong\n"
-        "  autoglm-desktop import FILE      use a GGUF file that lies here\n"
+        "  autoglm-desktop import FILE      use a GGUF file or a model folder that lies here\n"
         "  autoglm-desktop chat FILE        chat in the terminal"
     )

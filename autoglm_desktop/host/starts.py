@@ -15,7 +15,7 @@ from .environments import Environment
 QUANTISATIONS = {"transformers-int8": "int8", "transformers-nf4": "nf4", "transformers-nf4-lean": "nf4-lean"}
 PROOF_TOKENS_ON_CPU = 64
 """Of the picture that loading encodes on the processor. A screenshot takes one to three minutes there (docs/numbers.md,
-section 9), and what it would prove on a card, that its buffer fits, is no question of a card's memory there."""
+section 5), and what it would prove on a card, that its buffer fits, is no question of a card's memory there."""
 DTYPES = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
 
 

@@ -21,6 +21,14 @@ def tiny_model(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture
+def own_model(tiny_model, tmp_path):
+    """A file of its own: what is remembered of it stays in this test."""
+    path = tmp_path / "模型 小.gguf"
+    path.write_bytes(tiny_model.read_bytes())
+    return path
+
+
 @pytest.fixture(scope="session")
 def made_glm4v(tmp_path_factory) -> Path:
     """A tiny Glm4v folder for transformers."""

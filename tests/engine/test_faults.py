@@ -22,14 +22,6 @@ def run(work):
     return asyncio.run(asyncio.wait_for(work, 90))
 
 
-@pytest.fixture
-def own_model(tiny_model, tmp_path):
-    """A file of its own: what is remembered of it stays in this test."""
-    path = tmp_path / "模型 小.gguf"
-    path.write_bytes(tiny_model.read_bytes())
-    return path
-
-
 def tried(tries):
     return [(one.rung, one.context, one.kind) for one in tries]
 

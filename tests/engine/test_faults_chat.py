@@ -26,13 +26,6 @@ def run(work):
     return asyncio.run(asyncio.wait_for(work, 90))
 
 
-@pytest.fixture
-def own_model(tiny_model, tmp_path):
-    path = tmp_path / "模型 小.gguf"
-    path.write_bytes(tiny_model.read_bytes())
-    return path
-
-
 async def ask(archive, loaded, conversation, text):
     """(conversation, what was shown, the error or None)"""
     shown = ""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from autoglm_desktop.store.gguf_words import vocabulary
 from tests.fakes import made_transformers
 
 TEXT = {
@@ -33,16 +32,10 @@ def make_large(folder: Path) -> Path:
     import torch
     from transformers import Glm4vConfig, Glm4vForConditionalGeneration
 
-    special = vocabulary(made_transformers.VOCABULARY).special
     config = Glm4vConfig(
         text_config=TEXT,
         vision_config=VISION,
-        image_token_id=special("<|image|>"),
-        video_token_id=special("<|video|>"),
-        image_start_token_id=special("<|begin_of_image|>"),
-        image_end_token_id=special("<|end_of_image|>"),
-        video_start_token_id=special("<|begin_of_video|>"),
-        video_end_token_id=special("<|end_of_video|>"),
+        **made_transformers.picture_tokens(),
         tie_word_embeddings=False,
     )
     with torch.device("meta"):

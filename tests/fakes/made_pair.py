@@ -85,17 +85,11 @@ def _model(kind: str, width: int, layers: int) -> Any:
     if kind == "glm4":
         return Glm4ForCausalLM(Glm4Config(**text, rope_parameters=rope, pad_token_id=None))
     vision = {**made_transformers.VISION, "out_hidden_size": width}
-    special = vocabulary(made_transformers.VOCABULARY).special
     return Glm4vForConditionalGeneration(
         Glm4vConfig(
             text_config={**text, "rope_parameters": {**rope, "mrope_section": [2, 3, 3]}},
             vision_config=vision,
-            image_token_id=special("<|image|>"),
-            video_token_id=special("<|video|>"),
-            image_start_token_id=special("<|begin_of_image|>"),
-            image_end_token_id=special("<|end_of_image|>"),
-            video_start_token_id=special("<|begin_of_video|>"),
-            video_end_token_id=special("<|end_of_video|>"),
+            **made_transformers.picture_tokens(),
             tie_word_embeddings=False,
         )
     )

@@ -31,12 +31,21 @@ VISION = {
 }  # fmt: skip
 
 
+def picture_tokens() -> dict[str, int]:
+    """The ids that a Glm4vConfig has of the vocabulary's tokens around pictures."""
+    special = vocabulary(VOCABULARY).special
+    return {
+        "image_token_id": special("<|image|>"), "video_token_id": special("<|video|>"),
+        "image_start_token_id": special("<|begin_of_image|>"), "image_end_token_id": special("<|end_of_image|>"),
+        "video_start_token_id": special("<|begin_of_video|>"), "video_end_token_id": special("<|end_of_video|>"),
+    }  # fmt: skip
+
+
 def make_glm4v(folder: Path, *, seed: int = 0, width: int = 128, layers: int = 2) -> Path:
     """A Glm4vForConditionalGeneration in bf16 with everything a real folder has."""
     import torch
     from transformers import Glm4vConfig, Glm4vForConditionalGeneration
 
-    words = vocabulary(VOCABULARY)
     rope = {
         "rope_type": "default",
         "rope_theta": 10000.0,
@@ -52,12 +61,7 @@ def make_glm4v(folder: Path, *, seed: int = 0, width: int = 128, layers: int = 2
             "out_hidden_size": width,
             "intermediate_size": width,
         },
-        image_token_id=words.special("<|image|>"),
-        video_token_id=words.special("<|video|>"),
-        image_start_token_id=words.special("<|begin_of_image|>"),
-        image_end_token_id=words.special("<|end_of_image|>"),
-        video_start_token_id=words.special("<|begin_of_video|>"),
-        video_end_token_id=words.special("<|end_of_video|>"),
+        **picture_tokens(),
         tie_word_embeddings=False,
     )
     return _save(Glm4vForConditionalGeneration(config), folder)

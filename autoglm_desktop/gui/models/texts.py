@@ -85,8 +85,6 @@ def variant_verdict(entry: VariantEntry) -> str:
         return ladder_texts.why_text(plan)
     if plan.status != "fits":
         return labelled(name, ladder_texts.why_text(plan))
-    if not entry.gguf:
-        return _("{way}: fits, but this version runs GGUF files only").format(way=name)
     return f"{name} · {_speed(plan)}"
 
 
