@@ -8,9 +8,10 @@ listing; a download says what the hub says.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from .conversation import RANGES
 from .known_shapes import SHAPES
 from .machine import from_json
 from .shapes import VISION_PARAMETERS, ModelShapes, parameters
@@ -45,6 +46,22 @@ class StatedText:
     source: str
     value: str | None = None
     verified: bool = False
+
+
+@dataclass(frozen=True)
+class StatedSampling:
+    """How the model's makers sample, all from one ``source``; None: not told there. Names and meaning are those of
+    ``protocol.Sampling``. ``core.sampling_defaults`` fills what is None."""
+
+    source: str
+    verified: bool = False
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    max_tokens: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +108,7 @@ class Projector:
 @dataclass(frozen=True)
 class Model:
     """A model of the catalogue. ``phone``: made to drive a phone from screenshots. ``notes``: codes of ``NOTES``
-    that users should read before a download."""
+    that users should read before a download. ``sampling`` None: nobody of this project read how it is to be sampled."""
 
     id: str
     title: str
@@ -104,6 +121,7 @@ class Model:
     variants: tuple[Variant, ...]
     projector: Projector | None = None
     notes: tuple[str, ...] = ()
+    sampling: StatedSampling | None = None
 
     def variant(self, name: str) -> Variant | None:
         """A variant by id, upper or lower case."""
@@ -145,17 +163,27 @@ class Catalog:
         name that tells of a base or of something made from a model (``DERIVED``) tells nothing: AutoGLM's own
         GGUF may call itself by the base it was trained from, and is known by its file name then.
         """
-        if any(name.startswith(MADE) for name in names):
-            return None
-        texts = [plain_name(name) for name in names if name and not DERIVED & set(_words(name))]
-        found = [
-            (len(alias), model)
-            for model in self.models
-            if model.architecture == architecture and model.text_shapes.layers == layers
-            for alias in map(plain_name, model.names)
-            if any(alias in text for text in texts)
-        ]
-        return max(found, key=lambda item: item[0])[1] if found else None
+        alike = [m for m in self.models if m.architecture == architecture and m.text_shapes.layers == layers]
+        return _called(alike, names)
+
+    def called(self, name: str) -> Model | None:
+        """The model that a server or a person means by a name: its id, or a name that holds one of its names
+        (``zai-org/AutoGLM-Phone-9B``), by the rules of ``recognise``."""
+        return self.model(name) or _called(self.models, (name,))
+
+
+def _called(models: Sequence[Model], names: tuple[str, ...]) -> Model | None:
+    """The model with the longest name that one of ``names`` holds."""
+    if any(name.startswith(MADE) for name in names):
+        return None
+    texts = [plain_name(name) for name in names if name and not DERIVED & set(_words(name))]
+    found = [
+        (len(alias), model)
+        for model in models
+        for alias in map(plain_name, model.names)
+        if any(alias in text for text in texts)
+    ]
+    return max(found, key=lambda item: item[0])[1] if found else None
 
 
 def plain_name(name: str) -> str:
@@ -190,6 +218,8 @@ def _check(model: Model) -> None:
         raise ValueError(f"catalog: {model.id}: unknown note {unknown[0]!r}")
     if model.architecture != model.text_shapes.architecture:
         raise ValueError(f"catalog: {model.id}: {model.shapes!r} is no {model.architecture}")
+    if model.sampling is not None:
+        _check_sampling(model.id, model.sampling)
     ids = [variant.id for variant in model.variants]
     if not ids or len(set(ids)) != len(ids):
         raise ValueError(f"catalog: {model.id}: variants are missing or there twice")
@@ -198,3 +228,10 @@ def _check(model: Model) -> None:
             raise ValueError(f"catalog: {model.id}:{variant.id}: unknown format {variant.format!r}")
         if any(source.hub not in HUBS for source in variant.sources):
             raise ValueError(f"catalog: {model.id}:{variant.id}: unknown hub")
+
+
+def _check_sampling(model: str, sampling: StatedSampling) -> None:
+    for name, (least, most) in RANGES.items():
+        value = getattr(sampling, name, None)
+        if value is not None and not least <= value <= most:
+            raise ValueError(f"catalog: {model}: {name} {value} is not between {least:g} and {most:g}")

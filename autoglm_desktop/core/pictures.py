@@ -8,6 +8,7 @@ were made fitting here (docs/numbers.md, section 5).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .errors import AppError
@@ -72,10 +73,24 @@ def shown_size(width: int, height: int, most_tokens: int = MOST_TOKENS) -> Pictu
 
 def room_for_picture(context: int, proven: int | None, prompt: str, reply_tokens: int) -> int:
     """Tokens that one picture may take: those of the largest one that loading has proven (None: all), and what prompt
-    and reply leave of the context. The prompt's tokens are guessed: only the engine can count them."""
+    and reply leave of the context."""
+    return min(room_left(context, prompt, reply_tokens), MOST_TOKENS if proven is None else proven)
+
+
+def room_left(context: int, prompt: str, reply_tokens: int) -> int:
+    """Tokens that prompt and reply leave of the context. The prompt's are guessed: only the engine can count them."""
     words = len(prompt.encode("utf-8", "surrogatepass")) // BYTES_PER_TOKEN + TEMPLATE_TOKENS
-    left = context - words - min(reply_tokens, REPLY_TOKENS)
-    return max(0, min(left, MOST_TOKENS if proven is None else proven))
+    return max(0, context - words - min(reply_tokens, REPLY_TOKENS))
+
+
+def shares(wants: Sequence[int], room: int) -> tuple[int, ...]:
+    """What each of several pictures gets of a room in tokens: what it wants where all do; else small ones what they
+    want, and the rest as much as each other."""
+    found = [0] * len(wants)
+    for done, place in enumerate(sorted(range(len(wants)), key=lambda place: wants[place])):
+        found[place] = min(wants[place], room // (len(wants) - done))
+        room -= found[place]
+    return tuple(found)
 
 
 def _cut(columns: int, rows: int, most: int) -> tuple[int, int]:

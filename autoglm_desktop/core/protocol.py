@@ -152,6 +152,9 @@ class Message:
 
 @dataclass(frozen=True)
 class Generate:
+    """Answer a conversation. An assistant's message at its end is continued: its text is the beginning of the answer,
+    and deltas hold only what is new."""
+
     id: str
     messages: tuple[Message, ...]
     sampling: Sampling = field(default_factory=Sampling)

@@ -36,6 +36,7 @@ class LlamaBackend:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._model: _Model | None = None
+        self._unread: list[int] = []
 
     def load(self, job: protocol.Load) -> protocol.Proof:
         def progress(phase: str, fraction: float) -> None:
@@ -80,7 +81,8 @@ class LlamaBackend:
         if self._model is None:
             raise JobFailed("unsupported", "no model is loaded")
         loaded, cells = self._model.loaded, self._model.cells
-        fitted = self._model.prompts.fit(request, cells.shared)
+        fitted = self._model.prompts.fit(request, cells.shared, [*cells.items, *self._unread])
+        self._unread = []
         kept = cells.keep_prefix(fitted.items)
         cached = cells_of(fitted.items[:kept])
 
@@ -95,8 +97,9 @@ class LlamaBackend:
         prefilled = time.perf_counter()
         total = cells_of(fitted.items)
         limit = min(request.sampling.max_tokens, loaded.cells - total)
-        run = Run(request, limit, begun, self._channel.emit)
-        reason = run.decode(loaded, self._model.vocabulary, cells, cancelled)
+        run = Run(request, limit, begun, self._channel.emit, fitted.begun)
+        reason = run.decode(loaded, cells, cancelled)
+        self._unread = run.unread
         timings = protocol.Timings(
             first_token_s=run.first_token_s,
             prompt_tokens_per_s=(total - cached) / (prefilled - begun) if prefilled > begun else None,

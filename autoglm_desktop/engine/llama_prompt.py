@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..core import protocol
 from . import prompt
+from .continuing import Begun, ByteSpeller, Reader
 from .llama_pictures import Item, Picture, cells_of, read_part
 from .llama_vocab import Vocabulary
 from .server import JobFailed
@@ -21,10 +22,12 @@ WORTH_KEEPING = 0.125
 
 @dataclass(frozen=True)
 class Fitted:
-    """A prompt that leaves room for an answer; ``dropped`` messages were left out."""
+    """A prompt that leaves room for an answer; ``dropped`` messages were left out. ``begun``: the answer that is
+    continued, whose tokens are the last items."""
 
     items: list[Item]
     dropped: int
+    begun: Begun
 
 
 class PromptMaker:
@@ -42,17 +45,24 @@ class PromptMaker:
         self._cells = cells
         self._ends = picture_ends
         self._control_tokens = vocabulary.control_tokens()
+        self._answers = Reader(vocabulary.tokens, lambda: ByteSpeller(vocabulary.piece), vocabulary.ends)
         self._cut = 0
 
-    def fit(self, request: protocol.Generate, shared: Callable[[list[Item]], int]) -> Fitted:
+    def fit(
+        self,
+        request: protocol.Generate,
+        shared: Callable[[list[Item]], int],
+        standing: Sequence[Item] = (),
+    ) -> Fitted:
         """Whole oldest turns are dropped until a reply has room. ``shared``: first items of a prompt that stand in
-        the context already. Raises JobFailed(unsupported)."""
+        the context already; ``standing``: all that stands there, and the last token
+        said. Raises JobFailed(unsupported)."""
         read: dict[str, Picture] = {}
         room = self._cells - min(MIN_REPLY_TOKENS, request.sampling.max_tokens)
         cuts = prompt.cuts(request.messages)
 
         def made(number: int) -> Fitted:
-            return Fitted(self._items(cuts[number], read), len(cuts[0]) - len(cuts[number]))
+            return self._made(cuts[number], len(cuts[0]) - len(cuts[number]), read, standing)
 
         whole = made(0)
         if cells_of(whole.items) <= room or len(cuts) == 1:
@@ -93,7 +103,26 @@ class PromptMaker:
             raise JobFailed("unsupported", "chat template: the prompt ends with a picture")
         return fitted
 
-    def _items(self, messages: tuple[protocol.Message, ...], read: dict[str, Picture]) -> list[Item]:
+    def _made(
+        self,
+        messages: tuple[protocol.Message, ...],
+        dropped: int,
+        read: dict[str, Picture],
+        standing: Sequence[Item],
+    ) -> Fitted:
+        answer = prompt.begun_answer(messages, self._control_tokens)
+        text, pictures = self._rendered(messages if answer is None else messages[:-1], read)
+        items = self._tokenise(text, pictures)
+        if not answer:
+            return Fitted(items, dropped, self._answers.nothing())
+        behind = standing[len(items) :] if list(standing[: len(items)]) == items else ()
+        begun = self._answers.read(answer, prompt.split_at_pictures(text)[0][-1], behind)
+        return Fitted([*items, *begun.tokens], dropped, begun)
+
+    def _rendered(
+        self, messages: tuple[protocol.Message, ...], read: dict[str, Picture]
+    ) -> tuple[str, list[Picture]]:
+        """The template's text and the pictures whose marks stand in it, each read once."""
         parts: list[prompt.Part] = []
         flat = [prompt.flatten(message, self._control_tokens, parts) for message in messages]
         if parts and self._ends is None:
@@ -104,7 +133,7 @@ class PromptMaker:
             if key not in read:
                 read[key] = read_part(part)
             pictures.append(read[key])
-        return self._tokenise(self._template.render(flat), pictures)
+        return self._template.render(flat), pictures
 
     def _tokenise(self, text: str, pictures: list[Picture]) -> list[Item]:
         texts, order = prompt.split_at_pictures(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,8 +10,8 @@ import llama_cpp.llama_cpp as native
 
 from ..core import protocol
 from . import llama_load
+from .continuing import Begun
 from .llama_cells import Cells
-from .llama_vocab import Vocabulary
 from .sampling import make_chain
 from .stops import StopFilter
 
@@ -20,14 +19,25 @@ Emit = Callable[[protocol.Event], None]
 
 
 class Run:
-    """Samples and decodes until the answer ends; ``count`` tokens so far."""
+    """Samples and decodes until the answer ends; ``count`` tokens so far; ``unread``: the last one, where it was said
+    and not evaluated."""
 
-    def __init__(self, request: protocol.Generate, limit: int, begun: float, emit: Emit) -> None:
-        """``limit``: tokens at most; ``begun``: when the request came (``time.perf_counter``)."""
+    def __init__(
+        self,
+        request: protocol.Generate,
+        limit: int,
+        begun: float,
+        emit: Emit,
+        before: Begun,
+    ) -> None:
+        """``limit``: tokens at most; ``begun``: when the request came (``time.perf_counter``); ``before``: what the
+        answer says already, which counts for its penalties."""
         self._request = request
         self._limit = limit
         self._begun = begun
         self._emit = emit
+        self._before = before
+        self.unread: list[int] = []
         self._first = self._last = 0.0
         self.count = 0
 
@@ -44,7 +54,6 @@ class Run:
     def decode(
         self,
         loaded: llama_load.Loaded,
-        vocabulary: Vocabulary,
         cells: Cells,
         cancelled: Callable[[], bool],
     ) -> str:
@@ -52,7 +61,9 @@ class Run:
         size = native.llama_vocab_n_tokens(loaded.vocab)
         chain = make_chain(self._request.sampling, size, loaded.cells)
         try:
-            return self._loop(chain, loaded, vocabulary, cells, cancelled)
+            for token in self._before.tokens:
+                native.llama_sampler_accept(chain, token)
+            return self._loop(chain, loaded, cells, cancelled)
         finally:
             native.llama_sampler_free(chain)
 
@@ -60,11 +71,10 @@ class Run:
         self,
         chain: Any,
         loaded: llama_load.Loaded,
-        vocabulary: Vocabulary,
         cells: Cells,
         cancelled: Callable[[], bool],
     ) -> str:
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        speller = self._before.speller
         stops = StopFilter(self._request.sampling.stop)
         reason = "length"
         while self.count < self._limit:
@@ -76,7 +86,8 @@ class Run:
             self._last = now
             self._first = self._first or now
             self.count += 1
-            text, stopped = stops.feed(decoder.decode(vocabulary.piece(token)))
+            self.unread = [token]
+            text, stopped = stops.feed(speller.feed(token))
             self._tell(text)
             if stopped:
                 return "stop"
@@ -85,6 +96,7 @@ class Run:
                 break
             if not cells.evaluate([token]):
                 break
+            self.unread = []
         self._tell(stops.rest())  # the first bytes of a character that never came are left out
         return reason
 

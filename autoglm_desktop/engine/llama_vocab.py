@@ -46,6 +46,10 @@ class Vocabulary:
             known = self._pieces[token] = buffer.raw[:size]
         return known
 
+    def ends(self, token: int) -> bool:
+        """Whether an answer ends with this token."""
+        return bool(native.llama_vocab_is_eog(self._vocab, token))
+
     def tokens(self, text: str) -> list[int]:
         """Control tokens in ``text`` count as such. Raises JobFailed(unsupported)."""
         data = text.encode("utf-8", "replace")

@@ -53,6 +53,20 @@ def flatten(message: Message, control_tokens: Iterable[str], pictures: list[Part
     return {"role": message.role, "content": whole}
 
 
+def begun_answer(messages: Sequence[Message], control_tokens: Iterable[str]) -> str | None:
+    """The text of the answer that a conversation ends with, to be continued; None where it ends with a question.
+
+    Raises JobFailed(unsupported) where it holds a picture.
+    """
+    if not messages or messages[-1].role != "assistant":
+        return None
+    pictures: list[Part] = []
+    text = flatten(messages[-1], control_tokens, pictures)["content"]
+    if pictures:
+        raise JobFailed("unsupported", "an answer that is to be continued holds a picture")
+    return text
+
+
 def split_at_pictures(text: str) -> tuple[list[str], list[int]]:
     """The rendered text's pieces and the numbers of the pictures between them."""
     pieces = _PICTURE.split(text)

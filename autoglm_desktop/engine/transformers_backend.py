@@ -15,7 +15,7 @@ from . import transformers_load as loading
 from .channel import Channel
 from .server import JobFailed
 from .transformers_cache import PromptCache
-from .transformers_prompt import PromptMaker
+from .transformers_prompt import Key, PromptMaker
 from .transformers_run import Run
 
 
@@ -28,15 +28,18 @@ class TransformersBackend:
         self._maker: PromptMaker | None = None
         self._cache: PromptCache | None = None
         self._ends: frozenset[int] = frozenset()
+        self._unread: list[Key] = []
 
     def load(self, job: protocol.Load) -> protocol.Proof:
         def progress(phase: str, fraction: float) -> None:
             self._channel.emit(protocol.Progress(phase, fraction))
 
         loaded = loading.open_model(job, progress)
-        self._maker = PromptMaker(loaded.tokenizer, loaded.model.config.model_type, loaded.pictures)
-        self._cache = PromptCache(loaded.model.config)
         self._ends = _end_tokens(loaded)
+        self._maker = PromptMaker(
+            loaded.tokenizer, loaded.model.config.model_type, loaded.pictures, self._ends
+        )
+        self._cache = PromptCache(loaded.model.config)
         self._loaded = loaded
         return loaded.proof
 
@@ -59,10 +62,14 @@ class TransformersBackend:
         if self._loaded is None or self._maker is None or self._cache is None:
             raise JobFailed("unsupported", "no model is loaded")
         begun = time.perf_counter()
-        made = self._maker.fit(request, self._loaded.context)
+        made = self._maker.fit(request, self._loaded.context, [*self._cache.keys, *self._unread])
+        self._unread = []
         try:
             with failures.translated(), torch.inference_mode():
-                return Run(self._loaded, self._cache, self._channel, request, made, begun).run(self._ends)
+                run = Run(self._loaded, self._cache, self._channel, request, made, begun)
+                done = run.run(self._ends)
+                self._unread = run.unread
+                return done
         except JobFailed as failure:
             self._cache.clear()  # a broken forward may have left layers of different lengths
             if failure.kind != "out_of_memory":

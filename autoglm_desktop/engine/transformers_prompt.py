@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core import protocol
 from . import prompt
+from .continuing import Begun, Reader
 from .server import JobFailed
 from .transformers_pictures import Picture, PictureReader
+from .transformers_words import Words
 
 MIN_REPLY_TOKENS = 64
 GLM4_TYPES = ("glm4", "glm4v")
@@ -19,13 +21,15 @@ Key = int | tuple[str, int]
 @dataclass(frozen=True)
 class Prompt:
     """``tokens`` with each picture's placeholders; ``keys``: what the prompt cache compares, a picture's tokens by
-    its content; ``spans``: where each picture's tokens begin. ``dropped``: messages left out."""
+    its content; ``spans``: where each picture's tokens begin. ``dropped``: messages left out. ``begun``: the
+    answer that is continued, whose tokens are the last."""
 
     tokens: tuple[int, ...]
     keys: tuple[Key, ...]
     pictures: tuple[Picture, ...]
     spans: tuple[int, ...]
     dropped: int
+    begun: Begun
 
     @property
     def image_tokens(self) -> int:
@@ -35,11 +39,18 @@ class Prompt:
 class PromptMaker:
     """Makes prompts for one loaded model."""
 
-    def __init__(self, tokenizer: Any, model_type: str, pictures: PictureReader | None) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        model_type: str,
+        pictures: PictureReader | None,
+        ends: frozenset[int] = frozenset(),
+    ) -> None:
         self._tokenizer = tokenizer
         self._pictures = pictures
         self._control = control_tokens(tokenizer)
         self._read_pictures: dict[int, Picture] = {}
+        self._answers = Reader(self._tokenised, lambda: Words(tokenizer), ends.__contains__)
         source = tokenizer.chat_template
         if isinstance(source, dict):
             source = source.get("default") or next(iter(source.values()), None)
@@ -50,14 +61,18 @@ class PromptMaker:
         special = {name: getattr(tokenizer, name, None) or "" for name in ("bos_token", "eos_token")}
         self._template = prompt.Template(source, special)
 
-    def fit(self, request: protocol.Generate, cells: int) -> Prompt:
-        """The prompt; whole oldest turns are dropped until a reply has room. Raises JobFailed(unsupported)."""
+    def fit(self, request: protocol.Generate, cells: int, standing: Sequence[Key] = ()) -> Prompt:
+        """The prompt; whole oldest turns are dropped until a reply has room. ``standing``: what the prompt cache holds,
+        and the last token said.
+
+        Raises JobFailed(unsupported).
+        """
         self._read_pictures.clear()
         cuts = prompt.cuts(request.messages)
         wanted = min(MIN_REPLY_TOKENS, request.sampling.max_tokens)
 
         def made_of(number: int) -> Prompt:
-            return self._make(cuts[number], len(request.messages) - len(cuts[number]))
+            return self._make(cuts[number], len(request.messages) - len(cuts[number]), standing)
 
         def fits(number: int) -> bool:
             return len(made_of(number).tokens) + wanted <= cells
@@ -73,7 +88,19 @@ class PromptMaker:
             "unsupported", f"context_full: {len(made.tokens)} prompt tokens, {cells} in the context"
         )
 
-    def _make(self, messages: Sequence[protocol.Message], dropped: int) -> Prompt:
+    def _make(self, messages: Sequence[protocol.Message], dropped: int, standing: Sequence[Key]) -> Prompt:
+        answer = prompt.begun_answer(messages, self._control)
+        asked, opening = self._asked(messages if answer is None else messages[:-1])
+        if not answer:
+            return replace(asked, dropped=dropped)
+        count = len(asked.keys)
+        behind = standing[count:] if tuple(standing[:count]) == asked.keys else ()
+        begun = self._answers.read(answer, opening, behind)
+        tokens, keys = asked.tokens + begun.tokens, asked.keys + begun.tokens
+        return replace(asked, tokens=tokens, keys=keys, dropped=dropped, begun=begun)
+
+    def _asked(self, messages: Sequence[protocol.Message]) -> tuple[Prompt, str]:
+        """The prompt of whole messages, and its text behind the last picture."""
         parts: list[prompt.Part] = []
         text = self._template.render([prompt.flatten(message, self._control, parts) for message in messages])
         pieces, numbers = prompt.split_at_pictures(text)
@@ -93,7 +120,8 @@ class PromptMaker:
             spans.append(len(ids) + 1)
             ids += [reader.begin, *[reader.token] * count, reader.end, *after]
             keys += [reader.begin, *((picture.key, index) for index in range(count)), reader.end, *after]
-        return Prompt(tuple(ids), tuple(keys), tuple(pictures), tuple(spans), dropped)
+        begun = self._answers.nothing()
+        return Prompt(tuple(ids), tuple(keys), tuple(pictures), tuple(spans), 0, begun), pieces[-1]
 
     def _tokenised(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []

@@ -15,10 +15,9 @@ from .channel import Channel
 from .stops import StopFilter
 from .transformers_cache import PromptCache
 from .transformers_pictures import encode
-from .transformers_prompt import Prompt
+from .transformers_prompt import Key, Prompt
 from .transformers_sampling import Sampler
 from .transformers_warm import BATCH
-from .transformers_words import Words
 
 
 class Cancelled(Exception):
@@ -26,7 +25,7 @@ class Cancelled(Exception):
 
 
 class Run:
-    """One request: prefill, then token by token."""
+    """One request: prefill, then token by token. ``unread``: the last token, where it was said and not evaluated."""
 
     def __init__(
         self,
@@ -41,6 +40,7 @@ class Run:
         self._request, self._made, self._begun = request, made, begun
         self._first = self._last = 0.0
         self._count = 0
+        self.unread: list[Key] = []
         self._shift = 0  # M-RoPE: a picture takes fewer positions than cells
         self._explicit = bool(made.pictures)
 
@@ -158,9 +158,9 @@ class Run:
         made, sampling = self._made, self._request.sampling
         limit = min(sampling.max_tokens, self._loaded.context - len(made.tokens))
         sampler, stops, words = (
-            Sampler(sampling, logits.device),
+            Sampler(sampling, logits.device, made.begun.tokens),
             StopFilter(sampling.stop),
-            Words(self._loaded.tokenizer),
+            made.begun.speller,
         )
         reason = "length"
         while self._count < limit:
@@ -171,6 +171,7 @@ class Run:
                 break
             self._last, self._first = now, self._first or now
             self._count += 1
+            self.unread = [token]
             text, stopped = stops.feed(words.feed(token))
             self._say(text)
             if stopped:
@@ -180,6 +181,7 @@ class Run:
                 break
             if self._count < limit:
                 logits = self._next(token)
+                self.unread = []
         self._say(stops.rest())
         return reason
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -13,11 +14,12 @@ from ..core.protocol import Sampling
 
 
 class Sampler:
-    """One request's sampler. Penalties count the generated tokens only (OpenAI's meaning)."""
+    """One request's sampler. Penalties count the generated tokens only (OpenAI's meaning); ``spoken``: those of an
+    answer that is continued."""
 
-    def __init__(self, sampling: Sampling, device: Any) -> None:
+    def __init__(self, sampling: Sampling, device: Any, spoken: Iterable[int] = ()) -> None:
         self._sampling = sampling
-        self._counts: Counter[int] = Counter()
+        self._counts: Counter[int] = Counter(spoken)
         self._generator = torch.Generator(device=device)
         seed = sampling.seed if sampling.seed is not None else int.from_bytes(os.urandom(4), "little")
         self._generator.manual_seed(seed & 0xFFFFFFFF)

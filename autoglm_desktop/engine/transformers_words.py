@@ -17,6 +17,11 @@ class Words:
         self._shown: list[int] = []  # decoded before; kept as context, since some tokenizers join words by it
         self._open: list[int] = []
 
+    @property
+    def whole(self) -> bool:
+        """Whether nothing of a character is held back."""
+        return not self._open
+
     def feed(self, token: int) -> str:
         """The text that ``token`` completes; control tokens have none."""
         self._open.append(token)

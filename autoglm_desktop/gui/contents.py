@@ -37,7 +37,7 @@ class Contents(QObject):
         self._downloads = downloads
         self.system = SystemPage(bridge, services, session=session)
         self.models = ModelsPage(bridge, services, session, downloads)
-        self.chat = ChatPage(bridge, session, conversations)
+        self.chat = ChatPage(bridge, services, session, conversations)
         self.banner = EngineBanner(bridge, services)
         self.warning = WarningBar(session)
         self.badge = Badge(session)

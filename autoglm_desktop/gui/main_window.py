@@ -60,6 +60,9 @@ class MainWindow(QMainWindow):
 
     def fill(self, contents: Contents) -> None:
         """Put the pages, the banner and the badge in."""
+        from . import shortcuts
+
+        shortcuts.install(self)
         self.contents = contents
         for page in contents.pages:
             self.pages.addWidget(page)

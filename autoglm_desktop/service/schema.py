@@ -21,7 +21,8 @@ class StreamOptions(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """The fields of OpenAI's chat completions that are understood, and vLLM's ``top_k`` and ``min_p``."""
+    """The fields of OpenAI's chat completions that are understood, and vLLM's ``top_k``, ``min_p`` and
+    ``continue_final_message``."""
 
     model_config = ConfigDict(allow_inf_nan=False)
 
@@ -39,6 +40,7 @@ class ChatRequest(BaseModel):
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     seed: int | None = None
     stop: str | list[str] | None = None
+    continue_final_message: bool | None = None
     n: int | None = None
     tools: list[Any] | None = None
     functions: list[Any] | None = None
@@ -68,8 +70,14 @@ def parse(data: object) -> ChatRequest:
 
 
 def messages_of(request: ChatRequest) -> tuple[Message, ...]:
-    """The conversation with text parts joined. Raises ApiError (400), for an image naming what is missing."""
-    return tuple(_message(index, item) for index, item in enumerate(request.messages))
+    """The conversation with text parts joined. Raises ApiError (400), for an image naming what is missing.
+
+    Behind an assistant message a new one begins, as OpenAI has it; an empty one asks the engine for that.
+    """
+    messages = tuple(_message(index, item) for index, item in enumerate(request.messages))
+    if messages[-1].role == "assistant" and not request.continue_final_message:
+        return (*messages, Message("assistant", ""))
+    return messages
 
 
 def sampling_of(request: ChatRequest, context: int | None) -> Sampling:

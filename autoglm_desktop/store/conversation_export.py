@@ -59,7 +59,8 @@ def _message(store: Conversations, message: StoredMessage, pictures: bool) -> di
 
 
 def _picture(store: Conversations, picture: Picture, with_file: bool) -> dict[str, Any]:
-    data: dict[str, Any] = {name: getattr(picture, name) for name in PICTURE_COLUMNS}
+    values = {name: getattr(picture, name) for name in PICTURE_COLUMNS}
+    data: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
     if with_file:
         try:
             content = (store.pictures / picture.file_name).read_bytes()

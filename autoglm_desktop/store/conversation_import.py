@@ -98,13 +98,14 @@ def keep(store: Conversations, parsed: Parsed) -> Imported:
     if store.kept:
         for name, content in parsed.files.items():
             conversation_pictures.put(store.pictures, name, content)
-    added, missing = [], 0
+    added, missing = [], set[str]()
     with store.change():
         for conversation, messages in parsed.conversations:
             added.append(_put(store, conversation, messages))
             for picture in (picture for message in messages for picture in message.pictures):
-                missing += not (store.pictures / picture.file_name).is_file()
-    return Imported(tuple(added), sum(len(messages) for _one, messages in parsed.conversations), missing)
+                if not (store.pictures / picture.file_name).is_file():
+                    missing.add(picture.file_name)
+    return Imported(tuple(added), sum(len(messages) for _one, messages in parsed.conversations), len(missing))
 
 
 def _put(store: Conversations, conversation: Conversation, messages: Sequence[StoredMessage]) -> int:
@@ -215,9 +216,11 @@ def _picture(entry: object, where: str, files: dict[str, bytes]) -> Picture:
     _need(extension in EXTENSIONS, f"{where}.extension")
     _need(isinstance(name, str) and len(name) <= MOST_TITLE, f"{where}.name")
     numbers = [entry.get(key) for key in ("width", "height", "size_bytes")]
-    _need(all(map(_is_count, numbers)), f"{where}.width")
+    _need(all(_is_count(number) and number for number in numbers), f"{where}.width")
     width, height, size = (int(number or 0) for number in numbers)
-    picture = Picture(str(sha256), str(extension), width, height, size, name)
+    most = entry.get("most_tokens")
+    _need(most is None or (_is_count(most) and most > 0), f"{where}.most_tokens")
+    picture = Picture(str(sha256), str(extension), width, height, size, name, most)
     if "data" in entry and picture.file_name not in files:
         try:
             content = base64.b64decode(entry["data"], validate=True)

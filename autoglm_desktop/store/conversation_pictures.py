@@ -69,8 +69,9 @@ def put(folder: Path, name: str, data: bytes) -> None:
 
 
 def add_rows(database: sqlite3.Connection, message: int, pictures: Iterable[Picture]) -> None:
+    columns = ("message", "position", *PICTURE_COLUMNS)
     database.executemany(
-        f"INSERT INTO pictures (message, position, {', '.join(PICTURE_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO pictures ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
         [(message, place, *row_of(picture)) for place, picture in enumerate(pictures)],
     )
 

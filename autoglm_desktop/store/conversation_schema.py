@@ -23,6 +23,7 @@ MIGRATIONS = (
         "ALTER TABLE messages ADD COLUMN prompt_tokens INTEGER",
         "ALTER TABLE messages ADD COLUMN thinking_s REAL",
         "ALTER TABLE messages ADD COLUMN endpoint TEXT",
+        "ALTER TABLE messages ADD COLUMN unseen INTEGER",
         "ALTER TABLE messages ADD COLUMN deleted REAL",
         "ALTER TABLE messages ADD COLUMN indexed INTEGER NOT NULL DEFAULT 0",
         """UPDATE messages SET parent = (SELECT max(before.id) FROM messages AS before
@@ -34,7 +35,8 @@ MIGRATIONS = (
         """CREATE TABLE pictures (
             message INTEGER NOT NULL REFERENCES messages(id) ON DELETE CASCADE, position INTEGER NOT NULL,
             sha256 TEXT NOT NULL, extension TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
-            size_bytes INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (message, position))""",
+            size_bytes INTEGER NOT NULL, name TEXT NOT NULL, most_tokens INTEGER,
+            PRIMARY KEY (message, position))""",
         "CREATE INDEX pictures_by_content ON pictures(sha256)",
         """CREATE TABLE drafts (
             conversation INTEGER PRIMARY KEY, text TEXT NOT NULL, pictures TEXT NOT NULL DEFAULT '[]')""",
@@ -47,11 +49,12 @@ deeper than SQLite lets a cascade go (1,000). ``drafts.conversation`` 0: the con
 CONVERSATION_COLUMNS = ("id", "title", "created", "updated", "pinned", "head", "settings")
 FACT_COLUMNS = (
     "model", "rung", "tokens", "tokens_per_s", "first_token_s", "dropped", "prompt_tokens", "thinking_s", "endpoint",
+    "unseen",
 )  # fmt: skip
 MESSAGE_COLUMNS = (
     "id", "conversation", "role", "text", "created", *FACT_COLUMNS, "finish_reason", "parent",
 )  # fmt: skip
-PICTURE_COLUMNS = ("sha256", "extension", "width", "height", "size_bytes", "name")
+PICTURE_COLUMNS = ("sha256", "extension", "width", "height", "size_bytes", "name", "most_tokens")
 
 NEEDED = (
     f"SELECT {', '.join(CONVERSATION_COLUMNS)}, deleted FROM conversations LIMIT 1",

@@ -22,8 +22,10 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the engine reported of an answer. ``dropped`` counts old messages that no longer fitted; ``endpoint``: the
-    name of the remote server that answered, None: this machine."""
+    """What the engine reported of an answer. ``dropped`` counts old messages that no longer fitted; ``unseen`` the
+    pictures of earlier turns that the model could not be shown (None: none); ``endpoint``: the name of the remote
+    server that answered, None: this machine; ``thinking_s``: how long it thought. ``prompt_tokens`` and ``tokens``
+    together are what of the context was in use at the answer's end."""
 
     model: str | None = None
     rung: str | None = None
@@ -34,6 +36,7 @@ class Facts:
     prompt_tokens: int | None = None
     thinking_s: float | None = None
     endpoint: str | None = None
+    unseen: int | None = None
 
 
 NO_FACTS = Facts()
@@ -41,7 +44,8 @@ NO_FACTS = Facts()
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of a message: the file as it was given, named by its content. Width and height in pixels, upright."""
+    """A picture of a message: the file as it was given, named by its content. Width and height in pixels, upright.
+    ``most_tokens``: how large the user wants it shown; None: as large as there is room."""
 
     sha256: str
     extension: str  # png | jpg | webp | bmp | gif
@@ -49,6 +53,7 @@ class Picture:
     height: int
     size_bytes: int
     name: str = ""  # what its file was called, for people
+    most_tokens: int | None = None
 
     @property
     def file_name(self) -> str:

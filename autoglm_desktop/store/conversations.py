@@ -188,6 +188,20 @@ class Conversations(Database):
             self._set(conversation, "head", message_tree.newest_below(tree, message))
         return self.messages(conversation)
 
+    def reopen(self, message: int) -> StoredMessage | None:
+        """An answer is written on: until ``finish`` it counts as being written, and what it has stays. Returns it as
+        it was; None: it is gone."""
+        found = self.message(message)
+        if found is None:
+            return None
+        with self.change() as database:
+            database.execute("UPDATE messages SET finish_reason = NULL WHERE id = ?", (message,))
+            database.execute(
+                "UPDATE conversations SET updated = ? WHERE id = ?", (self.clock(), found.conversation)
+            )
+        self.writing = message
+        return found
+
     def update_text(self, message: int, text: str) -> None:
         """Replace the text of an answer that is being written."""
         self._write(message, {"text": clean(text)}, index=False)

@@ -303,10 +303,32 @@ TABLE: dict[str, str] = {
         "A picture of {width} × {height} pixels is too long and narrow: one side may be {ratio} times the other at "
         "most."
     ),
+    "pictures_too_many": N_("A question takes {most} pictures at most; the others were left out."),
     "picture_no_room": N_(
         "The context of {tokens} tokens leaves no room for a picture beside the prompt and the reply; ask for a larger "
         "one (--context) or send less text."
     ),
+    "pictures_no_room": N_(
+        "The context of {tokens} tokens leaves too little room for {count} pictures beside the prompt and the reply; "
+        "send fewer of them or less text, or load the model with a larger context."
+    ),
+    "picture_gone": N_(
+        "The picture {path} of this question is no longer on this machine; edit the question and add it again."
+    ),
+    "picture_gone_pasted": N_(
+        "The pasted picture of this question is no longer on this machine; edit the question and add it again."
+    ),
+    "picture_unknown_pasted": N_(
+        "What was pasted is no picture that can be read here: PNG, JPEG, WebP, BMP and GIF can."
+    ),
+    "picture_damaged_pasted": N_("The pasted picture is damaged or not complete ({detail}); copy it again."),
+    "picture_too_large_pasted": N_(
+        "The pasted picture has {megapixels} megapixels, more than the {most} that are read here; make it smaller."
+    ),
+    "picture_no_memory_pasted": N_(
+        "The memory does not suffice to read the {megapixels} megapixels of the pasted picture; make it smaller."
+    ),
+    "file_unreadable_pasted": N_("The pasted picture cannot be read: {detail}."),
     "vision_none": N_(
         "{name} is a text model: it cannot look at pictures. Name another model, or send text only."
     ),
@@ -438,7 +460,8 @@ _TYPED = frozenset(("rung_unknown", "rung_cannot"))
 
 def text(error: AppError) -> str:
     """One sentence for people. A code that only reasons know names its file; an unknown one shows itself."""
-    template = TABLE.get(error.code)
+    pasted = TABLE.get(f"{error.code}_pasted") if error.values.get("path") == "" else None
+    template = pasted or TABLE.get(error.code)
     if template is None and error.code in reasons.TABLE:
         why = reasons.text(Reason.of(error.code, **error.values))
         if "path" not in error.values:

@@ -1,35 +1,27 @@
-"""A conversation with the loaded model, kept while it is written: at most one second of an answer can be lost."""
+"""A conversation with whoever answers it, kept while it is written: at most one second of an answer can be lost."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
-import logging
-import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from ..core.conversation import AS_THE_MODEL_HAS_IT, ConversationSettings
 from ..core.errors import AppError
-from ..core.protocol import Delta, Done, Sampling
-from ..core.remote import Endpoint
+from ..core.protocol import Delta
 from ..store.conversations import Conversation, Conversations, Facts, Picture, StoredMessage
-from .answerer import Answerer
+from .answer_writer import Writer
+from .answering import Always, Chooser
 from .archive import Archive as Archive
-from .chat_messages import Show, as_messages, parts_of
+from .chat_messages import as_messages, none_shown
 from .chat_messages import title_of as title_of
-from .session_state import SessionState
-
-log = logging.getLogger(__name__)
-
-SAVE_EVERY_S = 0.8
-"""How often an answer that is being written goes to disk."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The question is kept; its answer begins, still empty."""
+    """The question is kept; its answer begins, empty or with what it has already."""
 
     conversation: Conversation
     question: StoredMessage
@@ -43,28 +35,18 @@ class Answered:
     answer: StoredMessage
 
 
-@dataclass(frozen=True)
-class Asking:
-    """Who keeps and who answers. ``sampling``: the model's own; a conversation's settings go before it. ``show`` None:
-    pictures are left out of what the engine gets."""
-
-    archive: Archive
-    answerer: Answerer
-    sampling: Sampling
-    show: Show | None = None
+Events: TypeAlias = AsyncGenerator[Asked | Delta | Answered, None]
 
 
 async def ask(
     archive: Archive,
-    answerer: Answerer,
+    chooser: Chooser,
     conversation: Conversation | None,
     text: str,
-    sampling: Sampling,
     *,
     pictures: Sequence[Picture] = (),
     settings: ConversationSettings = AS_THE_MODEL_HAS_IT,
-    show: Show | None = None,
-) -> AsyncGenerator[Asked | Delta | Answered, None]:
+) -> Events:
     """Keep a question (in a new conversation with ``settings`` where none is given), stream its answer and keep that
     too.
 
@@ -73,161 +55,125 @@ async def ask(
     if conversation is None:
         conversation = await archive.run(Conversations.create, title_of(text), settings)
     question = await archive.run(Conversations.append, conversation.id, "user", text, Facts(), pictures)
-    asking = Asking(archive, answerer, sampling, show)
-    async with contextlib.aclosing(_answer(asking, conversation, question)) as events:
+    async with contextlib.aclosing(_answer(archive, chooser, conversation, question)) as events:
         async for event in events:
             yield event
 
 
 async def ask_again(
-    archive: Archive,
-    answerer: Answerer,
-    conversation: Conversation,
-    question: StoredMessage,
-    sampling: Sampling,
-    *,
-    show: Show | None = None,
-) -> AsyncGenerator[Asked | Delta | Answered, None]:
+    archive: Archive, chooser: Chooser, conversation: Conversation, question: StoredMessage
+) -> Events:
     """Answer a question again: another version of its answer."""
-    asking = Asking(archive, answerer, sampling, show)
-    async with contextlib.aclosing(_answer(asking, conversation, question)) as events:
+    async with contextlib.aclosing(_answer(archive, chooser, conversation, question)) as events:
         async for event in events:
             yield event
 
 
 async def ask_edited(
     archive: Archive,
-    answerer: Answerer,
+    chooser: Chooser,
     conversation: Conversation,
     question: StoredMessage,
     text: str,
-    sampling: Sampling,
     *,
     pictures: Sequence[Picture] | None = None,
-    show: Show | None = None,
-) -> AsyncGenerator[Asked | Delta | Answered, None]:
+) -> Events:
     """Ask a question in other words: another version of it, with the same pictures where none are given."""
     shown = question.pictures if pictures is None else pictures
     edited = await archive.run(
         Conversations.add, conversation.id, question.parent, "user", text, Facts(), shown
     )
-    asking = Asking(archive, answerer, sampling, show)
-    async with contextlib.aclosing(_answer(asking, conversation, edited)) as events:
+    async with contextlib.aclosing(_answer(archive, chooser, conversation, edited)) as events:
+        async for event in events:
+            yield event
+
+
+async def go_on(
+    archive: Archive, chooser: Chooser, conversation: Conversation, answer: StoredMessage
+) -> Events:
+    """Write an answer on, in the same message; what it has stays whatever happens. ``Asked.answer`` has it, deltas
+    only what is new, ``Answered`` all.
+
+    Raises AppError (conversation_gone, as ``ask``); ValueError where a remote server answers: few of them write on, so
+    the caller asks a question instead.
+    """
+    conversation = await _fresh(archive, conversation)
+    chosen = await chooser.choose(conversation.settings)
+    if chosen.remote is not None:
+        raise ValueError("a remote server is to write an answer on")
+    history = await archive.run(Conversations.transcript, conversation.id, answer.id)
+    if len(history) < 2:
+        raise AppError("conversation_gone")
+    before = await _begun(archive, archive.run(_reopened, answer.id), written_on=True)
+    asked, writer = Asked(conversation, history[-2], before), Writer(archive, before, before)
+    same = Always(chosen.answerer, chosen.sampling, chosen.show)
+    async with contextlib.aclosing(_written(same, asked, history, writer)) as events:
         async for event in events:
             yield event
 
 
 async def _answer(
-    asking: Asking, conversation: Conversation, question: StoredMessage
-) -> AsyncGenerator[Asked | Delta | Answered, None]:
-    archive, answerer = asking.archive, asking.answerer
-    fresh = await archive.run(Conversations.get, conversation.id)
-    conversation = fresh or conversation
+    archive: Archive, chooser: Chooser, conversation: Conversation, question: StoredMessage
+) -> Events:
+    conversation = await _fresh(archive, conversation)
     history = await archive.run(Conversations.transcript, conversation.id, question.id)
-    answer = await _begin(archive, answerer, conversation, question)
-    yield Asked(conversation, question, answer)
-    writer = _Writer(archive, answer)
+    call = archive.run(Conversations.add, conversation.id, question.id, "assistant", "")
+    answer = await _begun(archive, call)
+    asked, writer = Asked(conversation, question, answer), Writer(archive, answer)
+    async with contextlib.aclosing(_written(chooser, asked, history, writer)) as events:
+        async for event in events:
+            yield event
+
+
+async def _written(
+    chooser: Chooser, asked: Asked, history: Sequence[StoredMessage], writer: Writer
+) -> Events:
+    """Ask with ``history`` and stream what comes into ``writer``."""
+    settings = asked.conversation.settings
     try:
-        parts = await parts_of(history, asking.show)
-        messages = as_messages(history, conversation.settings.system, parts)
-        sampling = conversation.settings.sampling(asking.sampling)
-        async with contextlib.aclosing(answerer.generate(messages, sampling)) as events:
-            async for event in events:
-                if isinstance(event, Delta):
-                    writer.add(event)
-                    yield event
-                else:
-                    writer.done(event, answerer)
+        yield asked
+        chosen = await chooser.choose(settings)
+        writer.answerer, sampling = chosen.answerer, settings.sampling(chosen.sampling)
+        show = chosen.show or none_shown
+        async with show(history, settings.system, sampling) as shown:
+            writer.unseen = shown.unseen
+            messages = as_messages(history, settings.system, shown.parts)
+            async with contextlib.aclosing(chosen.answerer.generate(messages, sampling)) as events:
+                async for event in events:
+                    if isinstance(event, Delta):
+                        writer.add(event)
+                        yield event
+                    else:
+                        writer.done(event)
     except AppError:
-        writer.end("failed", answerer)
+        writer.end("failed")
         raise
     finally:
-        await writer.close(answerer)
+        await writer.close()
     yield Answered(writer.answer)
 
 
-async def _begin(
-    archive: Archive, answerer: Answerer, conversation: Conversation, question: StoredMessage
+async def _fresh(archive: Archive, conversation: Conversation) -> Conversation:
+    """As it is now, not as the window last saw it."""
+    return await archive.run(Conversations.get, conversation.id) or conversation
+
+
+def _reopened(store: Conversations, message: int) -> StoredMessage:
+    found = store.reopen(message)
+    if found is None:
+        raise AppError("conversation_gone")
+    return found
+
+
+async def _begun(
+    archive: Archive, call: Awaitable[StoredMessage], *, written_on: bool = False
 ) -> StoredMessage:
-    """The empty answer, on disk. Cancelled while it is written, it is kept as cancelled rather than as unfinished."""
-    call = archive.run(Conversations.add, conversation.id, question.id, "assistant", "")
+    """The answer that begins, on disk. Cancelled meanwhile, it is kept as cancelled rather than as unfinished, or as it
+    was."""
     written = asyncio.ensure_future(call)
     try:
         return await asyncio.shield(written)
     except asyncio.CancelledError:
-        await _Writer(archive, await written).close(answerer)
+        answer = await written
+        await Writer(archive, answer, answer if written_on else None).close()
         raise
-
-
-class _Writer:
-    """Collects an answer and writes it every SAVE_EVERY_S and at its end."""
-
-    def __init__(self, archive: Archive, answer: StoredMessage) -> None:
-        self._archive = archive
-        self._parts: list[str] = []
-        self._saved = time.monotonic()
-        self._saving: asyncio.Future[None] | None = None
-        self._tokens = 0
-        self.answer = answer
-
-    def add(self, delta: Delta) -> None:
-        self._parts.append(delta.text)
-        self._tokens = delta.tokens
-        now = time.monotonic()
-        if now - self._saved >= SAVE_EVERY_S and (self._saving is None or self._saving.done()):
-            self._report()
-            self._saved = now
-            work = self._archive.run(Conversations.update_text, self.answer.id, "".join(self._parts))
-            self._saving = asyncio.ensure_future(work)
-
-    def done(self, done: Done, answerer: Answerer) -> None:
-        facts = dataclasses.replace(
-            _facts(answerer),
-            tokens=done.usage.completion_tokens,
-            tokens_per_s=done.timings.tokens_per_s,
-            first_token_s=done.timings.first_token_s,
-            dropped=done.usage.dropped_messages or None,
-            prompt_tokens=done.usage.prompt_tokens,
-        )
-        self._set(done.finish_reason, facts)
-
-    def end(self, reason: str, answerer: Answerer) -> None:
-        if self.answer.finish_reason is None:
-            self._set(reason, dataclasses.replace(_facts(answerer), tokens=self._tokens))
-
-    async def close(self, answerer: Answerer) -> None:
-        """Write the last state. An answer that is cancelled ends here as well."""
-        self.end("cancelled", answerer)
-        if self._saving is not None:
-            await asyncio.wait({self._saving})
-            self._report()
-        answer = self.answer
-        reason = answer.finish_reason or "cancelled"
-        await self._archive.run(Conversations.finish, answer.id, answer.text, reason, answer.facts)
-
-    def _set(self, reason: str, facts: Facts) -> None:
-        text = "".join(self._parts)
-        self.answer = dataclasses.replace(self.answer, text=text, finish_reason=reason, facts=facts)
-
-    def _report(self) -> None:
-        """A save that failed is logged; the last one of an answer raises."""
-        if self._saving is not None and self._saving.done():
-            error = self._saving.exception()
-            if error is not None:
-                log.error("an answer could not be saved: %s", error)
-            self._saving = None
-
-
-def _facts(answerer: Answerer) -> Facts:
-    """What answers now, as it knows itself."""
-    state, endpoint = getattr(answerer, "state", None), getattr(answerer, "endpoint", None)
-    if isinstance(state, SessionState):
-        return Facts(
-            model=state.target.name if state.target is not None else None,
-            rung=state.plan.rung if state.plan is not None else None,
-        )
-    return (
-        Facts(model=endpoint.model or None, endpoint=endpoint.name)
-        if isinstance(endpoint, Endpoint)
-        else Facts()
-    )

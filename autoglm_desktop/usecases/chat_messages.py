@@ -2,38 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
-from ..core.protocol import Message
+from ..core.protocol import Message, Sampling
 from ..store.conversation_values import Picture, StoredMessage
 
 TITLE_LENGTH = 60
-Parts = Mapping[str, dict[str, Any]]
-"""Of messages, as the engine at hand reads them, by the sha256 of their pictures."""
-Show = Callable[[Picture], Awaitable[dict[str, Any]]]
-"""Makes a kept picture such a part. Raises AppError where the engine can look at none."""
+Parts = Mapping[Picture, dict[str, Any]]
+"""Of messages, as the engine at hand reads them."""
+NO_PARTS: Parts = MappingProxyType({})
 
 
-async def parts_of(history: Sequence[StoredMessage], show: Show | None) -> Parts:
-    """The parts of all pictures of a transcript; none without ``show``."""
-    found: dict[str, dict[str, Any]] = {}
-    for picture in (picture for message in history for picture in message.pictures):
-        if show is not None and picture.sha256 not in found:
-            found[picture.sha256] = await show(picture)
-    return found
+@dataclass(frozen=True)
+class Shown:
+    """``unseen``: pictures of earlier turns that are not among the parts."""
+
+    parts: Parts = field(default_factory=dict)
+    unseen: int = 0
+
+
+class Show(Protocol):
+    """Makes the pictures of a transcript ready for whoever answers; they are, within the block.
+
+    Entering raises AppError where those of the newest question can't be shown; of older ones that can't is told how
+    many.
+    """
+
+    def __call__(
+        self, history: Sequence[StoredMessage], system: str, sampling: Sampling
+    ) -> AbstractAsyncContextManager[Shown]: ...
+
+
+@contextlib.asynccontextmanager
+async def none_shown(
+    history: Sequence[StoredMessage], system: str, sampling: Sampling
+) -> AsyncIterator[Shown]:
+    """Leaves all pictures out."""
+    yield Shown()
 
 
 def as_messages(
-    history: Sequence[StoredMessage], system: str = "", parts: Parts = MappingProxyType({})
+    history: Sequence[StoredMessage], system: str = "", parts: Parts = NO_PARTS
 ) -> tuple[Message, ...]:
     """The system prompt, then questions and answers in turn; answers that stayed empty are left out with nothing put in
     their place, and questions in a row become one. Pictures that are in ``parts`` come before their text, as the phone
     agent sends them."""
     messages: list[Message] = [Message("system", system)] if system.strip() else []
     for stored in history:
-        pictures = [parts[picture.sha256] for picture in stored.pictures if picture.sha256 in parts]
+        pictures = [parts[picture] for picture in stored.pictures if picture in parts]
         if not stored.text and not pictures:
             continue
         text = [_text(stored.text)] if stored.text else []

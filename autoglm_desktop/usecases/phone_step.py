@@ -15,10 +15,12 @@ from typing import Protocol, TypeAlias
 
 from ..core import phone_actions, protocol
 from ..core.errors import AppError, Reason
+from ..core.pictures import MOST_TOKENS
 from ..core.thinking import ReplyParser
 from . import pictures, prompts
 from .loading import Wishes
 from .pictures import Pictures, Prepared
+from .remote import Remote
 from .session_state import SessionState
 from .targets import Target
 
@@ -87,26 +89,33 @@ class Result:
 
 
 async def run(
-    session: Model,
+    model: Model | Remote,
     own: Pictures,
     see: See,
     question: Question,
     clock: Callable[[], float] = time.monotonic,
 ) -> AsyncGenerator[Prepared | Written | Result, None]:
-    """Load the session's model where it isn't loaded, prepare the picture, ask, and read the action.
+    """Load the session's model where it isn't loaded, or take a remote server; prepare the picture, ask, and read the
+    action.
 
-    Raises AppError as ``see``, ``Session.load``, ``Pictures.prepare`` and ``Session.generate`` do.
+    Raises AppError as ``see``, ``Session.load``, ``Pictures.prepare`` and ``generate`` do.
     """
     system = await prompt(question.language, question.today)
-    await _loaded(session, see)
-    room = pictures.room(session.state, system + question.task, SAMPLING.max_tokens)
-    picture = await own.prepare(question.picture, room)
-    yield picture
+    room = await _room(model, see, system + question.task)
+    async with own.held() as prepare:
+        picture = await prepare(question.picture, room)
+        yield picture
+        async with contextlib.aclosing(_asked(model, system, picture, question.task, clock)) as events:
+            async for event in events:
+                yield event
+
+
+async def _asked(
+    model: Model | Remote, system: str, picture: Prepared, task: str, clock: Callable[[], float]
+) -> AsyncGenerator[Written | Result, None]:
     begun, parser, parts = clock(), ReplyParser(), list[str]()
     first: float | None = None
-    async with contextlib.aclosing(
-        session.generate(messages(system, picture, question.task), SAMPLING)
-    ) as events:
+    async with contextlib.aclosing(model.generate(messages(system, picture, task), SAMPLING)) as events:
         async for event in events:
             now = clock()
             if isinstance(event, protocol.Delta):
@@ -126,13 +135,14 @@ async def prompt(language: str, today: datetime.date) -> str:
 
 async def preview(own: Pictures, source: Path | bytes) -> Preview:
     """Raises as ``Pictures.prepare``."""
-    prepared = await own.prepare(source)
-    try:
-        pixels = await asyncio.to_thread(prepared.file.read_bytes)
-    except OSError as error:
-        raise AppError(
-            "file_unreadable", path=str(prepared.file), detail=error.strerror or str(error)
-        ) from error
+    async with own.held() as prepare:
+        prepared = await prepare(source)
+        try:
+            pixels = await asyncio.to_thread(prepared.file.read_bytes)
+        except OSError as error:
+            raise AppError(
+                "file_unreadable", path=str(prepared.file), detail=error.strerror or str(error)
+            ) from error
     return Preview(prepared, pixels)
 
 
@@ -140,6 +150,14 @@ def messages(system: str, picture: Prepared, task: str) -> list[protocol.Message
     """In the agent's order: the picture before the text."""
     content = [picture.part, {"type": "text", "text": task}]
     return [protocol.Message("system", system), protocol.Message("user", content)]
+
+
+async def _room(model: Model | Remote, see: See, prompt: str) -> int:
+    """Tokens for the picture; of a remote server nobody knows them."""
+    if isinstance(model, Remote):
+        return MOST_TOKENS
+    await _loaded(model, see)
+    return pictures.room(model.state, prompt, SAMPLING.max_tokens)
 
 
 async def _loaded(session: Model, see: See) -> None:

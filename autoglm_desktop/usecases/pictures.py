@@ -7,10 +7,14 @@ backend and, after a death, to the next engine.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import logging
+import uuid
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..core.errors import AppError, EngineError, Reason, TargetError
 from ..core.gguf_names import parse
@@ -24,6 +28,11 @@ from ..store.picture_folder import OwnFolder, own_folder
 from .services import Services
 from .session_state import SessionState
 from .targets import Target
+
+log = logging.getLogger(__name__)
+
+KEPT_BYTES = 128 * 1024 * 1024
+"""Of pictures that no request uses now: about sixteen screenshots of 1080 × 2400."""
 
 
 @dataclass(frozen=True)
@@ -43,23 +52,68 @@ class Prepared:
         }  # fmt: skip
 
 
-class Pictures:
-    """The pictures of this process; the folder is made with the first. ``close`` removes them all."""
+@dataclass
+class _Used:
+    """A file, and how many requests may read it now."""
 
-    def __init__(self, services: Services) -> None:
-        self._base = services.pictures
+    file: Path
+    size_bytes: int
+    users: int = 0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """``context`` in tokens; ``proven``: tokens of the largest picture that loading has encoded (None: any)."""
+
+    context: int
+    proven: int | None
+
+
+class Prepare(Protocol):
+    """``Pictures.prepare`` for as long as a block lasts. ``name``: of the content; a picture that was prepared under it
+    is not decoded again."""
+
+    def __call__(
+        self, source: Path | bytes, most_tokens: int = MOST_TOKENS, name: str | None = None
+    ) -> Awaitable[Prepared]: ...
+
+
+class Pictures:
+    """The pictures of this process; the folder is made with the first. ``close`` removes them all.
+
+    Those of ``prepare`` stay until then. Those of ``held`` stay at least until the block ends, and after it as long as
+    they are among the last ``kept_bytes``: the next question shows the same ones again."""
+
+    def __init__(self, services: Services, kept_bytes: int = KEPT_BYTES) -> None:
+        self._base, self._kept_bytes = services.pictures, kept_bytes
         self._folder: OwnFolder | None = None
         self._making = asyncio.Lock()
+        self._used: dict[Path, _Used] = {}  # the one that was used last is the last
+        self._known: dict[tuple[str, int], Prepared] = {}
 
     async def prepare(self, source: Path | bytes, most_tokens: int = MOST_TOKENS) -> Prepared:
         """A picture as an engine reads it, in no more tokens. The same one twice is one file.
 
         Raises TargetError, AppError (see ``store.picture_file``, ``core.pictures``; disk_full, file_unwritable).
         """
-        async with self._making:
-            if self._folder is None:
-                self._folder = await asyncio.to_thread(own_folder, self._base)
-        return await asyncio.to_thread(_prepared, source, most_tokens, self._folder.path)
+        return await self._prepare(source, most_tokens, None, [])
+
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[Prepare]:
+        """For one request: what is prepared within the block is there until it ends."""
+        used: list[_Used] = []
+
+        def prepare(
+            source: Path | bytes, most_tokens: int = MOST_TOKENS, name: str | None = None
+        ) -> Awaitable[Prepared]:
+            return self._prepare(source, most_tokens, name, used)
+
+        try:
+            yield prepare
+        finally:
+            for one in used:
+                one.users -= 1
+            self._remove_old()
 
     async def close(self) -> None:
         """Remove the folder; only when no engine is to read from it any more."""
@@ -67,6 +121,45 @@ class Pictures:
             folder, self._folder = self._folder, None
             if folder is not None:
                 await asyncio.to_thread(folder.remove)
+
+    async def _prepare(
+        self, source: Path | bytes, most_tokens: int, name: str | None, used: list[_Used]
+    ) -> Prepared:
+        known = self._known.get((name, most_tokens)) if name is not None else None
+        if known is not None and known.file.is_file():
+            self._use(known, used)
+            return known
+        async with self._making:
+            if self._folder is None:
+                self._folder = await asyncio.to_thread(own_folder, self._base)
+        prepared, data = await asyncio.to_thread(_scaled, source, most_tokens, self._folder.path)
+        self._use(prepared, used)
+        await asyncio.to_thread(_put, prepared.file, data)
+        if name is not None:
+            self._known[name, most_tokens] = prepared
+        return prepared
+
+    def _use(self, prepared: Prepared, used: list[_Used]) -> None:
+        size_bytes = 3 * prepared.size.width * prepared.size.height
+        one = self._used.pop(prepared.file, None) or _Used(prepared.file, size_bytes)
+        self._used[prepared.file] = one
+        one.users += 1
+        used.append(one)
+
+    def _remove_old(self) -> None:
+        """Remove what nobody uses, the one that was used first before the others, until the rest is small enough."""
+        idle = [one for one in self._used.values() if not one.users]
+        held = sum(one.size_bytes for one in idle)
+        for one in idle:
+            if held <= self._kept_bytes:
+                return
+            held -= one.size_bytes
+            del self._used[one.file]
+            self._known = {key: known for key, known in self._known.items() if known.file != one.file}
+            try:
+                one.file.unlink(missing_ok=True)
+            except OSError as error:
+                log.warning("a picture that nobody needs stays until the end: %s", error)
 
 
 async def check(source: Path | bytes) -> None:
@@ -79,15 +172,20 @@ async def check(source: Path | bytes) -> None:
 def room(state: SessionState, prompt: str, reply_tokens: int) -> int:
     """Tokens that a picture may take with the loaded model. Raises EngineError (no_vision_loaded), AppError
     (picture_no_room)."""
+    limits = limits_of(state)
+    found = room_for_picture(limits.context, limits.proven, prompt, reply_tokens)
+    if found < 1:
+        raise AppError("picture_no_room", tokens=limits.context)
+    return found
+
+
+def limits_of(state: SessionState) -> Limits:
+    """Of the loaded model. Raises EngineError (no_vision_loaded)."""
     plan, proof = state.plan, state.proof
     if plan is None or proof is None or proof.projector is None:
         raise EngineError("no_vision_loaded", rung=plan.rung if plan is not None else "")
-    context = proof.context or plan.context or 0
     proven = plan.phone_step.image_tokens if plan.phone_step is not None else None
-    found = room_for_picture(context, proven, prompt, reply_tokens)
-    if found < 1:
-        raise AppError("picture_no_room", tokens=context)
-    return found
+    return Limits(proof.context or plan.context or 0, proven)
 
 
 def seeing(library: Library, target: Target) -> Target:
@@ -147,13 +245,24 @@ def _missing(local: LocalModel, *, made_for_it: bool) -> TargetError:
     return TargetError("vision_part_to_pull", name=local.name, model=name + variant)
 
 
-def _prepared(source: Path | bytes, most_tokens: int, folder: Path) -> Prepared:
+def _scaled(source: Path | bytes, most_tokens: int, folder: Path) -> tuple[Prepared, bytes]:
     bitmap = read_picture(source)
     size = shown_size(bitmap.width, bitmap.height, most_tokens)
     data = bitmap.pixels(size.width, size.height)
     file = folder / f"{size.width}x{size.height}-{hashlib.sha256(data).hexdigest()[:24]}.rgb"
+    return Prepared(file, bitmap.width, bitmap.height, size), data
+
+
+def _put(file: Path, data: bytes) -> None:
+    """Write a file whole; one that is there is left alone, since an engine may be reading it. Raises AppError
+    (file_unwritable)."""
+    fresh = file.with_name(f"{file.stem}-{uuid.uuid4().hex}.part")
     try:
-        file.write_bytes(data)
+        if file.is_file():
+            return
+        fresh.write_bytes(data)
+        fresh.replace(file)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
         raise AppError("file_unwritable", path=str(file), detail=error.strerror or str(error)) from error
-    return Prepared(file, bitmap.width, bitmap.height, size)

@@ -5,10 +5,22 @@ from __future__ import annotations
 import datetime
 
 from ..core.errors import AppError
+from ..i18n import N_, _
 from ..store import paths
+from ..store.own_prompts import Prompt
 
 PHONE_AGENT = "phone_agent"
 LANGUAGES = ("zh", "en")
+LANGUAGE_NAMES = {"zh": "中文", "en": "English"}
+NAMES = {
+    PHONE_AGENT: N_("Phone agent"),
+    "assistant": N_("Assistant"),
+    "short": N_("Short answers"),
+    "translator": N_("Translator, Chinese and English"),
+    "code": N_("Explains code"),
+    "screenshot": N_("Describes screenshots"),
+}
+"""The prompts that come with the program, in the order in which they are offered."""
 
 _WEEKDAYS = {
     "zh": ("星期一", "星期二", "星期三", "星期四", "星期五", "星期六", "星期日"),
@@ -22,6 +34,21 @@ def phone_agent(language: str, today: datetime.date) -> str:
     Raises AppError(file_unreadable).
     """
     return _read(f"{PHONE_AGENT}.{language}.txt").replace("{today}", date_text(language, today))
+
+
+def library(language: str, today: datetime.date) -> tuple[Prompt, ...]:
+    """Every prompt in every language, those of ``language`` (zh | en) first. An id looks like ``phone_agent.zh``. Reads
+    files.
+
+    Raises AppError(file_unreadable).
+    """
+    order = sorted(LANGUAGES, key=lambda one: one != language)
+    return tuple(_prompt(kind, one, today) for one in order for kind in NAMES)
+
+
+def _prompt(kind: str, language: str, today: datetime.date) -> Prompt:
+    text = phone_agent(language, today) if kind == PHONE_AGENT else _read(f"{kind}.{language}.txt")
+    return Prompt(f"{kind}.{language}", f"{_(NAMES[kind])} ({LANGUAGE_NAMES[language]})", text)
 
 
 def date_text(language: str, day: datetime.date) -> str:

@@ -85,6 +85,16 @@ class Session:
             await self._load(target, wishes)
         return self.state
 
+    async def ensure(self, target: Target, wishes: Wishes) -> SessionState:
+        """Load a target where nothing is loaded; what is loaded stays. Raises as ``load``, and for who waits as
+        ``generate``."""
+        async with self._turn():
+            if self._running is None or self._running.process.exit is not None:
+                if (target, wishes) != (self._target, self._wishes):
+                    self._after.forget()
+                await self._load(target, wishes)
+        return self.state
+
     @property
     def wishes(self) -> Wishes:
         """What the target was loaded with, or is to be loaded with again."""
@@ -149,12 +159,7 @@ class Session:
         Closing the iterator stops the generation. Raises EngineError; what was streamed until then stays valid. Who
         waits for a load shares its end: the error, or CancelledError.
         """
-        fruitless, freed = self._fruitless, self._freed
-        async with self._busy:
-            if freed != self._freed:
-                raise EngineError("engine_freed")
-            if fruitless != self._fruitless and self._running is None:
-                raise self.state.error or asyncio.CancelledError
+        async with self._turn():
             for repeat in range(MOST_REPEATS + 1):
                 running = await self._alive()
                 try:
@@ -167,6 +172,17 @@ class Session:
                     if not broken.repeatable or repeat == MOST_REPEATS:
                         raise error from None
                     log.warning("%s failed before its first word; the next is asked", running.plan.rung)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """After all who came before. Who waits for a load shares its end."""
+        fruitless, freed = self._fruitless, self._freed
+        async with self._busy:
+            if freed != self._freed:
+                raise EngineError("engine_freed")
+            if fruitless != self._fruitless and self._running is None:
+                raise self.state.error or asyncio.CancelledError
+            yield
 
     def stop(self) -> None:
         """Stop the answer being generated; it ends with ``done``, finish reason ``cancelled``."""

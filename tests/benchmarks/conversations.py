@@ -12,7 +12,7 @@ from pathlib import Path
 
 from autoglm_desktop.store import conversation_search
 from autoglm_desktop.store.conversations import Conversations
-from autoglm_desktop.usecases.chat import SAVE_EVERY_S
+from autoglm_desktop.usecases.answer_writer import SAVE_EVERY_S
 from tests.unit.conversation_writer import text_of
 
 from .timing import PYTHON, interleaved, median_range

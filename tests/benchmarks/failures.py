@@ -17,6 +17,7 @@ from autoglm_desktop.store import gguf_tiny
 from autoglm_desktop.store.conversations import Conversations
 from autoglm_desktop.texts import errors
 from autoglm_desktop.usecases import chat
+from autoglm_desktop.usecases.answering import Always
 from autoglm_desktop.usecases.targets import Target
 
 AIM_CASES, AIM_S = 25, 10.0
@@ -170,7 +171,8 @@ class _Talk:
         question, shown, failure = f"你好 {len(self._wanted)}", "", None
         self.last = time.monotonic()
         try:
-            async for event in chat.ask(self._archive, self._session, self._conversation, question, GREEDY):
+            chooser = Always(self._session, GREEDY)
+            async for event in chat.ask(self._archive, chooser, self._conversation, question):
                 if isinstance(event, chat.Asked):
                     self._conversation = event.conversation
                 elif isinstance(event, Delta):

@@ -43,8 +43,9 @@ pause(lambda: contents.system.result is not None)
 before = psutil.Process().memory_info().rss
 application.window.show_page(2)
 controller = contents.chat.controller
-pause(lambda: controller.is_open and controller.conversations)
-contents.chat._open(controller.conversations[0].id)
+conversations = contents.chat.conversations
+pause(lambda: conversations.is_open and conversations.all)
+contents.chat._open(conversations.all[0].id)
 pause(lambda: len(controller.messages) == int(sys.argv[1]))
 pause(lambda: app.processEvents() is None)
 print(json.dumps([before, psutil.Process().memory_info().rss]))

@@ -1,4 +1,5 @@
-"""The transcript under load: one long answer streamed, 10,000 messages opened, memory over 50,000 tokens. Offscreen.
+"""The transcript under load: one long answer streamed, 10,000 messages opened, 200 pictures, memory over 50,000 tokens.
+Offscreen.
 
 Each figure comes from a process of its own. A heartbeat of 5 ms in the event loop measures stalls: the longest time
 between two beats.
@@ -21,6 +22,9 @@ TOKEN = 5
 LINES = 2000
 MESSAGES = 10_000
 TOKENS = 50_000
+PICTURES = 200
+SCREEN = (1080, 2400)
+"""Pixels of each picture."""
 ROUNDS = 3
 PROSE = (
     "## Part {n}\n\nSome **bold** words, `code` and [a link](https://example.org/{n}) in a sentence of common length.\n"
@@ -61,6 +65,7 @@ def measure():
     found["table"] = _child("stream", "table", "200")
     opening = [_child("open") for _round in range(ROUNDS)]
     growth = _child("grow")
+    pictures = [_child("pictures") for _round in range(ROUNDS)]
     lines = [
         f"One answer at {RATE} tokens/s ({TOKEN} characters a token), window of 1104 × 756, until all of it is drawn:",
         "",
@@ -79,6 +84,13 @@ def measure():
         f"{max(values['scroll_ms'] for values in opening):.0f} ms",
         f"- {TOKENS} tokens streamed in {growth['answers']} answers: {growth['growth_mb']:.1f} MB more resident memory "
         f"than after the first {growth['first']} tokens (aim: at most 20 MB)",
+        f"- {PICTURES} questions with a screenshot of {SCREEN[0]} × {SCREEN[1]} pixels each, answered by actions that are "
+        f"drawn on them: shown in {median_range([values['open_ms'] for values in pictures], 'ms', 0)}, the pictures in "
+        f"view {median_range([values['seen_ms'] for values in pictures], 'ms', 0)} later; longest stall while scrolling "
+        f"through all of them {max(values['stall_ms'] for values in pictures):.0f} ms (most processor time between two "
+        f"events {max(values['work_ms'] for values in pictures):.0f} ms); afterwards "
+        f"{median_range([values['growth_mb'] for values in pictures], 'MB', 0)} more resident memory than before the "
+        f"first, {max(values['kept_mb'] for values in pictures):.0f} MB of it kept pictures",
     ]
     return lines
 
@@ -96,7 +108,7 @@ def _child(*arguments):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _window():
+def _window(bridge=None):
     from PySide6.QtWidgets import QApplication
 
     from autoglm_desktop.gui import theme
@@ -104,7 +116,7 @@ def _window():
 
     app = QApplication.instance() or QApplication([])
     theme.apply(app, theme.Scheme.LIGHT)
-    transcript = Transcript()
+    transcript = Transcript(bridge=bridge)
     transcript.resize(1104, 756)
     transcript.show()
     app.processEvents()
@@ -241,6 +253,86 @@ def _grow():
     }
 
 
+def _pictures():
+    """Opens a conversation of phone steps, then scrolls through it as fast as the pictures come."""
+    from pathlib import Path
+
+    import psutil
+    from PySide6.QtCore import QEventLoop, QTimer
+
+    from autoglm_desktop.gui.bridge import Bridge
+    from autoglm_desktop.gui.chat.answer_steps import step_of
+    from autoglm_desktop.gui.chat.document import Entry
+
+    bridge = Bridge()
+    app, transcript = _window(bridge)
+    written = 'do(action="Tap", element=[420,466])'
+    shown = []
+    for n, picture in enumerate(_screens(Path(os.environ["AUTOGLM_HOME"]))):
+        step = step_of(written, written, picture)
+        shown.append(Entry(2 * n, "user", f"Step {n}", pictures=(picture,)))
+        shown.append(Entry(2 * n + 1, "assistant", written, footer="made", step=step))
+    transcript.show_entries([Entry(20_000, "user", "another")])
+    transcript.grab()
+    app.processEvents()
+    rss = psutil.Process().memory_info().rss
+
+    def wait():
+        loop, poll = QEventLoop(), QTimer()
+        poll.timeout.connect(lambda: transcript.thumbnails.busy or loop.quit())
+        poll.start(2)
+        loop.exec()
+
+    begun = time.perf_counter()
+    transcript.show_entries(shown)
+    transcript.grab()
+    app.processEvents()
+    opened = time.perf_counter()
+    wait()
+    seen = time.perf_counter()
+    beat, bar = Beat(), transcript.verticalScrollBar()
+    while True:
+        bar.setValue(bar.value() - 300)
+        app.processEvents()
+        transcript.viewport().repaint()
+        wait()
+        if bar.value() == 0 and transcript.chat.entries[0].key == 0:
+            break
+    found = {
+        "open_ms": (opened - begun) * 1000,
+        "seen_ms": (seen - opened) * 1000,
+        "stall_ms": beat.longest * 1000,
+        "work_ms": beat.most * 1000,
+        "growth_mb": (psutil.Process().memory_info().rss - rss) / 1e6,
+        "kept_mb": transcript.thumbnails.bytes / 1e6,
+    }
+    bridge.close()
+    return found
+
+
+def _screens(folder):
+    """Made-up screenshots, no two alike."""
+    from PIL import Image, ImageDraw
+
+    from autoglm_desktop.gui.chat.entry import Shown
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for n in range(PICTURES):
+        image = Image.linear_gradient("L").resize(SCREEN).convert("RGB")
+        pen = ImageDraw.Draw(image)
+        for row in range(12):
+            top = row * SCREEN[1] // 12
+            pen.rectangle((30, top, 30 + (n * 37 + row * 91) % 900, top + 120), fill=(n, row * 20, 200))
+        path = folder / f"{n}.png"
+        image.save(path, compress_level=1)
+        yield Shown(path, *SCREEN, path.name, 3354)
+
+
 if __name__ == "__main__":
-    calls = {"stream": lambda: _stream(sys.argv[2], int(sys.argv[3])), "open": _open, "grow": _grow}
+    calls = {
+        "stream": lambda: _stream(sys.argv[2], int(sys.argv[3])),
+        "open": _open,
+        "grow": _grow,
+        "pictures": _pictures,
+    }
     print(json.dumps(calls[sys.argv[1]]()))

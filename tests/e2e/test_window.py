@@ -98,7 +98,7 @@ def test_from_a_model_to_tokens(qtbot, start, model):
     load(application, qtbot, model)
     assert "tokens/s" in application.contents.badge.detail.text()
     application.window.show_page(2)
-    qtbot.waitUntil(lambda: application.contents.chat.controller.is_open, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: application.contents.chat.conversations.is_open, timeout=PATIENCE_MS)
     send(application, "hello")
     controller = application.contents.chat.controller
     qtbot.waitUntil(
@@ -126,7 +126,7 @@ def test_an_engine_that_dies_keeps_the_answer_and_the_next_message_works(qtbot, 
     application = start(services_with(home, "crash-generate", 5))
     load(application, qtbot, model)
     application.window.show_page(2)
-    qtbot.waitUntil(lambda: application.contents.chat.controller.is_open, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: application.contents.chat.conversations.is_open, timeout=PATIENCE_MS)
     send(application, "hello")
     controller = application.contents.chat.controller
     qtbot.waitUntil(
@@ -146,7 +146,7 @@ def test_closing_while_it_answers_leaves_no_process(qtbot, start, home, model, m
     application = start(services_with(home, *mode))
     load(application, qtbot, model)
     application.window.show_page(2)
-    qtbot.waitUntil(lambda: application.contents.chat.controller.is_open, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: application.contents.chat.conversations.is_open, timeout=PATIENCE_MS)
     send(application, "hello")
     qtbot.waitUntil(
         lambda: application.contents.badge._session.state.phase == "generating", timeout=PATIENCE_MS

@@ -12,6 +12,7 @@ from autoglm_desktop.host.supervisor import LadderFailed
 from autoglm_desktop.store.conversations import Conversations
 from autoglm_desktop.texts import errors, reasons, session
 from autoglm_desktop.usecases import chat
+from autoglm_desktop.usecases.answering import Always
 from autoglm_desktop.usecases.session import Wishes
 from autoglm_desktop.usecases.targets import Target
 from tests.engine.faulty import GREEDY, LADDER, answer, plan, session_with, worked
@@ -30,7 +31,7 @@ async def ask(archive, loaded, conversation, text):
     """(conversation, what was shown, the error or None)"""
     shown = ""
     try:
-        async for event in chat.ask(archive, loaded, conversation, text, GREEDY):
+        async for event in chat.ask(archive, Always(loaded, GREEDY), conversation, text):
             if isinstance(event, chat.Asked):
                 conversation = event.conversation
             elif isinstance(event, Delta):

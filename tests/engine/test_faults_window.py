@@ -7,7 +7,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import pytest
 
 from autoglm_desktop import i18n
-from autoglm_desktop.core.protocol import Sampling
+from autoglm_desktop.core.conversation import ConversationSettings
 from autoglm_desktop.gui.bridge import Bridge
 from autoglm_desktop.gui.chat.page import ChatPage
 from autoglm_desktop.gui.session_model import SessionModel
@@ -30,13 +30,14 @@ class Desk:
         self.faults = Faults(*faults)
         self.session = Session(services_with(home, self.faults), preparing(LADDER), hung_after_s=1.0)
         self.model = SessionModel(bridge, self.session)
-        self.page = ChatPage(bridge, self.model, Conversations(home / "conversations.sqlite3"))
-        self.page.controller.sampling = Sampling(temperature=0.0, max_tokens=8)
+        services = services_with(home, self.faults)
+        self.page = ChatPage(bridge, services, self.model, Conversations(home / "conversations.sqlite3"))
+        self.page.controller.change_settings(ConversationSettings(temperature=0.0, max_tokens=8))
         self.page.resize(1000, 700)
         qtbot.addWidget(self.page)
         self.page.show()
         self.until = lambda done: qtbot.waitUntil(done, timeout=60_000)
-        self.until(lambda: self.page.controller.is_open)
+        self.until(lambda: self.page.conversations.is_open)
         self.states = []
         self.model.changed.connect(self.states.append)
         ended = []

@@ -171,7 +171,7 @@ def test_a_long_conversation_is_not_made_anew_for_each_of_its_turns(backend, mon
     request = protocol.Generate("x", (*messages, protocol.Message("user", "and now?")))
     fitted = prompts.fit(request, lambda _items: 0)
     assert len(made) < 25 and fitted.dropped > 100
-    one_more = len(prompts._items(_without(request.messages, fitted.dropped - 2), {}))
+    one_more = len(prompts._made(_without(request.messages, fitted.dropped - 2), 0, {}, ()).items)
     assert len(fitted.items) <= 0.75 * 1024 < one_more
 
 

@@ -218,6 +218,51 @@ def test_freeing_ends_also_what_waits_for_its_turn(tmp_path):
     assert run(work()) == (["engine_freed", "engine_freed"], "idle", "freed")
 
 
+def test_to_be_ready_it_is_loaded_once(tmp_path):
+    async def work():
+        async with loaded(tmp_path) as (session, _):
+            (before,), target, wishes = _fake_engines(), session.state.target, Wishes(context=2048)
+            await session.ensure(target, wishes)
+            (same,), seen = _fake_engines(), session.state.plan.context
+            await session.unload()
+            await session.ensure(target, wishes)
+            return before.pid == same.pid, seen, session.state.plan.context, len(_fake_engines())
+
+    assert run(work()) == (True, 4096, 2048, 1)
+
+
+def test_who_waits_for_a_load_to_be_ready_shares_its_end(tmp_path):
+    async def work():
+        services = made_services(tmp_path, "bad-file")
+        file = tmp_path / "model.gguf"
+        file.write_bytes(b"made")
+        session = Session(services, made_prepare)
+        loading = asyncio.ensure_future(session.load(Target("model", file), Wishes()))
+        while session.state.phase != "loading":
+            await asyncio.sleep(0)
+        walks = []
+        session.listen(lambda state: walks.append(state.phase))
+        waiting = asyncio.ensure_future(session.ensure(Target("model", file), Wishes(wish="phone")))
+        ends = await asyncio.gather(loading, waiting, return_exceptions=True)
+        await session.close()
+        return [type(end) for end in ends], walks.count("failed")
+
+    assert run(work()) == ([LadderFailed, LadderFailed], 1)
+
+
+def test_a_crash_is_remembered_where_the_same_is_loaded_to_be_ready(tmp_path):
+    async def work():
+        async with loaded(tmp_path, "crash-generate", 2) as (session, _):
+            with pytest.raises(EngineError):
+                await collect(session)
+            tries = len(session.state.tries)
+            await session.ensure(session.state.target, session.wishes)
+            return tries, [(one.rung, one.kind) for one in session.state.tries]
+
+    tries, after = run(work())
+    assert after[0] == ("gguf-cpu", "crashed") and len(after) > tries > 0
+
+
 def _fake_engines():
     return [
         one for one in psutil.Process().children(recursive=True) if "fake_engine" in " ".join(one.cmdline())

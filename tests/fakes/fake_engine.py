@@ -9,6 +9,8 @@ hang-generate         … from the first request on      noise               gar
 oom                   allocation message, then abort   oom-above CONTEXT   out_of_memory above that context
 bad-file              the file is refused
 
+An answer that ends the conversation is continued: what it says already is left out of what is streamed.
+
 One character counts as one token of a prompt. Nothing here measures anything: proof and timings are made up.
 """
 
@@ -197,7 +199,10 @@ class FakeEngine:
             threading.Event().wait()
         begun = time.monotonic()
         limit = 1000 if self.testing else min(request.sampling.max_tokens, self.context - prompt)
-        reason, count = self.stream(request, limit, texts[-1] or "")
+        begun = request.messages[-1].role == "assistant" if request.messages else False
+        asked = texts[-2:-1] if begun else texts[-1:]
+        said = (texts[-1] or "") if begun else ""
+        reason, count = self.stream(request, limit, (asked[0] if asked else "") or "", said)
         usage = protocol.Usage(prompt, count)
         spent = max(time.monotonic() - begun, 1e-3)
         timings = protocol.Timings(self.options.first + self.options.delay, prompt / spent, count / spent)
@@ -205,8 +210,8 @@ class FakeEngine:
         self._cancelled.discard(request.id)
         self.emit(protocol.MemoryUse(resident_bytes=WEIGHTS))
 
-    def stream(self, request: protocol.Generate, limit: int, question: str) -> tuple[str, int]:
-        words = self.words(question)
+    def stream(self, request: protocol.Generate, limit: int, question: str, said: str) -> tuple[str, int]:
+        words = unsaid(self.words(question), said)
         self.pause(request.id, self.options.first)
         for count, word in enumerate(words, 1):
             if self.mode == "crash-generate" and count > int(self.options.number):
@@ -236,6 +241,15 @@ class FakeEngine:
             self._wake.clear()
             if request not in self._cancelled:
                 self._wake.wait(left)
+
+
+def unsaid(words: list[str], said: str) -> list[str]:
+    """The words behind those that were said."""
+    count = 0
+    while count < len(words) and said and said.startswith(words[count]):
+        said = said[len(words[count]) :]
+        count += 1
+    return words[count:]
 
 
 def text_of(message: protocol.Message) -> str | None:

@@ -101,15 +101,16 @@ class Stand:
 
     def __init__(self, bridge: Bridge, home: Path, until: Until, *, filled: bool = True) -> None:
         self.until = until
-        self.session = SessionModel(bridge, Session(create_services(home), prepare))
+        services = create_services(home)
+        self.session = SessionModel(bridge, Session(services, prepare))
         path = home / "conversations.sqlite3"
         if filled:
             fill(path)
-        self.page = ChatPage(bridge, self.session, Conversations(path))
+        self.page = ChatPage(bridge, services, self.session, Conversations(path))
         self.page.start()
-        until(lambda: self.page.controller.is_open)
+        until(lambda: self.page.conversations.is_open)
         if filled:
-            until(lambda: bool(self.page.controller.conversations))
+            until(lambda: bool(self.page.conversations.all))
 
     def state(self, phase: str, **values: object) -> Stand:
         self.session._show(SessionState(phase, Target(NAME, Path("made.gguf")), **values))  # type: ignore[arg-type]

@@ -38,10 +38,13 @@ from tests.fakes.fake_downloads import FakeActions, FakeQueue
 from tests.gui import download_states, running_states
 from tests.gui.card_states import CHECKS
 from tests.gui.chat_states import chat_states
+from tests.gui.composer_states import composer_states
 from tests.gui.engine_states import engine_states
 from tests.gui.made_checks import MACHINES, checker, made_check, made_services
+from tests.gui.list_states import list_states
 from tests.gui.phone_states import phone_states
 from tests.gui.remote_states import remote_states
+from tests.gui.transcript_states import transcript_states
 
 PATIENCE_MS = 20_000
 ANSWER = """made: **What a model file holds**
@@ -328,8 +331,8 @@ def safe_mode(made: Contents) -> None:
 
 
 def history(made: Contents) -> None:
-    until(lambda: made.chat.controller.is_open and bool(made.chat.controller.conversations))
-    made.chat._open(made.chat.controller.conversations[0].id)
+    until(lambda: made.chat.conversations.is_open and bool(made.chat.conversations.all))
+    made.chat._open(made.chat.conversations.all[0].id)
     until(lambda: bool(made.chat.controller.messages))
 
 
@@ -348,7 +351,7 @@ def trying(made: Contents) -> None:
 def ask(made: Contents, done: Callable[[Contents], bool]) -> None:
     """Load the tiny model and ask it something; both by the buttons that people use."""
     made.models.rows[0].act_button.click()
-    until(lambda: made.chat._session.state.phase == "ready" and made.chat.controller.is_open)
+    until(lambda: made.chat._session.state.phase == "ready" and made.chat.conversations.is_open)
     made.chat.parts.composer.set_text("What does a model file hold?")
     made.chat.parts.composer.sent.emit(made.chat.parts.composer.text())
     until(lambda: done(made))
@@ -430,3 +433,6 @@ STATES.update({name: window(page, act=act) for name, (page, act) in running_stat
 STATES.update({name: details(state) for name, state in running_states.dialog_states().items()})
 STATES.update({name: engine_page(build_page) for name, build_page in phone_states(until).items()})
 STATES.update({name: engine_page(build_page) for name, build_page in remote_states(until).items()})
+STATES.update({name: engine_page(build_page) for name, build_page in transcript_states(until).items()})
+STATES.update({name: engine_page(build_page) for name, build_page in composer_states(until).items()})
+STATES.update({name: engine_page(build_page) for name, build_page in list_states(until).items()})

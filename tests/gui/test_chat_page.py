@@ -32,12 +32,12 @@ class Desk:
         )
         self.session = Session(services, prepare)
         self.model = SessionModel(bridge, self.session)
-        self.page = ChatPage(bridge, self.model, Conversations(home / "conversations.sqlite3"))
+        self.page = ChatPage(bridge, services, self.model, Conversations(home / "conversations.sqlite3"))
         self.parts, self.controller = self.page.parts, self.page.controller
         self.page.resize(1000, 700)
         qtbot.addWidget(self.page)
         self.page.show()
-        self.until(lambda: self.controller.is_open)
+        self.until(lambda: self.page.conversations.is_open)
 
     def until(self, done):
         self.qtbot.waitUntil(done, timeout=30_000)
@@ -132,8 +132,8 @@ def test_a_question_and_its_answer(desk):
         ("user", "What do you say?", None),
         ("assistant", "A **bold** answer.\n\n- with a list", "stop"),
     ]
-    assert here.parts.composer.text() == "" and here.parts.title.text() == "What do you say?"
-    here.until(lambda: [talk.title for talk in here.controller.conversations] == ["What do you say?"])
+    assert here.parts.composer.text() == "" and here.parts.header.title.text() == "What do you say?"
+    here.until(lambda: [talk.title for talk in here.page.conversations.all] == ["What do you say?"])
 
 
 def test_what_was_thought_is_collapsed_and_marks_are_not_seen(desk):
@@ -163,7 +163,8 @@ def test_a_question_is_edited_and_both_versions_stay(desk):
     assert here.parts.composer.text() == "first" and actions(here.parts.notice) == ["leave"]
     here.ask("in other words")
     assert [message.text for message in here.controller.messages] == ["in other words", "fine"]
-    assert here.parts.composer.text() == "half written" and here.parts.notice.notice is None
+    here.until(lambda: here.parts.composer.text() == "half written")
+    assert here.parts.notice.notice is None
     assert "‹ 2/2 ›" in here.text()
     here.parts.transcript.act("older", here.controller.messages[0].id)
     here.until(lambda: len(here.controller.messages) == 4)
@@ -181,7 +182,8 @@ def test_editing_can_be_left(desk):
     here.parts.composer.set_text("half written")
     here.parts.transcript.act("edit", here.controller.messages[0].id)
     here.parts.notice.acted.emit("leave")
-    assert here.parts.composer.text() == "half written" and here.parts.notice.notice is None
+    here.until(lambda: here.parts.composer.text() == "half written")
+    assert here.parts.notice.notice is None
     here.ask("second")
     assert [message.text for message in here.controller.messages] == ["first", "fine", "second", "fine"]
 
@@ -287,9 +289,10 @@ def test_continuing_starts_the_engine_again(desk):
     here.ask("hello")
     here.mode = ("ok",)
     here.parts.notice.press("continue")
-    here.until(lambda: len(here.kept()) == 4 and here.controller.answering is None)
-    assert [row[0] for row in here.kept()] == ["user", "assistant", "user", "assistant"]
-    assert "go on" in here.kept()[2][1]
+    here.until(lambda: here.kept()[-1][2] == "stop" and here.controller.answering is None)
+    assert [row[0] for row in here.kept()] == ["user", "assistant"], "in the same message"
+    text = here.kept()[1][1]
+    assert text.startswith("你问的是「") and len(text) > len("你问的是「") and text.strip() in here.text()
     assert here.controller.messages[-1].finish_reason == "stop"
     assert here.parts.notice.notice is None or here.parts.notice.notice.tone != "bad"
 
@@ -367,7 +370,7 @@ def test_another_conversation_may_be_read_meanwhile(desk):
     here.until(lambda: "你问的是" in here.text())
     assert here.parts.composer.text() == ""
     here.parts.list.new.click()
-    assert here.parts.composer.text() == "a draft"
+    here.until(lambda: here.parts.composer.text() == "a draft")
     here.controller.open_conversation(first)
     before = len(here.controller.answering.parts)
     here.until(lambda: here.begun(before + 5) and len(here.text()) > before + 5)
@@ -384,7 +387,7 @@ def test_conversations_come_back(desk, bridge, qtbot, tmp_path):
     store.update_text(unfinished.id, "half an ans")
     store.close()
     here = desk()
-    here.until(lambda: here.parts.list.list.count() == 2)
+    here.until(lambda: here.parts.list.list.model().rowCount() == 2)
     here.parts.list.chosen.emit(talk.id)
     here.until(lambda: "half an ans" in here.text())
     assert "Not finished: the program ended while it was written." in here.text()
@@ -396,9 +399,9 @@ def test_renaming_and_deleting(desk):
     here.load()
     here.ask("one")
     here.parts.list.renamed.emit(here.controller.current.id, "uno")
-    here.until(lambda: here.parts.title.text() == "uno")
+    here.until(lambda: here.parts.header.title.text() == "uno")
     here.parts.list.delete_wanted.emit(here.controller.current.id)
-    here.until(lambda: here.controller.conversations == ())
+    here.until(lambda: here.page.conversations.all == ())
     assert here.text() == "" and here.kept() == [] and here.controller.current is None
 
 
@@ -408,7 +411,7 @@ def test_deleting_what_is_being_written_stops_it(desk):
     here.send("one")
     here.until(here.begun)
     here.parts.list.delete_wanted.emit(here.controller.current.id)
-    here.until(lambda: here.controller.answering is None and here.controller.conversations == ())
+    here.until(lambda: here.controller.answering is None and here.page.conversations.all == ())
     assert here.kept() == []
 
 
@@ -422,7 +425,7 @@ def test_a_long_conversation_begins_with_its_end(desk, tmp_path):
         store.finish(answer.id, answer.text, "stop", Facts())
     store.close()
     here = desk()
-    here.until(lambda: here.controller.conversations != ())
+    here.until(lambda: here.page.conversations.all != ())
     here.parts.list.chosen.emit(talk.id)
     here.until(lambda: "answer-099." in here.text())
     assert "question-000." not in here.text()
@@ -514,15 +517,15 @@ def test_a_new_conversation_has_no_draft_of_a_deleted_one(desk):
     here = desk("ok", "--reply", "done")
     here.load()
     here.ask("first")
-    here.until(lambda: here.controller.conversations != ())
+    here.until(lambda: here.page.conversations.all != ())
     here.parts.composer.set_text("a draft")
     here.controller.delete(here.controller.current.id)
-    here.until(lambda: here.controller.conversations == ())
+    here.until(lambda: here.page.conversations.all == ())
     here.parts.composer.set_text("")
     here.ask("second")
-    here.until(lambda: here.controller.conversations != ())
+    here.until(lambda: here.page.conversations.all != ())
     here.parts.list.new.click()
-    here.controller.open_conversation(here.controller.conversations[0].id)
+    here.controller.open_conversation(here.page.conversations.all[0].id)
     here.until(lambda: here.controller.messages != ())
     assert here.parts.composer.text() == ""
 
@@ -531,10 +534,22 @@ def test_a_question_that_cannot_be_kept_goes_before_what_was_written_since(desk)
     here = desk()
     here.load()
     here.parts.composer.set_text("typed on")
-    here.controller.draft_returned.emit(None, "first")
+    here.controller.draft_returned.emit(None, "first", ())
     assert here.parts.composer.text() == "first\ntyped on"
-    here.controller.draft_returned.emit(7, "elsewhere")
+    here.controller.draft_returned.emit(None, "", ())
     assert here.parts.composer.text() == "first\ntyped on"
+
+
+def test_a_question_that_cannot_be_kept_elsewhere_waits_there(desk):
+    here = desk()
+    here.load()
+    here.ask("one")
+    elsewhere = here.controller.current.id
+    here.parts.list.new.click()
+    here.controller.draft_returned.emit(elsewhere, "not kept", ())
+    assert here.parts.composer.text() == ""
+    here.controller.open_conversation(elsewhere)
+    here.until(lambda: here.parts.composer.text() == "not kept")
 
 
 def test_the_arrow_keys_go_through_the_conversations_and_a_click_leads_to_writing(desk, qtbot):
@@ -544,17 +559,17 @@ def test_the_arrow_keys_go_through_the_conversations_and_a_click_leads_to_writin
         here.parts.list.new.click()
         here.ask(text)
     rows = here.parts.list.list
-    here.until(lambda: rows.count() == 4)
+    here.until(lambda: rows.model().rowCount() == 4)
     here.page.activateWindow()
     rows.setFocus()
     for title in ("second", "first"):
         qtbot.keyClick(here.page.focusWidget(), Qt.Key.Key_Down)
-        here.until(lambda title=title: here.parts.title.text() == title)
+        here.until(lambda title=title: here.parts.header.title.text() == title)
     assert rows.hasFocus()
     here.page._open(None)  # as by Ctrl+N
     assert here.parts.composer.edit.hasFocus()
     rows.setFocus()
-    place = rows.visualItemRect(rows.item(1)).center()
+    place = rows.visualRect(rows.model().index(1, 0)).center()
     qtbot.mouseClick(rows.viewport(), Qt.MouseButton.LeftButton, pos=place)
-    here.until(lambda: here.parts.title.text() == "third")
+    here.until(lambda: here.parts.header.title.text() == "third")
     assert here.parts.composer.edit.hasFocus()

@@ -464,7 +464,7 @@ def test_a_finished_answer_is_not_drawn_again(transcript, monkeypatch):
     transcript.begin(answer(2, ""), "…")
     transcript.add(ANSWER[:-20])
     transcript.freeze()
-    monkeypatch.setattr(transcript.chat, "_write", lambda *_all: pytest.fail("drawn again"))
+    monkeypatch.setattr(transcript.chat._writer, "write", lambda *_all: pytest.fail("drawn again"))
     transcript.show_entries([question(1, "q"), answer(2, ANSWER, footer="9 tokens")])
     monkeypatch.undo()
     whole = Transcript()
@@ -658,7 +658,7 @@ def test_small_print_comes_and_goes_without_drawing_messages_again(transcript, m
     full = [dataclasses.replace(entry, actions=edit, footer="f") for entry in plain]
     transcript.show_entries(plain)
     before = blocks(transcript)
-    monkeypatch.setattr(transcript.chat, "_write", lambda *_all: pytest.fail("drawn again"))
+    monkeypatch.setattr(transcript.chat._writer, "write", lambda *_all: pytest.fail("drawn again"))
     for _turn in range(2):
         transcript.show_entries(full)
         assert text_of(transcript).split() == [
@@ -677,7 +677,7 @@ def test_a_huge_answer_is_not_drawn_again_though_what_came_before_it_goes(transc
     transcript.begin(answer(2, ""), "…")
     transcript.add(text)
     transcript._draw()
-    monkeypatch.setattr(transcript.chat, "_write", lambda *_all: pytest.fail("drawn again"))
+    monkeypatch.setattr(transcript.chat._writer, "write", lambda *_all: pytest.fail("drawn again"))
     transcript.show_entries([question(1, "q"), answer(2, text, footer="f")])
     assert [entry.key for entry in transcript.chat.entries] == [2]
     assert text_of(transcript).startswith("item of") and text_of(transcript).endswith("\nf")

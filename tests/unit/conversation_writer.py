@@ -9,9 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-from autoglm_desktop.core.protocol import Delta, Sampling
+from autoglm_desktop.core.protocol import Delta
 from autoglm_desktop.store.conversations import Conversations
-from autoglm_desktop.usecases import chat
+from autoglm_desktop.usecases import answer_writer, chat
+from autoglm_desktop.usecases.answering import Always
 from autoglm_desktop.usecases.session_state import SessionState
 
 QUESTION = "问题 question"
@@ -56,12 +57,12 @@ async def write(path: Path, tokens_per_s: float) -> None:
     archive = chat.Archive(Told(path))
     await archive.open()
     count = 0
-    async for event in chat.ask(archive, Endless(tokens_per_s), None, QUESTION, Sampling()):
+    async for event in chat.ask(archive, Always(Endless(tokens_per_s)), None, QUESTION):
         if isinstance(event, Delta):
             count += 1
             print("shown", count, time.monotonic(), flush=True)
 
 
 if __name__ == "__main__":
-    chat.SAVE_EVERY_S = float(sys.argv[3])
+    answer_writer.SAVE_EVERY_S = float(sys.argv[3])
     asyncio.run(write(Path(sys.argv[1]), float(sys.argv[2])))

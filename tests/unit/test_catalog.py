@@ -121,7 +121,8 @@ def test_the_file_has_no_key_that_is_ignored() -> None:
     known = {
         "schema", "models", "id", "title", "phone", "architecture", "shapes", "context", "names", "variants",
         "projector", "notes", "license", "format", "sources", "hub", "repo", "evidence", "verified", "file",
-        "type", "file_bytes", "value", "source",
+        "type", "file_bytes", "value", "source", "sampling", "temperature", "top_p", "top_k", "min_p", "max_tokens",
+        "frequency_penalty",
     }  # fmt: skip
     assert keys(raw()) == known
 

@@ -1,64 +1,32 @@
 """Asking with everything kept: what is on disk after an answer, a stop, a death."""
 
 import asyncio
+import contextlib
 
 import pytest
 
 from autoglm_desktop.core.conversation import ConversationSettings
 from autoglm_desktop.core.errors import AppError, EngineError
-from autoglm_desktop.core.protocol import Delta, Done, Message, Sampling, Timings, Usage
+from autoglm_desktop.core.protocol import Delta, Message, Sampling
 from autoglm_desktop.core.remote import Endpoint
 from autoglm_desktop.store.conversations import Conversations, Picture, StoredMessage
-from autoglm_desktop.usecases import chat
-from autoglm_desktop.usecases.session import SessionState
-
-
-class MadeSession:
-    """Answers with ``words``; then ends with ``done``, an error, or waits for ever."""
-
-    def __init__(self, words, end="stop"):
-        self.words, self.end = words, end
-        self.state = SessionState("ready")
-        self.asked = None
-
-    async def generate(self, messages, sampling):
-        self.asked, self.sampling = messages, sampling
-        for count, word in enumerate(self.words, 1):
-            yield Delta("r", word, count)
-        if isinstance(self.end, Exception):
-            raise self.end
-        if self.end == "wait":
-            await asyncio.Event().wait()
-        usage = Usage(10, len(self.words), 0, 3 if self.end == "dropped" else 0)
-        yield Done("r", usage, Timings(0.5, 100.0, 20.0), "stop")
+from autoglm_desktop.texts import errors
+from autoglm_desktop.usecases import answer_writer, chat
+from autoglm_desktop.usecases.answering import Always
+from autoglm_desktop.usecases.chat_messages import Shown
+from tests.fakes.made_answers import MadeSession, collect, with_archive
 
 
 @pytest.fixture
 def run(tmp_path):
     """Run ``work(archive)`` on a loop, with an open archive."""
-
-    def run(work):
-        async def whole():
-            archive = chat.Archive(Conversations(tmp_path / "c.sqlite3"))
-            await archive.open()
-            try:
-                return await asyncio.wait_for(work(archive), 20)
-            finally:
-                await archive.close()
-
-        return asyncio.run(whole())
-
-    return run
-
-
-async def collect(events):
-    return [event async for event in events]
+    return lambda work: with_archive(tmp_path / "c.sqlite3", work)
 
 
 def test_question_and_answer_are_kept_with_what_the_engine_reported(run):
     async def work(archive):
         session = MadeSession(["Hel", "lo"], "dropped")
-        events = await collect(chat.ask(archive, session, None, "What is it?\nReally", Sampling()))
+        events = await collect(chat.ask(archive, Always(session), None, "What is it?\nReally"))
         talk = (await archive.run(Conversations.all))[0]
         return session, events, talk, await archive.run(Conversations.messages, talk.id)
 
@@ -74,9 +42,9 @@ def test_question_and_answer_are_kept_with_what_the_engine_reported(run):
 def test_the_next_question_brings_the_history(run):
     async def work(archive):
         session = MadeSession(["A"])
-        await collect(chat.ask(archive, session, None, "1", Sampling()))
+        await collect(chat.ask(archive, Always(session), None, "1"))
         talk = (await archive.run(Conversations.all))[0]
-        await collect(chat.ask(archive, session, talk, "2", Sampling()))
+        await collect(chat.ask(archive, Always(session), talk, "2"))
         return session.asked
 
     assert run(work) == (Message("user", "1"), Message("assistant", "A"), Message("user", "2"))
@@ -86,7 +54,7 @@ def test_what_was_streamed_stays_when_the_engine_dies(run):
     async def work(archive):
         session = MadeSession(["half ", "an"], EngineError("engine_died", kind="crashed", detail="", rung=""))
         with pytest.raises(EngineError):
-            await collect(chat.ask(archive, session, None, "q", Sampling()))
+            await collect(chat.ask(archive, Always(session), None, "q"))
         return await archive.run(Conversations.messages, 1)
 
     answer = run(work)[1]
@@ -97,7 +65,7 @@ def test_what_was_streamed_stays_when_the_engine_dies(run):
 def test_what_was_streamed_stays_when_it_is_cancelled(run, how):
     async def work(archive):
         session = MadeSession(["half ", "an"], "wait")
-        events = chat.ask(archive, session, None, "q", Sampling())
+        events = chat.ask(archive, Always(session), None, "q")
         seen = [await anext(events) for _number in range(3)]
         if how == "task":
             waiting = asyncio.ensure_future(anext(events))
@@ -115,11 +83,11 @@ def test_what_was_streamed_stays_when_it_is_cancelled(run, how):
 
 
 def test_an_answer_is_saved_while_it_is_written(run, monkeypatch):
-    monkeypatch.setattr(chat, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(answer_writer, "SAVE_EVERY_S", 0.0)
 
     async def work(archive):
         session = MadeSession(["one ", "two"], "wait")
-        events = chat.ask(archive, session, None, "q", Sampling())
+        events = chat.ask(archive, Always(session), None, "q")
         for _number in range(3):
             await anext(events)
         text = ""
@@ -132,16 +100,16 @@ def test_an_answer_is_saved_while_it_is_written(run, monkeypatch):
 
 
 def test_saving_is_due_within_a_second():
-    assert chat.SAVE_EVERY_S <= 1.0
+    assert answer_writer.SAVE_EVERY_S <= 1.0
 
 
 def test_asking_again_gives_another_version_of_the_answer(run):
     async def work(archive):
-        await collect(chat.ask(archive, MadeSession(["bad"]), None, "q", Sampling()))
+        await collect(chat.ask(archive, Always(MadeSession(["bad"])), None, "q"))
         talk = (await archive.run(Conversations.all))[0]
         question = (await archive.run(Conversations.messages, talk.id))[0]
         session = MadeSession(["good"])
-        events = await collect(chat.ask_again(archive, session, talk, question, Sampling()))
+        events = await collect(chat.ask_again(archive, Always(session), talk, question))
         return session.asked, events, await archive.run(Conversations.messages, talk.id)
 
     asked, events, messages = run(work)
@@ -154,11 +122,11 @@ def test_asking_again_gives_another_version_of_the_answer(run):
 
 def test_asking_in_other_words_gives_another_version_of_the_question(run):
     async def work(archive):
-        first = await collect(chat.ask(archive, MadeSession(["1"]), None, "q1", Sampling()))
+        first = await collect(chat.ask(archive, Always(MadeSession(["1"])), None, "q1"))
         talk, question = first[0].conversation, first[0].question
-        await collect(chat.ask(archive, MadeSession(["2"]), talk, "q2", Sampling()))
+        await collect(chat.ask(archive, Always(MadeSession(["2"])), talk, "q2"))
         session = MadeSession(["new"])
-        await collect(chat.ask_edited(archive, session, talk, question, "q1 anew", Sampling()))
+        await collect(chat.ask_edited(archive, Always(session), talk, question, "q1 anew"))
         shown = await archive.run(Conversations.messages, talk.id)
         return session.asked, shown, await archive.run(Conversations.choose, talk.id, question.id)
 
@@ -172,11 +140,13 @@ def test_what_is_set_for_the_conversation_holds(run):
     async def work(archive):
         session = MadeSession(["a"])
         settings = ConversationSettings("Be brief.", temperature=0.25)
-        first = await collect(chat.ask(archive, session, None, "q", Sampling(top_p=0.5), settings=settings))
+        first = await collect(
+            chat.ask(archive, Always(session, Sampling(top_p=0.5)), None, "q", settings=settings)
+        )
         asked = session.asked, session.sampling
         talk = first[0].conversation
         await archive.run(Conversations.change_settings, talk.id, ConversationSettings(seed=5))
-        await collect(chat.ask(archive, session, talk, "again", Sampling()))
+        await collect(chat.ask(archive, Always(session), talk, "again"))
         return asked, (session.asked[0], session.sampling)
 
     first, second = run(work)
@@ -188,41 +158,42 @@ PICTURE = Picture("a" * 64, "png", 3, 2, 7)
 
 
 def test_pictures_go_before_the_text_of_every_message_that_has_them(run):
-    shown = []
+    part, asked_for, open_now = {"type": "image", "file": "made"}, [], []
 
-    async def show(picture):
-        shown.append(picture)
-        return {"type": "image", "file": picture.file_name}
+    @contextlib.asynccontextmanager
+    async def show(history, system, sampling):
+        asked_for.append([len(message.pictures) for message in history])
+        open_now.append(True)
+        yield Shown({PICTURE: part}, unseen=2)
+        open_now.pop()
 
     async def work(archive):
         session = MadeSession(["a"])
         first = await collect(
-            chat.ask(archive, session, None, "look", Sampling(), pictures=(PICTURE,), show=show)
+            chat.ask(archive, Always(session, show=show), None, "look", pictures=(PICTURE,))
         )
         talk = first[0].conversation
-        await collect(chat.ask(archive, session, talk, "", Sampling(), pictures=(PICTURE,), show=show))
+        await collect(chat.ask(archive, Always(session, show=show), talk, "", pictures=(PICTURE,)))
         with_pictures = session.asked
-        await collect(chat.ask_edited(archive, session, talk, first[0].question, "anew", Sampling()))
+        await collect(chat.ask_edited(archive, Always(session), talk, first[0].question, "anew"))
         kept = await archive.run(Conversations.messages, talk.id)
-        return with_pictures, session.asked, kept
+        return with_pictures, session.asked, kept, first[-1].answer
 
-    asked, without, kept = run(work)
-    part = {"type": "image", "file": PICTURE.file_name}
+    asked, without, kept, answer = run(work)
     assert asked[0] == Message("user", [part, {"type": "text", "text": "look"}])
-    assert asked[2] == Message("user", [part]) and shown == [PICTURE, PICTURE], "once a picture and answer"
+    assert asked[2] == Message("user", [part]) and asked_for == [[1], [1, 0, 1]] and not open_now
     assert without == (Message("user", "anew"),) and kept[0].pictures == (PICTURE,)
+    assert answer.facts.unseen == 2
 
 
 def test_a_picture_that_cannot_be_shown_fails_the_answer_and_keeps_the_question(run):
-    async def show(_picture):
+    def show(*_request):
         raise EngineError("no_vision_loaded", rung="gguf-cpu")
 
     async def work(archive):
         session = MadeSession(["a"])
         with pytest.raises(EngineError):
-            await collect(
-                chat.ask(archive, session, None, "look", Sampling(), pictures=(PICTURE,), show=show)
-            )
+            await collect(chat.ask(archive, Always(session, show=show), None, "look", pictures=(PICTURE,)))
         return session.asked, await archive.run(Conversations.messages, 1)
 
     asked, (question, answer) = run(work)
@@ -237,7 +208,7 @@ def test_who_answered_elsewhere_is_kept(run):
     async def work(archive):
         session = Elsewhere(["a"])
         del session.state
-        await collect(chat.ask(archive, session, None, "q", Sampling()))
+        await collect(chat.ask(archive, Always(session), None, "q"))
         return (await archive.run(Conversations.messages, 1))[1].facts
 
     facts = run(work)
@@ -245,15 +216,19 @@ def test_who_answered_elsewhere_is_kept(run):
 
 
 def test_a_full_disk_while_streaming_is_said_and_what_fitted_stays(run, monkeypatch):
-    monkeypatch.setattr(chat, "SAVE_EVERY_S", 0.0)
+    """SQLite itself says that its file may not grow, as it does where a disk is full."""
+    monkeypatch.setattr(answer_writer, "SAVE_EVERY_S", 0.0)
 
     def fill(store):
         pages = store.connection.execute("PRAGMA page_count").fetchone()[0]
         store.connection.execute(f"PRAGMA max_page_count = {pages}")
 
+    def make_room(store):
+        store.connection.execute("PRAGMA max_page_count = 1000000")
+
     async def work(archive):
         session = MadeSession(["short ", "x" * 1_000_000])
-        events = chat.ask(archive, session, None, "q", Sampling())
+        events = chat.ask(archive, Always(session), None, "q")
         seen = [await anext(events), await anext(events)]
         while not (await archive.run(Conversations.messages, 1))[1].text:
             pass
@@ -261,11 +236,29 @@ def test_a_full_disk_while_streaming_is_said_and_what_fitted_stays(run, monkeypa
         with pytest.raises(AppError) as caught:
             async for event in events:
                 seen.append(event)
-        return caught.value.code, len(seen), await archive.run(Conversations.messages, 1)
+        full = await archive.run(Conversations.messages, 1)
+        with pytest.raises(AppError) as again:  # nothing of a question that cannot be kept is asked
+            await collect(chat.ask(archive, Always(session), seen[0].conversation, "y" * 100_000))
+        await archive.run(make_room)
+        await collect(chat.go_on(archive, Always(MadeSession(["rest"])), seen[0].conversation, full[-1]))
+        await collect(chat.ask(archive, Always(MadeSession(["a"])), seen[0].conversation, "next"))
+        checked = await archive.run(lambda store: store.rows("PRAGMA integrity_check"))
+        return (
+            caught.value,
+            again.value,
+            len(seen),
+            full,
+            await archive.run(Conversations.messages, 1),
+            checked,
+        )
 
-    code, seen, messages = run(work)
-    assert (code, seen) == ("state_unwritable", 3), "all of it was shown"
-    assert [message.text for message in messages] == ["q", "short "]
+    error, again, seen, full, after, checked = run(work)
+    assert error.code == again.code == "state_unwritable" and seen == 3, "all of it was shown"
+    sentence = errors.text(error)
+    assert "c.sqlite3 cannot be written" in sentence and "full" in sentence and "\n" not in sentence
+    assert [message.text for message in full] == ["q", "short "] and full[1].finish_reason is None
+    assert [message.text for message in after] == ["q", "short rest", "next", "a"]
+    assert [message.finish_reason for message in after[1::2]] == ["stop", "stop"] and checked == [("ok",)]
 
 
 def stored(role, text):

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import dataclasses
 import hashlib
 import io
 import json
@@ -17,7 +18,7 @@ from autoglm_desktop.texts import errors
 from autoglm_desktop.usecases import conversations as usecase
 from autoglm_desktop.usecases.archive import Archive
 
-FACTS = Facts("m", "gguf-cpu", 3, 12.5, 0.25, 2, 10, 1.5, "server")
+FACTS = Facts("m", "gguf-cpu", 3, 12.5, 0.25, 2, 10, 1.5, "server", 4)
 
 
 def opened(folder):
@@ -32,7 +33,8 @@ def filled(store):
     Image.new("RGB", (3, 2), "red").save(data, "PNG")
     picture = conversation_pictures.keep(store.pictures, data.getvalue())
     talk = store.create("标题 [title]", ConversationSettings("Be brief.", temperature=0.5, seed=7))
-    question = store.append(talk.id, "user", "look\nhere", pictures=(picture,))
+    smaller = dataclasses.replace(picture, most_tokens=200, name="小 small.png")
+    question = store.append(talk.id, "user", "look\nhere", pictures=(picture, smaller))
     for text in ("one 答案", "another\n```py\nx = 1"):
         answer = store.add(talk.id, question.id, "assistant", "")
         store.finish(answer.id, text, "stop", FACTS)
@@ -217,6 +219,10 @@ GONE = object()
         ((*PICTURE, "extension"), "exe", "conversations_wrong"),
         ((*PICTURE, "extension"), [], "conversations_wrong"),
         ((*PICTURE, "width"), -3, "conversations_wrong"),
+        ((*PICTURE, "height"), 0, "conversations_wrong"),
+        ((*PICTURE, "most_tokens"), 0, "conversations_wrong"),
+        ((*PICTURE, "most_tokens"), "all", "conversations_wrong"),
+        ((*SECOND, "unseen"), -1, "conversations_wrong"),
         ((*PICTURE, "data"), "§§", "conversations_wrong"),
         ((*PICTURE, "data"), 5, "conversations_wrong"),
     ],

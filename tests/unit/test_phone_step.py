@@ -9,14 +9,20 @@ from PIL import Image
 from autoglm_desktop.core.errors import AppError, EngineError, TargetError
 from autoglm_desktop.core.phone_actions import Back, Place, Tap
 from autoglm_desktop.core.protocol import Proof, Usage
+from autoglm_desktop.core.remote import Endpoint
+from autoglm_desktop.store.keys import Keys
+from autoglm_desktop.store.web import Web
 from autoglm_desktop.texts import phone_actions as texts
 from autoglm_desktop.usecases import phone_step
 from autoglm_desktop.usecases.loading import Wishes
 from autoglm_desktop.usecases.phone_step import Question, Result, Written
 from autoglm_desktop.usecases.pictures import Pictures, Prepared
+from autoglm_desktop.usecases.remote import Remote
 from autoglm_desktop.usecases.session_state import SessionState
+from tests.fakes.fake_openai import Behaviour, FakeOpenAI
 from tests.fakes.fake_services import made_services
 from tests.fakes.made_phone import PLAN, READY, REPLY, TARGET, LoadableSession
+from tests.unit.test_keys import Ring
 
 DAY = datetime.date(2026, 11, 21)
 
@@ -133,6 +139,18 @@ def test_an_engine_that_dies_raises_what_the_session_raises(ask):
     with pytest.raises(EngineError) as caught:
         ask(LoadableSession("<think>", died, state=READY))
     assert caught.value is died
+
+
+def test_a_remote_server_takes_a_step_and_sees_all_of_the_picture(ask):
+    words = ("<think>why</think>", 'do(action="Tap", element=[12,34])')
+    with FakeOpenAI(Behaviour(words=words)) as server:
+        remote = Remote(Web(Keys({}, Ring)), Endpoint("made", "desk", server.url, "made-model"))
+        first, *_written, result = ask(remote)
+        (body,) = [one.body for one in server.asked if one.method == "POST"]
+    assert (first.size.width, first.size.height) == (1092, 2408), "whole: nobody knows its room"
+    assert result.step.action == Tap(Place(12, 34))
+    assert [part["type"] for part in body["messages"][1]["content"]] == ["image_url", "text"]
+    assert body["temperature"] == 0.0 and body["max_tokens"] == 3000
 
 
 def test_a_preview_has_the_pixels_that_a_model_would_see(tmp_path):

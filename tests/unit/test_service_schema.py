@@ -33,6 +33,19 @@ def test_text_parts_are_joined_and_roles_kept():
     )  # fmt: skip
 
 
+def test_behind_an_assistant_message_a_new_one_begins_unless_it_is_to_be_continued():
+    """As OpenAI, and vLLM with ``continue_final_message``: an empty answer asks the engine for a new one."""
+    begun = [*HELLO, {"role": "assistant", "content": "<think>"}]
+    asked = (Message("user", "hello"), Message("assistant", "<think>"))
+    assert messages_of(parse({"messages": begun})) == (*asked, Message("assistant", ""))
+    assert messages_of(parse({"messages": begun, "continue_final_message": False})) == (
+        *asked,
+        Message("assistant", ""),
+    )
+    assert messages_of(parse({"messages": begun, "continue_final_message": True})) == asked
+    assert messages_of(parse({"messages": HELLO, "continue_final_message": True})) == asked[:1]
+
+
 def test_nothing_given_is_the_engines_default_and_the_context_is_the_limit():
     assert sampling() == Sampling(max_tokens=4096)
     assert sampling(context=None) == Sampling()

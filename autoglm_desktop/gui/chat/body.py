@@ -6,7 +6,7 @@ import re
 
 from PySide6.QtGui import QFont, QTextBlockFormat, QTextCursor
 
-from . import blocks, code, rendering
+from . import blocks, code, rendering, styling
 from .region import Region
 from .visible import visible
 
@@ -97,7 +97,7 @@ class Body:
         if joined:
             cursor = self._region.end()
             form = cursor.blockFormat()
-            form.setBottomMargin(rendering.ITEM_GAP)
+            form.setBottomMargin(styling.ITEM_GAP)
             cursor.setBlockFormat(form)
         self._start = self._mark(self._region.new_block())
 

@@ -1,22 +1,24 @@
-"""What the chat tab knows and does: conversations, the open one, and the answer that is being written."""
+"""The open conversation and the answer that is being written, as the chat tab shows them."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from ...core.conversation import AS_THE_MODEL_HAS_IT, ConversationSettings
 from ...core.errors import AppError
-from ...core.protocol import Delta, Sampling
-from ...store.conversation_file import Opening
+from ...core.protocol import Delta
 from ...store.conversation_values import Deletion
-from ...store.conversations import Conversation, Conversations, Facts, StoredMessage
+from ...store.conversations import Conversation, Conversations, Picture, StoredMessage
 from ...usecases import chat
+from ...usecases.answering import Chooser
 from ..bridge import Bridge, Job
 from ..session_model import SessionModel
+from .conversations_model import ConversationsModel
 
 STOP_PATIENCE_MS = 3000
 """After Stop the engine ends within a token and says what it did; one that doesn't is no longer waited for."""
@@ -26,10 +28,14 @@ Events = AsyncGenerator["chat.Asked | Delta | chat.Answered", None]
 
 @dataclass
 class Answering:
-    """An answer on its way. ``asked`` is set once the question is kept."""
+    """An answer on its way. ``asked`` is set once the question is kept; ``begun``: what stood in the answer before;
+    ``remote``: a server writes it."""
 
     conversation: Conversation | None
     draft: str
+    pictures: tuple[Picture, ...] = ()
+    remote: bool = False
+    begun: str = ""
     job: Job | None = None
     asked: chat.Asked | None = None
     parts: list[str] = field(default_factory=list)
@@ -37,54 +43,59 @@ class Answering:
     stopping: bool = False
 
     def text(self) -> str:
-        return "".join(self.parts)
+        return self.begun + "".join(self.parts)
 
 
 class ChatController(QObject):
     """Signals come after the state has changed; ``delta`` for the open conversation only."""
 
-    opened = Signal(object)  # Opening
-    listed = Signal()
     messages_changed = Signal()
     began = Signal()  # an answer in the open conversation
     delta = Signal(str)
     busy_changed = Signal()
+    settings_changed = Signal()
     deleted = Signal()  # messages of the open conversation
     named = Signal(int)  # the new conversation that is open is kept now, under this id
     failed = Signal(object)  # AppError
     failed_elsewhere = Signal(object, object)  # the same of another one: AppError, its Conversation or None
-    draft_returned = Signal(object, str)  # id of a conversation or None, a question that could not be kept
+    draft_returned = Signal(object, str, object)  # id of a conversation or None, a question, its pictures
 
     def __init__(
         self,
         bridge: Bridge,
         session: SessionModel,
-        conversations: Conversations,
+        conversations: ConversationsModel,
+        chooser: Chooser,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._bridge = bridge
-        self._session = session
-        self._archive = chat.Archive(conversations)
+        self._bridge, self._session = bridge, session
+        self._conversations, self._chooser = conversations, chooser
+        self._archive = conversations.archive
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
         self._patience.setInterval(STOP_PATIENCE_MS)
         self._patience.timeout.connect(self._stop_waiting)
-        self.sampling = Sampling()
-        self.is_open = False
-        self.conversations: tuple[Conversation, ...] = ()
         self.current: Conversation | None = None
         self.messages: tuple[StoredMessage, ...] = ()
         self.answering: Answering | None = None
+        self._fresh = AS_THE_MODEL_HAS_IT
         self._deletion: Deletion | None = None
+        conversations.listed.connect(self._listed)
 
-    def start(self) -> None:
-        """Open the file of conversations."""
-        self._bridge.submit(lambda _report: self._archive.open(), self._opened, self.failed.emit)
+    @property
+    def settings(self) -> ConversationSettings:
+        """Of the open conversation, or of the one that is not begun yet."""
+        return self.current.settings if self.current is not None else self._fresh
 
-    async def close(self) -> None:
-        """Close the file; on the loop, after all jobs have ended."""
-        await self._archive.close()
+    def change_settings(self, settings: ConversationSettings) -> None:
+        """What the next answer of the open conversation is asked for with."""
+        if self.current is None:
+            self._fresh = settings
+        else:
+            self.current = dataclasses.replace(self.current, settings=settings)
+            self._conversations.change_settings(self.current.id, settings)
+        self.settings_changed.emit()
 
     def live(self) -> Answering | None:
         """The answer that is being written in the open conversation."""
@@ -93,21 +104,27 @@ class ChatController(QObject):
             return None
         return answering if answering.asked.conversation.id == self.current.id else None
 
-    def open_conversation(self, conversation: int | None) -> None:
-        """Show a conversation; None: a new one."""
-        found = next((c for c in self.conversations if c.id == conversation), None)
+    def open_conversation(self, conversation: int | None, message: int | None = None) -> None:
+        """Show a conversation; None: a new one. ``message``: in the version that holds it."""
+        found = self._conversations.get(conversation)
         self.current, self.messages = found, ()
+        self._fresh = AS_THE_MODEL_HAS_IT
         self.messages_changed.emit()
-        if found is not None:
-            wanted = found.id
+        self.settings_changed.emit()
+        if found is None:
+            return
+        wanted = found.id
+        if message is None:
             self._call(lambda messages: self._show(wanted, messages), Conversations.messages, wanted)
+        else:
+            self._call(lambda messages: self._show(wanted, messages), Conversations.choose, wanted, message)
 
-    def ask(self, text: str) -> None:
+    def ask(self, text: str, pictures: Sequence[Picture] = ()) -> None:
         """Ask in the open conversation."""
-        current = self.current
+        current, settings, shown = self.current, self._fresh, tuple(pictures)
         self._stream(
-            Answering(current, text),
-            lambda: chat.ask(self._archive, self._session.session, current, text, self.sampling),
+            Answering(current, text, shown),
+            lambda: chat.ask(self._archive, self._chooser, current, text, pictures=shown, settings=settings),
         )
 
     def ask_again(self, answer: int | None = None) -> None:
@@ -120,23 +137,33 @@ class ChatController(QObject):
         self.messages = tuple(m for m in self.messages if m.id < question.id)
         self._stream(
             Answering(conversation, ""),
-            lambda: chat.ask_again(
-                self._archive, self._session.session, conversation, question, self.sampling
-            ),
+            lambda: chat.ask_again(self._archive, self._chooser, conversation, question),
         )
 
-    def ask_edited(self, question: int, text: str) -> None:
-        """Ask a question of the open conversation in other words."""
-        conversation = self.current
+    def ask_edited(self, question: int, text: str, pictures: Sequence[Picture] = ()) -> None:
+        """Ask a question of the open conversation in other words, with these pictures."""
+        conversation, shown = self.current, tuple(pictures)
         found = next((m for m in self.messages if m.id == question), None)
         if conversation is None or found is None or self.answering is not None:
             return
         self.messages = tuple(m for m in self.messages if m.id < question)
         self._stream(
-            Answering(conversation, text),
-            lambda: chat.ask_edited(
-                self._archive, self._session.session, conversation, found, text, self.sampling
-            ),
+            Answering(conversation, text, shown),
+            lambda: chat.ask_edited(self._archive, self._chooser, conversation, found, text, pictures=shown),
+        )
+
+    def go_on(self) -> None:
+        """Write the last answer of the open conversation on, in the same message."""
+        conversation = self.current
+        last = self.messages[-1] if self.messages else None
+        if conversation is None or last is None or last.role != "assistant" or self.answering is not None:
+            return
+        self.messages = self.messages[:-1]
+        if self.messages and self.messages[-1].role == "user":
+            self.messages = self.messages[:-1]  # ``asked`` brings it back
+        self._stream(
+            Answering(conversation, "", begun=last.text),
+            lambda: chat.go_on(self._archive, self._chooser, conversation, last),
         )
 
     def choose(self, version: int) -> None:
@@ -179,16 +206,13 @@ class ChatController(QObject):
         answering = self.answering
         if answering is None or answering.job is None:
             return
-        if self._session.state.phase != "generating" or answering.stopping:
+        if answering.remote or self._session.state.phase != "generating" or answering.stopping:
             answering.job.cancel()
         else:
             self._session.stop()
             self._patience.start()
         answering.stopping = True
         self.busy_changed.emit()
-
-    def rename(self, conversation: int, title: str) -> None:
-        self._call(lambda _done: self._list(), Conversations.rename, conversation, title)
 
     def delete(self, conversation: int) -> None:
         """Delete a conversation; an answer that is being written in it is stopped first."""
@@ -204,21 +228,11 @@ class ChatController(QObject):
     def _delete(self, conversation: int) -> None:
         if self.current is not None and self.current.id == conversation:
             self.open_conversation(None)
-        self._call(lambda _done: self._list(), Conversations.delete, conversation)
+        self._conversations.delete(conversation)
 
-    def _opened(self, opening: Opening) -> None:
-        self.is_open = True
-        self.opened.emit(opening)
-        self._list()
-
-    def _list(self) -> None:
-        self._call(self._listed, Conversations.all)
-
-    def _listed(self, conversations: tuple[Conversation, ...]) -> None:
-        self.conversations = conversations
+    def _listed(self) -> None:
         if self.current is not None:
-            self.current = next((c for c in conversations if c.id == self.current.id), self.current)
-        self.listed.emit()
+            self.current = self._conversations.get(self.current.id) or self.current
 
     def _show(self, conversation: int, messages: tuple[StoredMessage, ...]) -> None:
         if self.current is None or self.current.id != conversation:
@@ -238,6 +252,7 @@ class ChatController(QObject):
     def _stream(self, answering: Answering, work: Callable[[], Events]) -> None:
         if self.answering is not None:
             return
+        answering.remote = self.settings.endpoint is not None
         self.answering = answering
         job = self._bridge.stream(work, self._event, on_error=self._failed)
         job.cancelled.connect(self._cancelled)
@@ -268,7 +283,7 @@ class ChatController(QObject):
             self.messages = (*self.messages, asked.question)
             self.messages_changed.emit()
             self.began.emit()
-        self._list()
+        self._conversations.read()
 
     def _failed(self, error: AppError) -> None:
         answering = self.answering
@@ -276,8 +291,8 @@ class ChatController(QObject):
             self.failed.emit(error)
             return
         where = answering.asked.conversation if answering.asked is not None else answering.conversation
-        if answering.asked is None and answering.draft:
-            self.draft_returned.emit(_id(where), answering.draft)
+        if answering.asked is None and (answering.draft or answering.pictures):
+            self.draft_returned.emit(_id(where), answering.draft, answering.pictures)
         self._end_early("unsaved" if error.code == "state_unwritable" else "failed")
         if _id(where) == _id(self.current):
             self.failed.emit(error)
@@ -298,15 +313,18 @@ class ChatController(QObject):
             return
         if answering.asked is None:
             self._end(None)
+            self._read_again(_id(answering.conversation))
             return
-        state = self._session.state
-        facts = Facts(
-            model=state.target.name if state.target is not None else None,
-            rung=state.plan.rung if state.plan is not None else None,
-            tokens=answering.tokens,
-        )
         answer = answering.asked.answer
-        self._end(dataclasses.replace(answer, text=answering.text(), finish_reason=reason, facts=facts))
+        self._end(dataclasses.replace(answer, text=answering.text(), finish_reason=reason))
+        if reason != "unsaved":
+            self._read_again(answer.conversation)
+
+    def _read_again(self, conversation: int | None) -> None:
+        if conversation is not None:
+            self._call(
+                lambda messages: self._show(conversation, messages), Conversations.messages, conversation
+            )
 
     def _end(self, answer: StoredMessage | None) -> None:
         shown = self.live() is not None

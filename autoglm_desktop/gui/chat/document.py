@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from PySide6.QtGui import QFont, QTextBlockFormat, QTextCharFormat, QTextCursor, QTextDocument
 
 from ..theme import GAP
-from . import rendering, small_print
-from .body import Body, defines_links
+from . import small_print
+from .body import defines_links
 from .column import MARGIN
-from .entry import THINKING, Entry, Part
-from .live import Live, thought_line
+from .entry import Entry, Part
+from .live import Live
+from .message import Placed, Writer
 from .region import Region
 
 __all__ = ["ChatDocument", "Entry", "Part"]
-
-
-@dataclass
-class _Shown:
-    """``start``: its first character; ``small``: its small print, where it has some."""
-
-    entry: Entry
-    start: QTextCursor
-    small: QTextCursor | None = None
 
 
 class ChatDocument:
@@ -35,12 +25,20 @@ class ChatDocument:
     def __init__(self, document: QTextDocument, font: QFont, scheme: str) -> None:
         self._document = document
         self._scheme = scheme
-        self._shown: list[_Shown] = []
+        self._writer = Writer(document, font, scheme)
+        self._shown: list[Placed] = []
         self._live: Live | None = None
         self._ended: Live | None = None
-        self.font = font
-        self.unfolded: set[int] = set()
         self._prepare()
+
+    @property
+    def font(self) -> QFont:
+        """Of what is written from now on."""
+        return self._writer.font
+
+    @font.setter
+    def font(self, font: QFont) -> None:
+        self._writer.font = font
 
     @property
     def entries(self) -> list[Entry]:
@@ -95,9 +93,9 @@ class ChatDocument:
         with self._one_layout():
             region, first = Region(self._document, first=True), self._shown[0]
             if first.small is not None and first.small.position() == first.start.position():
-                first.small = self._cursor(region.after)
-            first.start = self._cursor(region.after)
-            self._shown[0:0] = [self._write(entry, region) for entry in entries]
+                first.small = self._writer.mark(region.after)
+            first.start = self._writer.mark(region.after)
+            self._shown[0:0] = [self._writer.write(entry, region) for entry in entries]
 
     def cut(self, kept: int) -> None:
         """Remove all messages but the first ``kept``."""
@@ -127,8 +125,8 @@ class ChatDocument:
         """An answer that is being written; ``waiting`` stands in its place until its first words."""
         self.end_live()
         region = Region(self._document)
-        self._live = Live(entry, region, self.font, self._scheme, waiting, self.unfolded)
-        self._shown.append(_Shown(entry, self._cursor(self._live.start)))
+        self._live = Live(entry, region, self.font, self._scheme, waiting, self._writer.unfolded.thought)
+        self._shown.append(Placed(entry, self._writer.mark(self._live.start)))
 
     def add(self, text: str, kind: str = "text") -> None:
         """More of the answer that is being written; ``draw`` shows it."""
@@ -145,9 +143,14 @@ class ChatDocument:
             self._shown[-1].entry = self._live.entry
             self._ended, self._live = self._live, None
 
-    def fold(self, key: int) -> None:
-        """Open or close what a message thought."""
-        self.unfolded ^= {key}
+    def find(self, key: int | None) -> Entry | None:
+        """The message with a key, if it is in the document."""
+        return next((shown.entry for shown in self._shown if shown.entry.key == key), None)
+
+    def fold(self, key: int, *, written: bool = False) -> None:
+        """Open or close what a message thought, or the action as it was ``written``."""
+        opened = self._writer.unfolded.written if written else self._writer.unfolded.thought
+        opened ^= {key}
         if self._live is not None and self._live.entry.key == key:
             entry = self._live.entry
             self.cut(len(self._shown) - 1)
@@ -166,17 +169,17 @@ class ChatDocument:
         """Change only what differs, if that can be done."""
         shown = self._shown[index]
         last = index == len(self._shown) - 1
-        same = dataclasses.replace(shown.entry, text=wanted.text, parts=wanted.parts)
         if last and self._ended is not None and wanted.key == shown.entry.key:
-            if defines_links(wanted.text) or not self._ended.complete(wanted):
+            drawn_anew = wanted.step is not None or defines_links(wanted.text)
+            if drawn_anew or not self._ended.complete(wanted):
                 return False
             self._ended = None
             shown.entry = wanted
-            shown.small = self._small_print(wanted, Region(self._document))
+            shown.small = self._writer.write_small_print(wanted, Region(self._document))
             return True
-        if same != shown.entry and (wanted.key, wanted.role) != (shown.entry.key, shown.entry.role):
-            return False
-        if (wanted.text, wanted.parts) != (shown.entry.text, shown.entry.parts):
+        if (wanted.key, wanted.role) != (shown.entry.key, shown.entry.role) or not wanted.reads_like(
+            shown.entry
+        ):
             return False
         shown.entry = wanted
         self._rewrite_small_print(index)
@@ -199,7 +202,7 @@ class ChatDocument:
             return
         elif shown.entry.body:
             cursor.insertBlock(small_print.block_format(), QTextCharFormat())
-        shown.small = self._cursor(cursor.position())
+        shown.small = self._writer.mark(cursor.position())
         small_print.write(shown.entry, cursor, self._scheme)
 
     def _write_again(self, index: int) -> None:
@@ -215,41 +218,7 @@ class ChatDocument:
             self.begin(live.entry, "…")
 
     def _append(self, entry: Entry) -> None:
-        self._shown.append(self._write(entry, Region(self._document)))
-
-    def _write(self, entry: Entry, region: Region) -> _Shown:
-        first = region.new_block()
-        start = self._cursor(first.position())
-        region.reuse()
-        if entry.role == "user":
-            region.put(region.new_block(), rendering.question_fragment(entry.text, self.font))
-        else:
-            for part in entry.body:
-                self._write_part(entry, part, region)
-        return _Shown(entry, start, self._small_print(entry, region))
-
-    def _write_part(self, entry: Entry, part: Part, region: Region) -> None:
-        if part.kind == THINKING:
-            opened = entry.key in self.unfolded
-            thought_line(region.new_block(), entry.key, self._scheme, part.seconds, opened=opened)
-            if opened:
-                region.put(region.new_block(), rendering.thought_fragment(part.text, self.font))
-            return
-        body = Body(region, self.font, self._scheme)
-        if defines_links(part.text):
-            body.show_whole(part.text)
-        else:
-            body.add(part.text)
-            body.draw()
-            body.finish()
-
-    def _small_print(self, entry: Entry, region: Region) -> QTextCursor | None:
-        if not small_print.needed(entry):
-            return None
-        cursor = region.new_block(bottom=small_print.BOTTOM)
-        small = self._cursor(cursor.position())
-        small_print.write(entry, cursor, self._scheme)
-        return small
+        self._shown.append(self._writer.write(entry, Region(self._document)))
 
     @contextlib.contextmanager
     def _one_layout(self) -> Iterator[None]:
@@ -260,14 +229,6 @@ class ChatDocument:
             yield
         finally:
             cursor.endEditBlock()
-
-    def _cursor(self, position: int) -> QTextCursor:
-        """A place that stays at its character when something is written before it, and is not moved by what is
-        written at it."""
-        cursor = QTextCursor(self._document)
-        cursor.setPosition(position)
-        cursor.setKeepPositionOnInsert(True)
-        return cursor
 
     def _prepare(self) -> None:
         self._document.setUndoRedoEnabled(False)

@@ -7,6 +7,7 @@ import functools
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
+from ...core.remote import Endpoint
 from ...i18n import _
 from ...usecases.session import SessionState
 from ..theme import GAP
@@ -52,15 +53,19 @@ class EmptyState(QScrollArea):
         self.setWidget(content)
         self.set_state(SessionState())
 
-    def set_state(self, state: SessionState) -> None:
-        """What may be asked now, and of which model."""
-        name = state.target.name if state.target is not None else None
-        title, text = words.invitation(state.phase, name)
+    def set_state(self, state: SessionState, endpoint: Endpoint | None = None) -> None:
+        """What may be asked now, and of which model or server."""
+        name = words.who(state, endpoint)
+        ready = endpoint is not None or state.phase != "failed"
+        if endpoint is not None:
+            title, text = words.remote_invitation(endpoint)
+        else:
+            title, text = words.invitation(state.phase, name)
         self.title.setText(title)
         self.text.setText(text)
         self.choose.setVisible(name is None)
         for example in self.examples:
-            example.setVisible(name is not None and state.phase != "failed")
+            example.setVisible(name is not None and ready)
 
 
 def examples() -> tuple[str, ...]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import overload
 
 from ...core import thinking
+from ...core.errors import AppError
+from ...core.pictures import MOST_TOKENS, shown_size
 from ...core.thinking import parse_reply
 from ...i18n import _
+from ...store.conversation_values import Picture
 from ...store.conversations import StoredMessage
 from . import words
-from .entry import THINKING, Entry, Part
+from .answer_steps import step_of
+from .entry import THINKING, Entry, Part, Shown
 
 NOTHING: frozenset[str] = frozenset()
 
@@ -18,8 +23,10 @@ NOTHING: frozenset[str] = frozenset()
 class Entries(Sequence[Entry]):
     """One entry for each message, made when it is asked for: of thousands only those near the view are."""
 
-    def __init__(self, messages: Sequence[StoredMessage], *, busy: bool, can: frozenset[str]) -> None:
-        self._messages, self._busy, self._can = messages, busy, can
+    def __init__(
+        self, messages: Sequence[StoredMessage], *, busy: bool, can: frozenset[str], folder: Path | None
+    ) -> None:
+        self._messages, self._busy, self._can, self._folder = messages, busy, can, folder
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -33,25 +40,47 @@ class Entries(Sequence[Entry]):
     def __getitem__(self, index: int | slice) -> Entry | Sequence[Entry]:
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
-        message = self._messages[index]
-        last = index in (len(self._messages) - 1, -1)
-        return entry(message, last=last, busy=self._busy, can=self._can)
+        message, place = self._messages[index], index % len(self._messages)
+        before = self._messages[place - 1] if place else None
+        return entry(
+            message,
+            last=place == len(self._messages) - 1,
+            busy=self._busy,
+            can=self._can,
+            folder=self._folder,
+            question=before if before is not None and before.role == "user" else None,
+        )
 
     def place_of(self, key: int) -> int | None:
         """Where a message stands."""
         return next((place for place, message in enumerate(self._messages) if message.id == key), None)
 
 
-def entries(messages: Sequence[StoredMessage], *, busy: bool, can: frozenset[str] = NOTHING) -> Entries:
+def entries(
+    messages: Sequence[StoredMessage],
+    *,
+    busy: bool,
+    can: frozenset[str] = NOTHING,
+    folder: Path | None = None,
+) -> Entries:
     """The last answer offers to be continued and asked for again unless ``busy``.
 
     ``can``: what else may be done with a message: edit | again (of any answer) | delete. It is offered all the time, so
-    that no line comes and goes with an answer.
+    that no line comes and goes with an answer. ``folder``: where the files of pictures lie.
     """
-    return Entries(messages, busy=busy, can=can)
+    return Entries(messages, busy=busy, can=can, folder=folder)
 
 
-def entry(message: StoredMessage, *, last: bool, busy: bool, can: frozenset[str] = NOTHING) -> Entry:
+def entry(
+    message: StoredMessage,
+    *,
+    last: bool,
+    busy: bool,
+    can: frozenset[str] = NOTHING,
+    folder: Path | None = None,
+    question: StoredMessage | None = None,
+) -> Entry:
+    """``question``: what an answer answers; its only picture is the screenshot that an action belongs to."""
     free = not busy
     delete = (("delete", _("Delete from here on")),) if "delete" in can else ()
     version, versions = version_of(message)
@@ -64,14 +93,18 @@ def entry(message: StoredMessage, *, last: bool, busy: bool, can: frozenset[str]
             actions=edit,
             version=version,
             versions=versions,
-            more=(("copy", _("Copy")), *delete),
+            more=((("copy", _("Copy")),) if message.text else ()) + delete,
+            pictures=shown_pictures(message.pictures, folder),
         )
     found = reply_parts(parse_reply(message.text), message.facts.thinking_s)
     more = (("copy_markdown", _("Copy as Markdown")),) if message.text else ()
+    said = "\n\n".join(part.text for part in found if part.kind != THINKING)
+    seen = shown_pictures(question.pictures, folder) if question is not None else ()
+    finished = message.finish_reason == "stop"
     return Entry(
         message.id,
         "assistant",
-        "\n\n".join(part.text for part in found if part.kind != THINKING),
+        said,
         words.footer(message),
         words.remarks(message),
         _actions(message, last=last, free=free, again=free if last else "again" in can),
@@ -79,7 +112,30 @@ def entry(message: StoredMessage, *, last: bool, busy: bool, can: frozenset[str]
         version,
         versions,
         (*more, *delete),
+        step=step_of(message.text, said, seen[0] if len(seen) == 1 else None) if finished else None,
     )
+
+
+def shown_pictures(pictures: Sequence[Picture], folder: Path | None) -> tuple[Shown, ...]:
+    """Pictures of a message whose files lie in ``folder``."""
+    return tuple(
+        Shown(
+            folder / picture.file_name if folder is not None else None,
+            picture.width,
+            picture.height,
+            picture.name,
+            _tokens(picture),
+        )
+        for picture in pictures
+    )
+
+
+def _tokens(picture: Picture) -> int | None:
+    """What it takes where there is room."""
+    try:
+        return shown_size(picture.width, picture.height, picture.most_tokens or MOST_TOKENS).tokens
+    except (AppError, ZeroDivisionError):
+        return None
 
 
 def reply_parts(parts: Sequence[thinking.Part], seconds: float | None = None) -> tuple[Part, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QKeyEvent, QKeySequence
 
 from ...i18n import _
+from . import picture_lines, step_picture
 from .entry import Entry
 from .message_menu import SHORTCUTS, offered
 
@@ -35,9 +36,17 @@ def press(transcript: Transcript, event: QKeyEvent) -> bool:
 
 def announce(transcript: Transcript, entry: Entry) -> None:
     """Tell a screen reader which message has the focus."""
-    who = _("You") if entry.role == "user" else _("Answer")
-    transcript.setAccessibleDescription(f"{who}: {entry.answer[:SAID]}")
+    transcript.setAccessibleDescription(spoken(entry))
     QAccessible.updateAccessibility(QAccessibleEvent(transcript, QAccessible.Event.DescriptionChanged))
+
+
+def spoken(entry: Entry) -> str:
+    """A message as a screen reader says it: who wrote it, its pictures, an action in words, its beginning."""
+    who = _("You") if entry.role == "user" else _("Answer")
+    said = entry.answer[:SAID] if entry.step is None else step_picture.words(entry.step)
+    shown = [picture_lines.description(picture) for picture, _action in entry.drawn]
+    pictures = [_("Pictures: {names}").format(names="; ".join(shown))] if shown else []
+    return f"{who}: " + ". ".join([*([said] if said else []), *pictures])
 
 
 def _step(transcript: Transcript, by: int) -> None:

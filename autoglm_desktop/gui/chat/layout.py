@@ -9,7 +9,6 @@ from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QPushButton,
     QSplitter,
     QStackedWidget,
     QToolTip,
@@ -18,13 +17,14 @@ from PySide6.QtWidgets import (
 )
 
 from ...i18n import _
+from ..bridge import Bridge
 from ..theme import GAP
 from ..widgets.buttons import button
-from ..widgets.labels import ElidedLabel
 from .column import centred
 from .composer import Composer
 from .conversation_list import ConversationList
 from .empty import EmptyState
+from .header import ChatHeader
 from .notice_card import NoticeCard
 from .transcript import Transcript
 
@@ -37,10 +37,7 @@ class Parts:
     """The widgets of the page. ``stack``: 0 the transcript, 1 the empty state."""
 
     list: ConversationList
-    header: QFrame
-    title: ElidedLabel
-    rename: QPushButton
-    delete: QPushButton
+    header: ChatHeader
     opening: NoticeCard
     stack: QStackedWidget
     transcript: Transcript
@@ -81,16 +78,13 @@ class Newest(QObject):
         self.button.raise_()
 
 
-def build(page: QWidget) -> Parts:
+def build(page: QWidget, bridge: Bridge) -> Parts:
     """Make the widgets and put them on the page."""
-    transcript = Transcript()
+    transcript = Transcript(bridge=bridge)
     Newest(transcript)
     parts = Parts(
         list=ConversationList(),
-        header=QFrame(),
-        title=ElidedLabel("", "subtitle", Qt.TextElideMode.ElideRight),
-        rename=button(_("Rename")),
-        delete=button(_("Delete")),
+        header=ChatHeader(),
         opening=NoticeCard(),
         stack=QStackedWidget(),
         transcript=transcript,
@@ -98,7 +92,6 @@ def build(page: QWidget) -> Parts:
         notice=NoticeCard(),
         composer=Composer(),
     )
-    _fill_header(parts)
     parts.stack.addWidget(parts.transcript)
     parts.stack.addWidget(parts.empty)
     left = QFrame()
@@ -119,18 +112,6 @@ def build(page: QWidget) -> Parts:
     whole.setContentsMargins(0, 0, 0, 0)
     whole.addWidget(splitter)
     return parts
-
-
-def _fill_header(parts: Parts) -> None:
-    inner = QWidget()
-    row = QHBoxLayout(inner)
-    row.setContentsMargins(0, GAP, 0, GAP)
-    row.setSpacing(GAP)
-    row.addWidget(parts.title, 1)
-    row.addWidget(parts.rename)
-    row.addWidget(parts.delete)
-    parts.header.setObjectName("chatHeader")
-    parts.header.setLayout(centred(inner))
 
 
 def _right(parts: Parts) -> QWidget:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from ...i18n import _
 from ...store.conversations import StoredMessage
-from .composer import Composer
 from .controller import ChatController
 from .words import Action, Notice
+from .writing import Writing
 
 CAN = frozenset(("edit", "again", "delete"))
 """What entries offer beside what they always do."""
@@ -18,11 +18,10 @@ class MessageSteps:
     """``notice`` shows a card above the composer, or takes it away."""
 
     def __init__(
-        self, controller: ChatController, composer: Composer, notice: Callable[[Notice | None], None]
+        self, controller: ChatController, writing: Writing, notice: Callable[[Notice | None], None]
     ) -> None:
-        self._controller, self._composer, self._notice = controller, composer, notice
+        self._controller, self._writing, self._notice = controller, writing, notice
         self._edited: StoredMessage | None = None
-        self._draft = ""
         controller.deleted.connect(self._deleted)
 
     def act(self, name: str, key: int) -> bool:
@@ -49,23 +48,21 @@ class MessageSteps:
         if edited is None:
             return False
         self._notice(None)
-        self._composer.set_text(self._draft)
-        self._controller.ask_edited(edited.id, text)
+        pictures = self._writing.attachments.pictures()
+        self._writing.leave()
+        self._controller.ask_edited(edited.id, text, pictures)
         return True
 
     def leave(self) -> None:
         """Edit no more; what stood in the composer comes back."""
         if self._edited is not None:
             self._edited = None
-            self._composer.set_text(self._draft)
+            self._writing.leave()
             self._notice(None)
 
     def _edit(self, message: StoredMessage) -> None:
-        if self._edited is None:
-            self._draft = self._composer.text()
         self._edited = message
-        self._composer.set_text(message.text)
-        self._composer.edit.setFocus()
+        self._writing.edit(message.text, message.pictures)
         text = _(
             "You are changing a question. It is asked again from there; the one before stays as another version."
         )

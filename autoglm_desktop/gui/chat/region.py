@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtGui import QTextBlockFormat, QTextCharFormat, QTextCursor, QTextDocument, QTextDocumentFragment
 
-from . import rendering
+from . import styling
 
 
 class Region:
@@ -71,7 +71,7 @@ class Region:
         cursor.deleteChar()
         after = cursor.block().next()
         if not cursor.block().text() and after.isValid() and QTextCursor(after).currentTable() is not None:
-            rendering.shrink(cursor, 0)  # before a table the empty block stays
+            styling.shrink(cursor, 0)  # before a table the empty block stays
 
     def drop_empty_end(self) -> None:
         """Remove the last block where nothing stands in it; behind a table it stays, hardly to be seen."""
@@ -81,7 +81,7 @@ class Region:
         if block.text() or not before.isValid():
             return
         if QTextCursor(before).currentTable() is not None:
-            rendering.shrink(cursor, 0)
+            styling.shrink(cursor, 0)
         else:
             form, chars = before.blockFormat(), before.charFormat()
             cursor.deletePreviousChar()

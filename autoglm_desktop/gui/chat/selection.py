@@ -5,10 +5,11 @@ from __future__ import annotations
 from types import TracebackType
 
 from PySide6.QtCore import QPoint
-from PySide6.QtGui import QTextCursor, QTextDocument
+from PySide6.QtGui import QTextBlock, QTextCursor, QTextDocument
 from PySide6.QtWidgets import QTextEdit
 
 from . import code
+from .picture_lines import OBJECT, words_at
 
 
 def text_of(cursor: QTextCursor) -> str:
@@ -20,10 +21,22 @@ def text_of(cursor: QTextCursor) -> str:
     lines = []
     while block.isValid() and block.position() <= end:
         if not block.blockFormat().boolProperty(code.CHROME):
-            text = block.text()
-            lines.append(text[max(start - block.position(), 0) : max(end - block.position(), 0)])
+            first, last = max(start - block.position(), 0), max(end - block.position(), 0)
+            lines.append(_with_words(document, block, first, last))
         block = block.next()
     return "\n".join(lines).replace("\u2028", "\n").replace("\u00a0", " ")
+
+
+def _with_words(document: QTextDocument, block: QTextBlock, first: int, last: int) -> str:
+    """A part of a block; in the place of a picture its name."""
+    text = block.text()[first:last]
+    if OBJECT not in text:
+        return text
+    at = block.position() + first
+    return "".join(
+        words_at(document, at + place) if character == OBJECT else character
+        for place, character in enumerate(text)
+    )
 
 
 def code_of(document: QTextDocument, group: int) -> str:
@@ -36,6 +49,18 @@ def code_of(document: QTextDocument, group: int) -> str:
             break
         block = block.next()
     return "\n".join(lines).replace("\u2028", "\n")
+
+
+def codes_between(document: QTextDocument, start: int, end: int) -> list[tuple[int, str]]:
+    """(group, language) of the code blocks from one place to another."""
+    found: dict[int, str] = {}
+    block = document.findBlock(start)
+    while block.isValid() and block.position() < end:
+        if code.is_code(block):
+            form = block.blockFormat()
+            found.setdefault(form.intProperty(code.GROUP), str(form.property(code.LANGUAGE) or ""))
+        block = block.next()
+    return list(found.items())
 
 
 class Anchor:

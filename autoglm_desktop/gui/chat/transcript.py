@@ -5,97 +5,63 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QPoint, Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import QPoint, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QCursor,
     QDesktopServices,
+    QFocusEvent,
     QGuiApplication,
     QKeyEvent,
-    QResizeEvent,
 )
 from PySide6.QtWidgets import QMenu, QWidget
 
 from ...i18n import _
-from ..theme import GAP
-from . import keys, links, message_menu, rendering, selection
-from . import window as windows
+from ..bridge import Bridge
+from . import keys, links, message_menu, picture_lines, rendering, selection
 from .code import COPY_CODE
 from .colouring import Colouriser
-from .document import ChatDocument, Entry
+from .document import Entry
 from .live import FOLD
+from .messages_view import MessagesView
+from .picture_viewer import PictureViewer
 from .small_print import MORE
-from .view import ColumnView
-from .window import Window
+from .step_picture import WRITTEN
 
 FRAME_MS = 50
+BY_KEY = (
+    Qt.FocusReason.TabFocusReason,
+    Qt.FocusReason.BacktabFocusReason,
+    Qt.FocusReason.ShortcutFocusReason,
+)
 
 
-class Transcript(ColumnView):
-    """``acted(name, key)``: an action of a message was chosen; ``end_seen(bool)``: whether its end is in view;
-    ``copied``: something went to the clipboard."""
+class Transcript(MessagesView):
+    """``acted(name, key)``: an action of a message was chosen; ``copied``: something went to the clipboard."""
 
     acted = Signal(str, int)
-    end_seen = Signal(bool)
     copied = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, parent: QWidget | None = None, bridge: Bridge | None = None) -> None:
+        super().__init__(parent, bridge)
         self.setAccessibleName(_("Conversation"))
-        self.chat = ChatDocument(self.document(), self.font(), self.scheme)
+        self._bridge = bridge
         self.colouriser = Colouriser(self.document())
-        self._all: Sequence[Entry] = ()
-        self._window = Window(0, 0, 0)
-        self._stick = True
-        self._moving = False
-        self.focused: int | None = None
         self._interval_ms = FRAME_MS
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._draw)
-        self._edges = QTimer(self)
-        self._edges.setSingleShot(True)
-        self._edges.setInterval(0)
-        self._edges.timeout.connect(self._extend)
         self.anchorClicked.connect(self._clicked)
-        bar = self.verticalScrollBar()
-        bar.valueChanged.connect(self._scrolled)
-        bar.rangeChanged.connect(self._grown)
 
     def show_entries(self, entries: Sequence[Entry]) -> None:
-        """Show this conversation; an answer that is being written ends. Who reads above the end stays there."""
         self._timer.stop()
-        shown, count = self.chat.entries, len(entries)
-        window, size = self._window, windows.size_in(entries)
-        if shown and window.first < count and entries[window.first].key == shown[0].key:
-            followed = window.at_end or self.chat.live is not None
-            wanted = Window(window.first, count if followed else min(window.end, count), count)
-            if self._stick and followed:
-                wanted = windows.followed(window.first, count, size)
-        else:
-            wanted = windows.at_end(count, size)
-            self.focused, self._stick = None, True
-        self._all = entries
-        self._show_window(wanted)
-
-    def show_message(self, key: int) -> None:
-        """Bring a message into view, with the focus on it."""
-        place = links.place_of(self._all, key)
-        if place is None:
-            return
-        self._stick = False
-        if not self._window.first <= place < self._window.end:
-            self._show_window(windows.around(place, len(self._all), self._size))
-        self.focused = key
-        self._scroll_to(place - self._window.first)
-        self._scrolled(self.verticalScrollBar().value())
+        super().show_entries(entries)
 
     def begin(self, entry: Entry, waiting: str) -> None:
         """An answer that is being written; ``waiting`` stands in its place until its first words."""
         self._timer.stop()
         self._interval_ms = FRAME_MS
-        if not self._window.at_end:
-            self._show_window(windows.at_end(len(self._all), self._size))
+        self.show_end()
         self.chat.begin(entry, waiting)
 
     def add(self, text: str, kind: str = "text") -> None:
@@ -111,43 +77,29 @@ class Transcript(ColumnView):
         self._draw()
         self.chat.end_live()
 
-    def scroll_to_end(self) -> None:
-        self._stick = True
-        if not self._window.at_end:
-            self._show_window(windows.at_end(len(self._all), self._size))
-        self.verticalScrollBar().setValue(self.verticalScrollBar().maximum())
-
-    def scroll_to_start(self) -> None:
-        self._stick = False
-        if self._window.first:
-            self._show_window(windows.around(0, len(self._all), self._size))
-        self.verticalScrollBar().setValue(0)
-
-    def restyle(self) -> None:
-        """Draw everything again, in the colours and the font of the current theme."""
-        live = self.chat.live
-        below = self.verticalScrollBar().maximum() - self.verticalScrollBar().value()
-        self.chat.font = self.font()
-        self.chat.show(())
-        self._show_window(self._window)
-        if live is not None:
-            self.chat.begin(live, "…")
-        self.verticalScrollBar().setValue(self.verticalScrollBar().maximum() - below)
-
     def act(self, name: str, key: int) -> None:
         """Do something with a message, as its links, its menu and the keyboard ask for."""
-        entry = next((found for found in self.chat.entries if found.key == key), None)
+        entry = self.chat.find(key)
+        name, _dot, place = name.partition(".")
         if name == COPY_CODE:
             self._copy(selection.code_of(self.document(), key))
-        elif name == FOLD:
+        elif name in (FOLD, WRITTEN):
             with selection.Anchor(self, self._stick):
-                self.chat.fold(key)
+                self.chat.fold(key, written=name == WRITTEN)
+        elif name == picture_lines.SHOW:
+            self.show_picture(key, int(place or 0))
         elif entry is not None and name == "copy":
-            self._copy(entry.text if entry.role == "user" else rendering.plain_text(entry.answer))
+            self._copy(_plain(entry))
         elif entry is not None and name == "copy_markdown":
             self._copy(entry.answer)
         else:
             self.acted.emit(name, key)
+
+    def show_picture(self, key: int, place: int = 0) -> None:
+        """Show a picture of a message as large as the window, and the others of that message beside it."""
+        entry = self.chat.find(key)
+        if entry is not None and place < len(entry.drawn):
+            PictureViewer(self.window(), self._bridge, entry.drawn, place).open(self)
 
     def focus_entry(self, key: int | None) -> None:
         """Move the focus among messages; it is scrolled into view and said to screen readers."""
@@ -177,7 +129,22 @@ class Transcript(ColumnView):
             copy,
             lambda name: self.act(name, key or 0),
             lambda address: self._clicked(QUrl(address)),
+            selection.codes_between(self.document(), *self.span_of(place)) if place is not None else (),
+            lambda group: self.act(COPY_CODE, group),
         )
+
+    def told_of(self, url: QUrl) -> str:
+        name, _colon, key = url.path().partition(":")
+        show, _dot, place = name.partition(".")
+        if url.scheme() != self.scheme or show != picture_lines.SHOW:
+            return super().told_of(url)
+        entry = self.chat.find(int(key))
+        if entry is None or int(place) >= len(entry.drawn):
+            return ""
+        picture, _action = entry.drawn[int(place)]
+        error = self.thumbnails.error(picture.path) if picture.path is not None else None
+        more = picture_lines.failure(error) if error is not None else _("Click to see it larger.")
+        return f"{picture_lines.description(picture)}\n{more}"
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         if event.reason() == QContextMenuEvent.Reason.Keyboard:
@@ -188,65 +155,17 @@ class Transcript(ColumnView):
         self.focus_entry(key)
         self.open_menu(key, event.globalPos())
 
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        if event.reason() in BY_KEY and self.chat.find(self.focused) is None:
+            place = self.chat.index_at(self.cursorForPosition(self.viewport().rect().center()).position())
+            if place >= 0:
+                self.focused = self.chat.entries[place].key
+                keys.announce(self, self.chat.entries[place])
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if not keys.press(self, event):
             super().keyPressEvent(event)
-
-    def focused_part(self) -> tuple[int, int] | None:
-        place = links.place_of(self.chat.entries, self.focused) if self.focused is not None else None
-        return (self.chat.start_of(place), self.chat.start_of(place + 1)) if place is not None else None
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        if self._stick:
-            self.scroll_to_end()
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange) and self.chat.entries:
-            self.restyle()
-
-    def _size(self, place: int) -> int:
-        return len(self._all[place].text)
-
-    def _show_window(self, wanted: Window) -> None:
-        """Have these messages in the document, and what is read where it is."""
-        shown, before = self.chat.entries, self._window
-        self._moving = True
-        with selection.Anchor(self, self._stick):
-            there = before.first + len(shown)  # with an answer that is being written
-            kept = before.first < wanted.end and wanted.first < there and bool(shown)
-            self._window = wanted
-            if kept and wanted.first > before.first and len(shown) > wanted.first - before.first:
-                self.chat.drop_first(wanted.first - before.first)
-            elif kept and wanted.first < before.first:
-                self.chat.prepend(self._all[wanted.first : before.first])
-            self.chat.show(self._all[wanted.first : wanted.end])
-        self._moving = False
-        self._edges.start()
-
-    def _extend(self) -> None:
-        """More messages, where the reader comes near an end of those that are there."""
-        bar, near = self.verticalScrollBar(), self.viewport().height()
-        growing = self.chat.live is not None
-        if self._window.first and bar.value() < near:
-            wanted = windows.earlier(self._window, self._size, growing=growing)
-            if growing:
-                with selection.Anchor(self, self._stick):
-                    self.chat.prepend(self._all[wanted.first : self._window.first])
-                self._window = wanted
-            else:
-                self._show_window(wanted)
-        elif not self._window.at_end and bar.value() > bar.maximum() - near:
-            self._show_window(windows.later(self._window, self._size))
-
-    def _scroll_to(self, index: int, *, only_if_hidden: bool = False) -> None:
-        """Bring a message of the document to the top of the view."""
-        block = self.document().findBlock(self.chat.start_of(index))
-        top = int(self.document().documentLayout().blockBoundingRect(block).top())
-        bar = self.verticalScrollBar()
-        if not only_if_hidden or not bar.value() <= top < bar.value() + self.viewport().height() - 4 * GAP:
-            bar.setValue(top - GAP)
 
     def _draw(self) -> None:
         if self.chat.live is None:
@@ -255,18 +174,6 @@ class Transcript(ColumnView):
         self.chat.draw()
         spent_ms = (time.monotonic() - begun) * 1000
         self._interval_ms = max(FRAME_MS, int(4 * spent_ms))  # a huge unfinished block is drawn less often
-
-    def _scrolled(self, value: int) -> None:
-        if self._moving:
-            return
-        bottom = value >= self.verticalScrollBar().maximum() - 2 * GAP
-        self._stick = bottom and self._window.at_end
-        self.end_seen.emit(self._stick)
-        self._edges.start()
-
-    def _grown(self, _minimum: int, maximum: int) -> None:
-        if self._stick:
-            self.verticalScrollBar().setValue(maximum)
 
     def _copy(self, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
@@ -281,3 +188,10 @@ class Transcript(ColumnView):
                 self.act(name, int(key))
         elif links.opens(url):
             QDesktopServices.openUrl(url)
+
+
+def _plain(entry: Entry) -> str:
+    """A message as text: a question and an action as they were written."""
+    return (
+        entry.text if entry.role == "user" or entry.step is not None else rendering.plain_text(entry.answer)
+    )

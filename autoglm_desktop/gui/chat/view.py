@@ -65,9 +65,13 @@ class ColumnView(QTextBrowser):
         super().resizeEvent(event)
 
     def _hovered(self, url: QUrl) -> None:
-        if url.isEmpty() or url.scheme() == self.scheme:
-            self.viewport().setToolTip("")
-            return
-        text = links.address(url) if links.opens(url) else _("Only http, https and mailto links are opened.")
+        text = self.told_of(url)
         self.viewport().setToolTip(tip(text))
-        QToolTip.showText(QCursor.pos(), tip(text), self)
+        if text:
+            QToolTip.showText(QCursor.pos(), tip(text), self)
+
+    def told_of(self, url: QUrl) -> str:
+        """What is said of a link before it is clicked."""
+        if url.isEmpty() or url.scheme() == self.scheme:
+            return ""
+        return links.address(url) if links.opens(url) else _("Only http, https and mailto links are opened.")

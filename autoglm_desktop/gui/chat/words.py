@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ...core.errors import AppError
 from ...core.protocol import Done, Timings, Usage
+from ...core.remote import Endpoint
 from ...host.supervisor import LadderFailed
 from ...i18n import _, ngettext
 from ...store.conversation_file import Opening
@@ -13,6 +14,7 @@ from ...store.conversations import StoredMessage
 from ...texts import errors, walk
 from ...texts import session as texts
 from ...texts.engines import size_text
+from ...texts.remote import place_text
 from ...texts.rungs import rung_text
 from ...texts.walk import Line
 from ...usecases.session import SessionState
@@ -25,7 +27,8 @@ UNFINISHED = ("length", "cancelled", "failed", None)
 
 @dataclass(frozen=True)
 class Action:
-    """A next step. ``name``: again | continue | load | unlock | models | new | cancel | close | install:ENGINE."""
+    """A next step. ``name``: again | continue | load | unlock | models | new | cancel | close | leave | undo |
+    undo_conversation | see | without | settings | install:ENGINE."""
 
     name: str
     text: str
@@ -68,6 +71,8 @@ def footer(message: StoredMessage) -> str:
         parts.append(rung_text(facts.rung))
     if facts.model is not None:
         parts.append(facts.model)
+    if facts.endpoint is not None:
+        parts.append(_("answered by {server}").format(server=facts.endpoint))
     return " · ".join(parts)
 
 
@@ -76,12 +81,16 @@ def remarks(message: StoredMessage) -> tuple[str, ...]:
     found = []
     if message.facts.dropped:
         found.append(texts.dropped_text(message.facts.dropped))
-    if message.finish_reason == "length":
-        tokens = message.facts.tokens or 0
+    if message.facts.unseen:
+        count = message.facts.unseen
         text = ngettext(
-            "It ended at its limit of {count} token.", "It ended at its limit of {count} tokens.", tokens
+            "{count} picture of earlier messages was not shown to this model.",
+            "{count} pictures of earlier messages were not shown to this model.",
+            count,
         )
-        found.append(text.format(count=tokens))
+        found.append(text.format(count=count))
+    if message.finish_reason == "length":
+        found.append(_limit_text(message.facts.tokens))
     elif message.finish_reason == "cancelled":
         found.append(_("Stopped by you.") if message.text else _("Stopped by you before it began."))
     elif message.finish_reason == "failed":
@@ -91,6 +100,15 @@ def remarks(message: StoredMessage) -> tuple[str, ...]:
     elif message.finish_reason is None:
         found.append(_("Not finished: the program ended while it was written."))
     return tuple(found)
+
+
+def _limit_text(tokens: int | None) -> str:
+    if tokens is None:
+        return _("It ended at its limit of tokens.")
+    text = ngettext(
+        "It ended at its limit of {count} token.", "It ended at its limit of {count} tokens.", tokens
+    )
+    return text.format(count=tokens)
 
 
 def continue_question() -> str:
@@ -191,6 +209,38 @@ def opening_notice(opening: Opening) -> Notice | None:
         text = _("Conversations cannot be kept: {path} cannot be used ({detail}). You can chat all the same.")
         return Notice("bad", text.format(path=opening.path, detail=opening.detail), actions=close)
     return None
+
+
+def removed_notice(title: str) -> Notice:
+    """A conversation was deleted, and can come back."""
+    steps = (Action("undo_conversation", _("Undo"), "primary"), Action("close", _("Close")))
+    return Notice("info", _("“{title}” is deleted.").format(title=title or _("Untitled")), actions=steps)
+
+
+def gone_notice() -> Notice:
+    """The server that a conversation wants was removed."""
+    text = _(
+        "The remote server of this conversation is no longer in the list; choose who answers in its settings."
+    )
+    return Notice("warn", text, actions=(Action("settings", _("Settings"), "primary"),))
+
+
+def first(state: Notice | None, pictures: Notice | None) -> Notice | None:
+    """Which of two is shown: what a load does or has met, or what the pictures of the question need."""
+    busy = state is not None and (state.progress is not None or state.tone == "bad")
+    return state if busy or pictures is None else pictures
+
+
+def who(state: SessionState, endpoint: Endpoint | None) -> str | None:
+    """The name of what answers; None: nothing can."""
+    if endpoint is not None:
+        return endpoint.name
+    return state.target.name if state.target is not None else None
+
+
+def remote_invitation(endpoint: Endpoint) -> tuple[str, str]:
+    """The same as ``invitation`` where a server answers."""
+    return _("What would you like to know?"), place_text(endpoint)
 
 
 def invitation(phase: str, model: str | None) -> tuple[str, str]:

@@ -5,36 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt
-from PySide6.QtGui import (
-    QColor,
-    QFontMetricsF,
-    QGuiApplication,
-    QImage,
-    QPainter,
-    QPainterPath,
-    QPaintEvent,
-    QPen,
-    QPixmap,
-    QTextOption,
-)
+from PySide6.QtGui import QImage, QPainter, QPainterPath, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from ...core.phone_actions import Action, places
+from ...core.phone_actions import Action
 from ...i18n import _
 from ...texts import phone_actions as texts
 from .. import theme
-from ..theme import GAP
-from . import marks
-
-CORNER = 8
-CAPTION_LINES = 3
-LINE, LINE_STRONG = 3.0, 4.5
-
-
-def strong_contrast() -> bool:
-    """Whether the desktop asks for high contrast (Qt 6.10 and later can tell)."""
-    hints = getattr(QGuiApplication.styleHints(), "accessibility", None)
-    return hints is not None and hints().contrastPreference().name == "HighContrast"
+from . import drawing
+from .drawing import CORNER, strong_contrast
 
 
 class ActionPicture(QWidget):
@@ -120,7 +99,7 @@ class ActionPicture(QWidget):
         )
         painter.drawPath(frame)
         if self._action is not None:
-            self._draw_action(painter, self._action, area)
+            drawing.draw(painter, self._action, area, strong=self._strong())
         painter.end()
 
     def _ratio(self) -> tuple[int, int]:
@@ -133,44 +112,14 @@ class ActionPicture(QWidget):
         ratio = self.devicePixelRatioF()
         size = QSize(round(area.width() * ratio), round(area.height() * ratio))
         if self._scaled is None or self._scaled.size() != size:
-            fitted = self._image.scaled(
-                size, Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode.SmoothTransformation
-            )
+            fitted = self._image
+            if fitted.size() != size:
+                fitted = fitted.scaled(
+                    size, Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode.SmoothTransformation
+                )
             self._scaled = QPixmap.fromImage(fitted)
             self._scaled.setDevicePixelRatio(ratio)
         return self._scaled
-
-    def _look(self) -> marks.Look:
-        if self._strong():
-            return marks.Look(
-                QColor("#ffe100"), QColor("black"), QColor("white"), LINE_STRONG, QColor("black")
-            )
-        return marks.Look(marks.INK, theme.colour("surface"), theme.colour("text"), LINE, marks.LIGHT)
-
-    def _draw_action(self, painter: QPainter, action: Action, area: QRectF) -> None:
-        look = self._look()
-        if places(action):
-            marks.draw(painter, action, texts.kind_text(action), area, look)
-        else:
-            self._draw_caption(painter, texts.action_text(action), area, look)
-
-    def _draw_caption(self, painter: QPainter, text: str, area: QRectF, look: marks.Look) -> None:
-        option = QTextOption(Qt.AlignmentFlag.AlignCenter)
-        option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
-        most = CAPTION_LINES * QFontMetricsF(painter.font()).lineSpacing() * 1.3
-        room = QRectF(0, 0, max(area.width() - 4 * GAP, 1.0), 10 * most)
-        needed = painter.boundingRect(room, text, option)
-        while needed.height() > most and len(text) > 1:
-            text = text[: max(len(text) * 9 // 10, 1)].rstrip(" …") + "…"
-            needed = painter.boundingRect(room, text, option)
-        box = QRectF(0, 0, area.width() - 2 * GAP, needed.height() + GAP + 4)
-        box.moveCenter(area.center())
-        box.moveBottom(area.bottom() - GAP)
-        painter.setPen(QPen(look.ink, 1.5))
-        painter.setBrush(look.ground)
-        painter.drawRoundedRect(box, CORNER, CORNER)
-        painter.setPen(look.text)
-        painter.drawText(box.adjusted(GAP, 0, -GAP, 0), text, option)
 
     def _describe(self) -> None:
         self.setAccessibleName(_("Screenshot") if self._image is not None else _("No screenshot"))

@@ -2,42 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData, Signal
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QImage
+from PySide6.QtCore import QMimeData, Signal
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QWidget
 
-PATTERN = "*.png *.jpg *.jpeg *.webp *.bmp *.gif"
-FORMATS = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif")
+from ..widgets.picture_sources import PATTERN, has_picture, of_mime
 
-
-def of_mime(data: QMimeData) -> Path | bytes | None:
-    """The picture in what was dropped or pasted: the first file of this machine, else the picture itself."""
-    for url in data.urls():
-        if url.isLocalFile():
-            return Path(url.toLocalFile())
-    for kind in FORMATS:
-        if data.hasFormat(kind):
-            return bytes(data.data(kind).data())
-    image = data.imageData() if data.hasImage() else None
-    return as_png(image) if isinstance(image, QImage) and not image.isNull() else None
-
-
-def has_picture(data: QMimeData) -> bool:
-    """Whether there may be one."""
-    return (
-        data.hasImage() or any(url.isLocalFile() for url in data.urls()) or any(map(data.hasFormat, FORMATS))
-    )
-
-
-def as_png(image: QImage) -> bytes:
-    """A picture of the clipboard as a file's content."""
-    content = QByteArray()
-    buffer = QBuffer(content)
-    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    image.save(buffer, "PNG", 90)  # type: ignore[call-overload]
-    return bytes(content.data())
+__all__ = ["PATTERN", "DropFrame", "TaskEdit", "has_picture", "of_mime"]
 
 
 class DropFrame(QFrame):

@@ -1,0 +1,230 @@
+"""The pictures of the question that is being written: read and kept one after another, off the GUI's thread."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import functools
+import itertools
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QImage
+
+from ...core import picture_cost
+from ...core.errors import AppError
+from ...core.gguf_vision import CELL_PIXELS
+from ...core.picture_cost import PictureCost
+from ...core.pictures import FRAMES, LEAST_PIXELS, MOST_TOKENS, PictureSize, shown_size
+from ...core.rungs import RungPlan
+from ...store.conversation_values import Picture
+from ...usecases import picture_thumbs
+from ...usecases.archive import Archive
+from ...usecases.picture_thumbs import Thumbnail
+from ..bridge import Bridge, Job
+from ..widgets.picture_sources import Source, as_png
+from .attachment_values import Choice, Item, Refused, as_image, is_same, most_for
+
+T = TypeVar("T")
+
+MOST = 20
+"""Pictures of one question. Each takes some hundred tokens, and a strip of more is of no use to anyone."""
+LEAST_TOKENS = LEAST_PIXELS // (CELL_PIXELS**2 * FRAMES)
+"""Of the smallest picture: with less room there is none, and sizes are what they would be with enough."""
+THUMBNAIL_SIDE = 144
+"""Pixels: twice what the strip shows, for screens of high resolution."""
+
+
+class Attachments(QObject):
+    """``changed`` whenever something of it is another one. ``items`` in the order in which they were given."""
+
+    changed = Signal()
+
+    def __init__(self, bridge: Bridge, archive: Archive, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._bridge, self._archive = bridge, archive
+        self._keys = itertools.count()
+        self._jobs: dict[int, Job] = {}
+        self._one_at_a_time = asyncio.Lock()
+        self._plan: RungPlan | None = None
+        self._image_s: float | None = None
+        self.room: int | None = None
+        self.items: tuple[Item, ...] = ()
+        self.refused: tuple[Refused, ...] = ()
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing is being read any more."""
+        return all(item.picture is not None for item in self.items)
+
+    @property
+    def tokens(self) -> int:
+        """Of all that are read, as they would be shown now."""
+        return sum(item.cost.tokens for item in self.items if item.cost is not None)
+
+    @property
+    def overflow(self) -> bool:
+        """Whether they take more than there is room for."""
+        return self.room is not None and self.tokens > self.room
+
+    def pictures(self) -> tuple[Picture, ...]:
+        """Those that are read."""
+        return tuple(item.picture for item in self.items if item.picture is not None)
+
+    def most(self) -> int:
+        """Tokens that one picture may take now: what loading has proven, and what there is room for."""
+        step = self._plan.phone_step if self._plan is not None else None
+        proven = step.image_tokens if step is not None else MOST_TOKENS
+        room = MOST_TOKENS if self.room is None or self.room < LEAST_TOKENS else self.room
+        return min(MOST_TOKENS, proven, room)
+
+    def choices(self, index: int) -> tuple[Choice, ...]:
+        """The sizes that a picture may be shown at, largest first."""
+        picture = self.items[index].picture
+        if picture is None or self.items[index].size is None:
+            return ()
+        sizes = picture_cost.choices(picture.width, picture.height, self.most())
+        mosts = [None, *(most_for(picture, size) for size in sizes[1:])]
+        return tuple(Choice(size, self._cost(size), most) for size, most in zip(sizes, mosts, strict=True))
+
+    def give(self, sources: Sequence[Source]) -> None:
+        """Add pictures; what cannot be used is in ``refused`` afterwards."""
+        self.refused = ()
+        self.items = tuple(dataclasses.replace(item, again=False) for item in self.items)
+        fitting = max(0, MOST - len(self.items))
+        for source in sources[:fitting]:
+            self._read(Item(next(self._keys), source.name if isinstance(source, Path) else ""), source)
+        if len(sources) > fitting:
+            self._refuse(next(self._keys), "", AppError("pictures_too_many", most=MOST))
+        self.changed.emit()
+
+    def remove(self, index: int) -> None:
+        """Take a picture out of the question."""
+        item = self.items[index]
+        self.items = (*self.items[:index], *self.items[index + 1 :])
+        job = self._jobs.pop(item.key, None)
+        if job is not None:
+            job.cancel()
+        self.changed.emit()
+
+    def dismiss(self, index: int) -> None:
+        """Say nothing more of something that was refused."""
+        self.refused = (*self.refused[:index], *self.refused[index + 1 :])
+        self.changed.emit()
+
+    def set_scale(self, index: int, most_tokens: int | None) -> None:
+        """Show a picture in no more tokens; None: as large as there is room."""
+        item = self.items[index]
+        if item.picture is not None and item.picture.most_tokens != most_tokens:
+            self._replace(
+                dataclasses.replace(item, picture=dataclasses.replace(item.picture, most_tokens=most_tokens))
+            )
+            self.changed.emit()
+
+    def set_pictures(self, pictures: Sequence[Picture]) -> None:
+        """These instead, which are kept already: those of a draft, or of a question that is edited."""
+        self._forget()
+        for picture in pictures:
+            item = self._priced(Item(next(self._keys), picture.name, picture))
+            self.items = (*self.items, item)
+            path = self._archive.pictures / picture.file_name
+            read = functools.partial(picture_thumbs.thumbnail, path, THUMBNAIL_SIDE)
+            self._submit(item, read, self._show_thumbnail)
+        self.changed.emit()
+
+    def clear(self) -> None:
+        """No pictures any more."""
+        self._forget()
+        self.changed.emit()
+
+    def set_plan(self, plan: RungPlan | None, room: int | None, image_s: float | None = None) -> None:
+        """What pictures cost with. ``room``: tokens that all of them may take; ``image_s``: seconds that the engine
+        measured for one (``Proof.image_s``)."""
+        if (plan, room, image_s) == (self._plan, self.room, self._image_s):
+            return
+        self._plan, self.room, self._image_s = plan, room, image_s
+        self.items = tuple(self._priced(item) for item in self.items)
+        self.changed.emit()
+
+    def _forget(self) -> None:
+        for job in self._jobs.values():
+            job.cancel()
+        self._jobs.clear()
+        self.items, self.refused = (), ()
+
+    def _read(self, item: Item, source: Source) -> None:
+        async def read() -> tuple[Picture, Thumbnail]:
+            content = await asyncio.to_thread(as_png, source) if isinstance(source, QImage) else source
+            return await picture_thumbs.keep(self._archive, content, THUMBNAIL_SIDE)
+
+        self.items = (*self.items, item)
+        self._submit(item, read, self._kept)
+
+    def _submit(
+        self, item: Item, work: Callable[[], Coroutine[Any, Any, T]], on_result: Callable[[int, T], None]
+    ) -> None:
+        async def alone(_report: object) -> T:
+            async with self._one_at_a_time:  # one decoded picture is up to 300 MB
+                return await work()
+
+        key = item.key
+        self._jobs[key] = self._bridge.submit(
+            alone, lambda found: self._arrived(key, found, on_result), lambda error: self._failed(key, error)
+        )
+
+    def _arrived(self, key: int, found: T, on_result: Callable[[int, T], None]) -> None:
+        if self._jobs.pop(key, None) is not None:
+            on_result(key, found)
+            self.changed.emit()
+
+    def _failed(self, key: int, error: AppError) -> None:
+        if self._jobs.pop(key, None) is not None:
+            self._refuse(key, self._item(key).name, error)
+            self.changed.emit()
+
+    def _kept(self, key: int, found: tuple[Picture, Thumbnail]) -> None:
+        picture, small = found
+        same = next(
+            (item for item in self.items if item.picture is not None and is_same(item, picture)), None
+        )
+        if same is not None:
+            self._drop(key)
+            self._replace(dataclasses.replace(same, again=True))
+            return
+        self._replace(dataclasses.replace(self._item(key), picture=picture))
+        self._show_thumbnail(key, small)
+
+    def _show_thumbnail(self, key: int, small: Thumbnail) -> None:
+        self._replace(
+            dataclasses.replace(self._item(key), thumbnail=as_image(small), animated=small.animated)
+        )
+
+    def _refuse(self, key: int, name: str, error: AppError) -> None:
+        self._drop(key)
+        self.refused = (*self.refused, Refused(key, name, error))
+
+    def _item(self, key: int) -> Item:
+        return next(item for item in self.items if item.key == key)
+
+    def _drop(self, key: int) -> None:
+        self.items = tuple(item for item in self.items if item.key != key)
+
+    def _replace(self, changed: Item) -> None:
+        changed = self._priced(changed)
+        self.items = tuple(changed if item.key == changed.key else item for item in self.items)
+
+    def _priced(self, item: Item) -> Item:
+        picture = item.picture
+        if picture is None:
+            return item
+        most = min(self.most(), picture.most_tokens or MOST_TOKENS)
+        try:
+            size = shown_size(picture.width, picture.height, most)
+        except AppError:  # too narrow for any model; of a draft that another version wrote
+            return item
+        return dataclasses.replace(item, size=size, cost=self._cost(size))
+
+    def _cost(self, size: PictureSize) -> PictureCost:
+        return picture_cost.cost(size, self._plan, image_s=self._image_s)

@@ -1,0 +1,199 @@
+"""What is being written: the question with its pictures, kept as a draft, and what it takes of the context."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from ...core.context_use import ContextUse, text_tokens
+from ...core.errors import AppError
+from ...store.conversations import Conversations, Draft, Picture
+from ...usecases import pictures as picture_usecases
+from ...usecases.archive import Archive
+from ...usecases.services import Services
+from ...usecases.targets import Target
+from ..bridge import Bridge
+from ..session_model import SessionModel
+from . import context, vision_notice
+from .attachments import Attachments
+from .composer import Composer
+from .controller import ChatController
+from .drafts import Drafts
+from .endpoints_model import EndpointsModel
+from .words import Notice
+
+METER_MS = 150
+
+
+class Writing(QObject):
+    """``changed``: what ``notice`` says; ``measured(ContextUse | None)``: what the context holds with this question."""
+
+    changed = Signal()
+    measured = Signal(object)
+    failed = Signal(object)
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        services: Services,
+        archive: Archive,
+        session: SessionModel,
+        controller: ChatController,
+        endpoints: EndpointsModel,
+        composer: Composer,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._bridge, self._archive = bridge, archive
+        self._library, self._session = services.library, session
+        self._controller, self._endpoints = controller, endpoints
+        self.composer = composer
+        self.attachments = Attachments(bridge, archive, self)
+        self.drafts = Drafts(bridge, archive, self)
+        self.shown: int | None = None
+        self.editing = False
+        self._waiting = False  # for the draft of the conversation that is shown
+        self._seeing: Target | AppError | None = None
+        self._looked_at: Target | None = None
+        self._base: ContextUse | None = None
+        self._meter = QTimer(self)
+        self._meter.setSingleShot(True)
+        self._meter.setInterval(METER_MS)
+        self._meter.timeout.connect(self._measure)
+        composer.set_attachments(self.attachments)
+        composer.text_changed.connect(self._edited)
+        self.attachments.changed.connect(self._edited)
+        self.drafts.failed.connect(self.failed)
+        controller.messages_changed.connect(self._count)
+        controller.settings_changed.connect(self._count)
+        session.changed.connect(self._count)
+        endpoints.changed.connect(self._count)
+
+    @property
+    def notice(self) -> Notice | None:
+        """What is to be done before the question's pictures can be looked at."""
+        remote = self._endpoints.of(self._controller.settings)
+        has = bool(self.attachments.pictures())
+        return vision_notice.notice_for(self._session.state, self._seeing, remote, has)
+
+    @property
+    def seeing(self) -> Target | None:
+        """The loaded model, as far as it can look at pictures."""
+        return self._seeing if isinstance(self._seeing, Target) else None
+
+    def switch(self, conversation: int | None) -> None:
+        """Keep what is written here, and bring what was written there."""
+        self._keep()
+        self.shown = conversation
+        self.read()
+
+    def read(self) -> None:
+        """Bring the draft of the conversation that is shown into the empty composer."""
+        wanted, self._waiting = self.shown, True
+        self.composer.clear()
+        self.drafts.read(wanted, lambda draft: self._bring(wanted, draft))
+
+    def named(self, conversation: int) -> None:
+        """The new conversation is kept; what is being written stays where it is written."""
+        self.drafts.keep(None, "", ())
+        self.shown = conversation
+        self._keep()
+
+    def edit(self, text: str, pictures: Sequence[Picture]) -> None:
+        """Write on a question that was asked; the draft is kept meanwhile."""
+        self._keep()
+        self.editing = True
+        self.composer.load(text, tuple(pictures))
+        self.composer.edit.setFocus()
+
+    def leave(self) -> None:
+        """Write no more on a question; the draft comes back."""
+        self.read()
+        self.editing = False
+
+    def sent(self) -> tuple[Picture, ...]:
+        """The pictures of the question, which is a draft no longer."""
+        pictures = self.attachments.pictures()
+        self.composer.clear()
+        return pictures
+
+    def take_back(self, conversation: int | None, text: str, pictures: Sequence[Picture]) -> None:
+        """A question that could not be kept goes before what has been written since."""
+        if conversation == self.shown and not self.editing:
+            written, shown = self.composer.text(), self.attachments.pictures()
+            self.composer.load(_joined(text, written), (*pictures, *shown))
+            return
+
+        def bring(draft: Draft) -> None:
+            if conversation == self.shown and not self.editing:  # it was opened meanwhile
+                self.take_back(conversation, text, pictures)
+                return
+            self.drafts.keep(conversation, _joined(text, draft.text), (*pictures, *draft.pictures))
+
+        self.drafts.flush()
+        self._bridge.submit(
+            lambda _report: self._archive.run(Conversations.draft, conversation), bring, self.failed.emit
+        )
+
+    def _bring(self, conversation: int | None, draft: Draft) -> None:
+        if conversation == self.shown and not self.editing:
+            self._waiting = False
+            if self.composer.is_empty():
+                self.composer.load(draft.text, draft.pictures)
+
+    def _keep(self) -> None:
+        if not self.editing and not (self._waiting and self.composer.is_empty()):
+            self._waiting = False
+            self.drafts.keep(self.shown, self.composer.text(), self.attachments.pictures())
+
+    def _edited(self) -> None:
+        self._keep()
+        self._look()
+        self._meter.start()
+        self.changed.emit()
+
+    def _look(self) -> None:
+        """Find out, once for each model, whether its files can look at pictures."""
+        target = self._session.state.target
+        if not self.attachments.pictures() or target is None or target == self._looked_at:
+            return
+        self._looked_at, self._seeing = target, None
+        see, library = picture_usecases.seeing, self._library
+        self._bridge.submit(
+            lambda _report: asyncio.to_thread(see, library, target),
+            lambda found: self._looked(target, found),
+            lambda error: self._looked(target, error),
+        )
+
+    def _looked(self, target: Target, found: Target | AppError) -> None:
+        if target == self._looked_at:
+            self._seeing = found
+            self.changed.emit()
+
+    def _count(self, *_changed: object) -> None:
+        """Count again what stands before the question."""
+        self._base = None
+        self._look()
+        self._meter.start()
+
+    def _measure(self) -> None:
+        state, controller = self._session.state, self._controller
+        settings, remote = controller.settings, self._endpoints.of(controller.settings)
+        sampling = settings.sampling(context.defaults(settings, remote, state, self._library.catalog))
+        if self._base is None:
+            self._base = context.before(state, settings, remote, controller.messages, sampling)
+        plan = state.plan if remote is None else None
+        self.attachments.set_plan(plan, context.room(state, remote, settings.system, sampling))
+        draft = text_tokens(self.composer.text())
+        tokens = sum(map(context.picture_tokens, self.attachments.pictures()))
+        use = dataclasses.replace(self._base, draft=draft, pictures=self._base.pictures + tokens)
+        left = use.left + use.draft if use.left is not None else None
+        self.composer.set_room(use.context, left)
+        self.measured.emit(use)
+
+
+def _joined(first: str, second: str) -> str:
+    return "\n".join(filter(None, (first, second)))
