@@ -1,8 +1,10 @@
 """A call as a model writes it, ``name(key="text", other=[1, 2])``, read without evaluating anything. Pure.
 
 Models are careless with quotes: prose ends at a quote that an argument or the end of the text follows, so that
-``text="say "yes""`` and line breaks are read as meant, as the published agent does. Escapes are
-those of Python's own literals.
+``text="say "yes""`` and line breaks are read as meant. Escapes are those of Python's own literals, in every argument.
+The published agent (zai-org/Open-AutoGLM, ``parse_action`` of phone_agent/actions/handler.py) reads the quotes and line
+breaks of a text to type and of the last message so too, but passes on their escapes as they were written: ``\\n`` is
+a new line here, and a backslash and an n there. All other arguments it reads as Python's literals.
 """
 
 from __future__ import annotations

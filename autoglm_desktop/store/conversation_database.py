@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import AppError
+from ..core.errors import AppError, Reason
 
 
 class Database:
@@ -51,7 +51,9 @@ class Database:
                     database.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
-            raise AppError("state_unwritable", path=str(self.path), detail=str(error)) from error
+            full = "disk is full" in str(error)  # SQLITE_FULL; Python tells its code only from 3.11 on
+            detail = Reason.of("disk_is_full_now") if full else str(error)
+            raise AppError("state_unwritable", path=str(self.path), detail=detail) from error
 
     @property
     def connection(self) -> sqlite3.Connection:

@@ -41,8 +41,8 @@ def duration_text(seconds: Range) -> str:
     if seconds.high < 1:
         return _("under 1 s")
     minutes = seconds.high >= 120
-    low, high = (round(value / 60 if minutes else value) for value in (seconds.low, seconds.high))
-    span = f"{high}" if low >= high else f"{max(low, 1)}–{high}"
+    low, high = (max(1, round(value / 60 if minutes else value)) for value in (seconds.low, seconds.high))
+    span = f"{high}" if low >= high else f"{low}–{high}"
     return (_("about {span} min") if minutes else _("about {span} s")).format(span=span)
 
 
@@ -93,6 +93,12 @@ def overflow_text(count: int, tokens: int, room: int) -> str:
         count,
     )
     return text.format(tokens=f"{tokens:,}", room=f"{room:,}")
+
+
+def more_refused_text(count: int) -> str:
+    """What stands below the first sentences about files that cannot be used."""
+    text = ngettext("{count} more could not be used.", "{count} more could not be used.", max(count, 1))
+    return text.format(count=count)
 
 
 PASTED = {

@@ -305,8 +305,14 @@ PHONE: dict[str, str] = {
 }
 """Why no phone action can be read from a reply (``core.phone_actions``)."""
 
+KEEPING: dict[str, str] = {
+    "disk_is_full_now": N_("the disk is full; make room and try again"),
+}
+"""Why something cannot be kept."""
+
 TABLE: dict[str, str] = {
     **PHONE,
+    **KEEPING,
     **MEASURING,
     **LADDER,
     **ENGINES,

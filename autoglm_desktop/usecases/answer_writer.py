@@ -88,8 +88,11 @@ class Writer:
             self._set(reason, dataclasses.replace(self._facts(), tokens=None if told else self._tokens))
 
     async def close(self) -> None:
-        """Write the last state. An answer that is cancelled ends here as well."""
+        """Write the last state, also where this is cancelled. An answer that is cancelled ends here as well."""
         self.end("cancelled")
+        await asyncio.shield(asyncio.ensure_future(self._finish()))
+
+    async def _finish(self) -> None:
         if self._saving is not None:
             await asyncio.wait({self._saving})
             self._report()

@@ -40,7 +40,7 @@ class Model(Protocol):
     @property
     def wishes(self) -> Wishes: ...
 
-    async def load(self, target: Target, wishes: Wishes) -> SessionState: ...
+    async def ensure(self, target: Target, wishes: Wishes) -> SessionState: ...
 
     def generate(
         self, messages: list[protocol.Message], sampling: protocol.Sampling
@@ -98,7 +98,7 @@ async def run(
     """Load the session's model where it isn't loaded, or take a remote server; prepare the picture, ask, and read the
     action.
 
-    Raises AppError as ``see``, ``Session.load``, ``Pictures.prepare`` and ``generate`` do.
+    Raises AppError as ``see``, ``Session.ensure``, ``Pictures.prepare`` and ``generate`` do.
     """
     system = await prompt(question.language, question.today)
     room = await _room(model, see, system + question.task)
@@ -164,7 +164,7 @@ async def _loaded(session: Model, see: See) -> None:
     state = session.state
     if state.target is not None and state.phase not in ("ready", "generating"):
         target = await asyncio.to_thread(see, state.target)
-        await session.load(target, dataclasses.replace(session.wishes, wish=WISH))
+        await session.ensure(target, dataclasses.replace(session.wishes, wish=WISH))
 
 
 def _result(

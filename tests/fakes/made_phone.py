@@ -28,3 +28,5 @@ class LoadableSession(FakeSession):
         self.loads.append((target, wishes))
         self.state = self.after
         return self.state
+
+    ensure = load

@@ -115,7 +115,10 @@ def refused(stand: Stand) -> None:
     broken, text = stand.home / "broken.png", stand.home / "notes.txt"
     broken.write_bytes(stand.screen("whole.png").read_bytes()[:900])
     text.write_text("made")
-    stand.give(stand.screen("first.png"), broken, text)
+    others = [stand.home / f"notes {number}.txt" for number in range(3)]
+    for other in others:
+        other.write_text("made")
+    stand.give(stand.screen("first.png"), broken, text, *others)
 
 
 def animation(stand: Stand) -> None:

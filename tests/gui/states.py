@@ -40,8 +40,8 @@ from tests.gui.card_states import CHECKS
 from tests.gui.chat_states import chat_states
 from tests.gui.composer_states import composer_states
 from tests.gui.engine_states import engine_states
-from tests.gui.made_checks import MACHINES, checker, made_check, made_services
 from tests.gui.list_states import list_states
+from tests.gui.made_checks import MACHINES, checker, made_check, made_services
 from tests.gui.phone_states import phone_states
 from tests.gui.remote_states import remote_states
 from tests.gui.transcript_states import transcript_states

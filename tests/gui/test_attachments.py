@@ -31,7 +31,7 @@ PLAN = RungPlan(
 @pytest.fixture
 def archive(bridge, tmp_path):
     made = Archive(Conversations(tmp_path / "数据" / "conversations.sqlite3"))
-    bridge.submit(lambda _report: made.open())
+    asyncio.run_coroutine_threadsafe(made.open(), bridge._loop).result(10)
     yield made
     asyncio.run_coroutine_threadsafe(made.close(), bridge._loop).result(10)
 

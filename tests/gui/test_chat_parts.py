@@ -1,4 +1,4 @@
-"""Composer, conversation list and notices by themselves."""
+"""Composer and notices by themselves."""
 
 import pytest
 from PySide6.QtCore import QMimeData, Qt, QUrl
@@ -6,13 +6,9 @@ from PySide6.QtGui import QInputMethodEvent
 from PySide6.QtWidgets import QApplication, QPushButton
 
 from autoglm_desktop.gui.chat.composer import Composer
-from autoglm_desktop.gui.chat.prompt_edit import MAX_LINES
-from autoglm_desktop.gui.chat.conversation_list import ID, ConversationList
 from autoglm_desktop.gui.chat.notice_card import NoticeCard
+from autoglm_desktop.gui.chat.prompt_edit import MAX_LINES
 from autoglm_desktop.gui.chat.words import Action, Notice
-from autoglm_desktop.store.conversations import Conversation
-
-NOW = 1_700_000_000.0
 
 
 @pytest.fixture
@@ -86,71 +82,6 @@ def test_files_are_not_dropped_into_the_text(composer):
     words.setText("words")
     assert not composer.edit.canInsertFromMimeData(files)
     assert composer.edit.canInsertFromMimeData(words)
-
-
-@pytest.fixture
-def listing(qtbot):
-    answers = []
-    made = ConversationList(
-        confirm=lambda parent, title: answers.append(title) or made.sure, clock=lambda: NOW
-    )
-    made.sure, made.asked = True, answers
-    qtbot.addWidget(made)
-    made.show()
-    talks = [Conversation(n, f"talk {n}", NOW, NOW - n * 86_400) for n in range(3)]
-    made.show_conversations(talks, 1)
-    return made
-
-
-def titles(listing):
-    return [listing.list.item(row).text() for row in range(listing.list.count())]
-
-
-def item(listing, number):
-    rows = (listing.list.item(row) for row in range(listing.list.count()))
-    return next(found for found in rows if found.data(ID) == number)
-
-
-def test_the_list_by_date(listing):
-    assert titles(listing) == ["Today", "talk 0", "Yesterday", "talk 1", "The last 7 days", "talk 2"]
-    assert listing.list.currentItem().text() == "talk 1"
-    assert not listing.empty.isVisible()
-    listing.show_conversations((), None)
-    assert listing.empty.isVisible()
-
-
-def test_choosing_reports_and_filling_does_not(listing, qtbot):
-    chosen = []
-    listing.chosen.connect(chosen.append)
-    listing.show_conversations([Conversation(5, "five", NOW, NOW)], 5)
-    assert chosen == []
-    listing.show_conversations([Conversation(n, str(n), NOW, NOW) for n in (5, 6)], 5)
-    listing.list.setCurrentItem(item(listing, 6))
-    assert chosen == [6]
-
-
-def test_renaming_in_place(listing):
-    renamed = []
-    listing.renamed.connect(lambda number, title: renamed.append((number, title)))
-    listing.rename(2)
-    assert listing.list.currentItem().text() == "talk 2"
-    item(listing, 2).setText("  a \n better   name ")
-    assert renamed == [(2, "a better name")]
-    item(listing, 0).setText("   ")
-    assert item(listing, 0).text() == "talk 0" and len(renamed) == 1, "a name is needed"
-
-
-def test_deleting_asks_first(listing, qtbot):
-    wanted = []
-    listing.delete_wanted.connect(wanted.append)
-    listing.sure = False
-    listing.delete(2)
-    assert (listing.asked, wanted) == (["talk 2"], [])
-    listing.sure = True
-    listing.list.setCurrentItem(item(listing, 0))
-    listing.list.setFocus()
-    qtbot.keyClick(listing.list, Qt.Key.Key_Delete)
-    assert wanted == [0]
 
 
 def test_a_notice_with_steps(qtbot):

@@ -47,7 +47,7 @@ def composer(qtbot):
 def seeing(composer, qtbot, bridge, tmp_path):
     """The same, with pictures; ``sent`` is filled."""
     archive = Archive(Conversations(tmp_path / "数据" / "conversations.sqlite3"))
-    bridge.submit(lambda _report: archive.open())
+    asyncio.run_coroutine_threadsafe(archive.open(), bridge._loop).result(10)
     attachments = Attachments(bridge, archive)
     composer.set_attachments(attachments)
     sent = []
@@ -347,6 +347,17 @@ def test_several_at_once_with_a_broken_one_between_them(seeing, qtbot, shot, tmp
     assert seeing.strip.sum.isVisible() and "2 pictures" in seeing.strip.sum.text()
 
 
+def test_many_refused_files_do_not_grow_over_the_page(seeing, qtbot, shot, tmp_path):
+    others = [tmp_path / f"{number}.txt" for number in range(9)]
+    for other in others:
+        other.write_text("made")
+    seeing.composer.take(files(shot, *others))
+    qtbot.waitUntil(lambda: len(seeing.attachments.refused) == 9 and seeing.attachments.ready)
+    assert len(seeing.strip.rows) == 3 and seeing.strip.more.text().startswith("6 more")
+    next(iter(seeing.strip.rows.values())).cross.click()
+    assert len(seeing.strip.rows) == 3 and seeing.strip.more.text().startswith("5 more")
+
+
 def test_enter_right_after_pasting_waits_for_the_picture(seeing, qtbot, shot):
     qtbot.keyClicks(seeing.composer.edit, "What is this?")
     seeing.composer.take(files(shot))
@@ -405,8 +416,7 @@ def test_the_cross_removes_with_the_mouse(seeing, qtbot, shot):
 
 
 def test_files_are_picked_by_button_and_key(seeing, qtbot, shot):
-    seeing.composer.edit.setFocus()
-    seeing.composer.pick()
+    seeing.composer.add.click()
     dialog = seeing.composer.findChild(QFileDialog)
     assert "png" in dialog.nameFilters()[0]
     dialog.filesSelected.emit([str(shot)])

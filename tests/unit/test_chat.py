@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 
 import pytest
 
@@ -76,6 +77,25 @@ def test_what_was_streamed_stays_when_it_is_cancelled(run, how):
         else:
             await events.aclose()
         assert isinstance(seen[-1], Delta)
+        return await archive.run(Conversations.messages, 1)
+
+    answer = run(work)[1]
+    assert (answer.text, answer.finish_reason) == ("half an", "cancelled")
+
+
+def test_it_stays_when_its_last_save_is_cancelled_as_well(run):
+    async def work(archive):
+        events = chat.ask(archive, Always(MadeSession(["half ", "an"], "wait")), None, "q")
+        for _number in range(3):
+            await anext(events)
+        gate = threading.Event()
+        busy = asyncio.ensure_future(archive.run(lambda _store: gate.wait(30)))
+        waiting = asyncio.ensure_future(anext(events))
+        while not waiting.done():
+            waiting.cancel()
+            await asyncio.sleep(0)
+        gate.set()
+        await busy
         return await archive.run(Conversations.messages, 1)
 
     answer = run(work)[1]
@@ -255,7 +275,7 @@ def test_a_full_disk_while_streaming_is_said_and_what_fitted_stays(run, monkeypa
     error, again, seen, full, after, checked = run(work)
     assert error.code == again.code == "state_unwritable" and seen == 3, "all of it was shown"
     sentence = errors.text(error)
-    assert "c.sqlite3 cannot be written" in sentence and "full" in sentence and "\n" not in sentence
+    assert sentence.endswith("c.sqlite3 cannot be written: the disk is full; make room and try again.")
     assert [message.text for message in full] == ["q", "short "] and full[1].finish_reason is None
     assert [message.text for message in after] == ["q", "short rest", "next", "a"]
     assert [message.finish_reason for message in after[1::2]] == ["stop", "stop"] and checked == [("ok",)]

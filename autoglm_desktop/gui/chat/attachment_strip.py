@@ -21,6 +21,9 @@ from .attachment_values import Item, Refused
 from .attachments import Attachments
 from .big_paste import Folded
 
+MOST_ROWS = 3
+"""Sentences about what was refused; the composer must not grow over the page."""
+
 
 class RefusedRow(QFrame):
     """A sentence about something that is no picture that could be used."""
@@ -32,9 +35,9 @@ class RefusedRow(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GAP)
-        row.addWidget(Mark("fail", 18), 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(Mark("fail", 18))
         row.addWidget(self.text, 1)
-        row.addWidget(self.cross, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self.cross)
 
 
 class AttachmentStrip(QWidget):
@@ -52,6 +55,7 @@ class AttachmentStrip(QWidget):
         self.texts: list[TextTile] = []
         self.rows: dict[int, RefusedRow] = {}
         self._order: list[Tile] = []
+        self.more = label("", "muted")
         self._refused = QVBoxLayout()
         self._refused.setSpacing(GAP // 2)
         self._inner = QWidget()
@@ -69,6 +73,7 @@ class AttachmentStrip(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GAP)
         column.addLayout(self._refused)
+        column.addWidget(self.more)
         column.addWidget(self.area)
         column.addWidget(self.sum)
         self.hide()
@@ -126,6 +131,9 @@ class AttachmentStrip(QWidget):
             self.pictures[item.key].show_item(item, too_much=too_much)
 
     def _show_refused(self, refused: Sequence[Refused]) -> None:
+        self.more.setText(texts.more_refused_text(len(refused) - MOST_ROWS))
+        self.more.setVisible(len(refused) > MOST_ROWS)
+        refused = refused[:MOST_ROWS]
         keys = {each.key for each in refused}
         for key in [key for key in self.rows if key not in keys]:
             row = self.rows.pop(key)

@@ -116,7 +116,7 @@ def question_text(question: Question) -> str:
 class BigPasteCard(QFrame):
     """Asks about a text that was pasted: ``answered(question, text to be taken or "")``. Esc leaves it out."""
 
-    answered = Signal(object, str)
+    answered = Signal(object, object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -143,6 +143,8 @@ class BigPasteCard(QFrame):
         """Ask; the keyboard goes to the answer that loses least."""
         self.question = question
         self.text.setText(question_text(question))
+        for answer in (self.fitting, self.whole, self.nothing):
+            answer.setAccessibleDescription(self.text.text())
         self.fitting.setVisible(question.left > 0)
         self.show()
         (self.fitting if question.left > 0 else self.nothing).setFocus()

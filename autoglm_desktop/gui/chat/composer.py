@@ -31,6 +31,9 @@ from .attachments import Attachments
 from .big_paste import BigPasteCard, Folded, Question
 from .prompt_edit import PromptEdit
 
+PICK = QKeySequence("Ctrl+O")
+PASTE_PICTURE = QKeySequence("Ctrl+Shift+V")
+
 
 class Composer(QFrame):
     """``sent(text)``, "" where pictures are sent alone; ``stopped``. What it offers is set by ``set_state``.
@@ -59,7 +62,8 @@ class Composer(QFrame):
         self.edit = PromptEdit()
         self.edit.setAccessibleName(_("Message"))
         self.hint = label("", "muted")
-        self.add = GlyphButton("picture", _("Add pictures (Ctrl+O)"))
+        self.add = GlyphButton("picture", _("Add pictures"))
+        self.add.setToolTip(f"{_('Add pictures')} ({PICK.toString(QKeySequence.SequenceFormat.NativeText)})")
         self.send = button(_("Send"), self._send, "primary")
         self.stop = button(_("Stop"), self.stopped.emit, "danger")
         self._place()
@@ -135,6 +139,8 @@ class Composer(QFrame):
 
     def pick(self) -> None:
         """Ask for picture files."""
+        if self._attachments is None:
+            return
         dialog = QFileDialog(self, _("Choose pictures"), "", f"{_('Pictures')} ({picture_sources.PATTERN})")
         dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -178,8 +184,8 @@ class Composer(QFrame):
         self.strip.text_removed.connect(self._remove_folded)
         self.strip.text_opened.connect(self._unfold)
         self.strip.left.connect(self.edit.setFocus)
-        for keys, act in (("Ctrl+O", self.pick), ("Ctrl+Shift+V", self.paste_picture)):
-            shortcut = QShortcut(QKeySequence(keys), self)
+        for keys, act in ((PICK, self.pick), (PASTE_PICTURE, self.paste_picture)):
+            shortcut = QShortcut(keys, self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(act)
 

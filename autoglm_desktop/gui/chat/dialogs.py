@@ -120,6 +120,7 @@ class Dialogs(QObject):
 
 
 def _come_forward(window: QWidget) -> None:
+    if window.isVisible():
+        window.raise_()
     window.show()
-    window.raise_()
     window.activateWindow()

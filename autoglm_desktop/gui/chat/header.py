@@ -45,8 +45,8 @@ class ChatHeader(QFrame):
         self.who = Who()
         self.meter = ContextMeter()
         self.settings = button(_("Settings"), self.settings_wanted.emit)
-        self.phone = button(_("Phone step"), self.phone_wanted.emit)
-        self._words = {self.settings: _("Settings"), self.phone: _("Phone step")}
+        self.phone = button(_("Phone step…"), self.phone_wanted.emit)
+        self._words = {self.settings: _("Settings"), self.phone: _("Phone step…")}
         self._pictures = {self.settings: "sliders", self.phone: "phone"}
         self.menu = QMenu(self)
         self.menu.aboutToShow.connect(self._fill_menu)
@@ -101,7 +101,7 @@ class ChatHeader(QFrame):
     def _name_buttons(self) -> None:
         self.settings.setAccessibleName(_("Settings of this conversation"))
         self.settings.setToolTip(_("System prompt, sampling, who answers") + f" ({native(SETTINGS_KEYS)})")
-        self.phone.setAccessibleName(_("Phone step"))
+        self.phone.setAccessibleName(_("Phone step…"))
         self.phone.setToolTip(_("What would the model do with a screenshot of a phone?"))
         keys = QShortcut(QKeySequence(SETTINGS_KEYS), self)
         keys.activated.connect(self.settings_wanted)

@@ -215,13 +215,10 @@ class ChatPage(QWidget):
         self._show_header()
 
     def _show_header(self) -> None:
-        controller, target = self.controller, self._session.state.target
-        self.parts.header.show_chat(
-            controller.current,
-            controller.settings,
-            self.endpoints.of(controller.settings),
-            target.name if target is not None else None,
-        )
+        controller, state = self.controller, self._session.state
+        settings, endpoint = controller.settings, self.endpoints.of(controller.settings)
+        model = words.model(state, settings, endpoint)
+        self.parts.header.show_chat(controller.current, settings, endpoint, model)
 
     def _show_messages(self) -> None:
         """Draw the open conversation; keep the draft of the one that was open."""

@@ -21,7 +21,7 @@ class PromptEdit(QPlainTextEdit):
     submitted = Signal()
     focused = Signal(bool)
     given = Signal(object)
-    long_pasted = Signal(str)
+    long_pasted = Signal(object)  # a str, not copied for Qt
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

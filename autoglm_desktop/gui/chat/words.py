@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...core.conversation import ConversationSettings
 from ...core.errors import AppError
 from ...core.protocol import Done, Timings, Usage
 from ...core.remote import Endpoint
@@ -235,6 +236,13 @@ def who(state: SessionState, endpoint: Endpoint | None) -> str | None:
     """The name of what answers; None: nothing can."""
     if endpoint is not None:
         return endpoint.name
+    return state.target.name if state.target is not None else None
+
+
+def model(state: SessionState, settings: ConversationSettings, endpoint: Endpoint | None) -> str | None:
+    """What the model that answers is called, on this machine or by the server."""
+    if endpoint is not None:
+        return settings.model or endpoint.model or None
     return state.target.name if state.target is not None else None
 
 

@@ -186,7 +186,9 @@ class Writing(QObject):
         if self._base is None:
             self._base = context.before(state, settings, remote, controller.messages, sampling)
         plan = state.plan if remote is None else None
-        self.attachments.set_plan(plan, context.room(state, remote, settings.system, sampling))
+        measured = state.proof.image_s if state.proof is not None and remote is None else None
+        room = context.room(state, remote, settings.system, sampling)
+        self.attachments.set_plan(plan, room, measured)
         draft = text_tokens(self.composer.text())
         tokens = sum(map(context.picture_tokens, self.attachments.pictures()))
         use = dataclasses.replace(self._base, draft=draft, pictures=self._base.pictures + tokens)
