@@ -309,8 +309,8 @@ TABLE: dict[str, str] = {
         "one (--context) or send less text."
     ),
     "pictures_no_room": N_(
-        "The context of {tokens} tokens leaves too little room for {count} pictures beside the prompt and the reply; "
-        "send fewer of them or less text, or load the model with a larger context."
+        "The context of {tokens} tokens leaves too little room for the pictures of this question ({count}) beside its "
+        "text and the reply; send fewer of them or less text, or load the model with a larger context."
     ),
     "picture_gone": N_(
         "The picture {path} of this question is no longer on this machine; edit the question and add it again."

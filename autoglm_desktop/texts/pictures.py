@@ -83,16 +83,23 @@ def together_text(count: int, tokens: int, seconds: Range | None) -> str:
     return listed(parts)
 
 
-def overflow_text(count: int, tokens: int, room: int) -> str:
-    """Why pictures do not fit, and what to do."""
-    if room <= 0:
-        return _("The context has no room left for a picture: begin a new conversation, or remove it.")
-    text = ngettext(
-        "The picture takes {tokens} tokens; there is room for {room}: make it smaller, or remove it.",
-        "The pictures take {tokens} tokens; there is room for {room}: make them smaller, or remove some.",
+def shrunk_text(count: int) -> str:
+    """That pictures could be shown larger, were there more room."""
+    return ngettext(
+        "There is no room to show the picture larger.",
+        "There is no room to show them larger: they share what is left of the context.",
         count,
     )
-    return text.format(tokens=f"{tokens:,}", room=f"{room:,}")
+
+
+def too_little_text(count: int, room: int) -> str:
+    """Why a question with these pictures would fail, and what to do."""
+    text = ngettext(
+        "{room} tokens are left of the context, too few for the picture: begin a new conversation, or remove it.",
+        "{room} tokens are left of the context, too few for the pictures: begin a new conversation, or remove some.",
+        count,
+    )
+    return text.format(room=f"{room:,}")
 
 
 def more_refused_text(count: int) -> str:

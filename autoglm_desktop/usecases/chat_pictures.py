@@ -113,8 +113,8 @@ class RemoteShow:
 def sizes(
     history: Sequence[StoredMessage], system: str, reply_tokens: int, limits: Limits
 ) -> dict[Picture, int]:
-    """In how many tokens each picture is shown at most. Those of the newest question come first; then older ones, as large as
-    they were when they were new (so that a prompt begins as the last one did), while there is room.
+    """In how many tokens each picture is shown at most. Those of the newest question come first; then older ones, as
+    large as they were when they were new (so that a prompt begins as the last one did), while there is room.
 
     Raises AppError (pictures_no_room, picture_too_narrow) of the newest question.
     """

@@ -12,7 +12,7 @@ from autoglm_desktop.core.protocol import Progress
 from autoglm_desktop.core.rungs import RungPlan
 from autoglm_desktop.gui.bridge import Bridge
 from autoglm_desktop.gui.chat import words
-from autoglm_desktop.gui.chat.controller import Answering
+from autoglm_desktop.gui.chat.answer_stream import Answering
 from autoglm_desktop.gui.chat.entries import entry
 from autoglm_desktop.gui.chat.entry import Part
 from autoglm_desktop.gui.chat.page import ChatPage
@@ -148,8 +148,8 @@ def streaming(stand: Stand) -> None:
     assert isinstance(talk, Conversation)
     question, answer = controller.messages[-2:]
     controller.messages = controller.messages[:-2]
-    controller.answering = Answering(talk, "")
-    controller._event(Asked(talk, question, answer))
+    controller._stream.answering = Answering(talk, "")
+    controller._stream._event(Asked(talk, question, answer))
     controller.answering.parts.append(ANSWER[:560])
     controller.began.emit()
     controller.busy_changed.emit()

@@ -100,14 +100,14 @@ def many(stand: Stand) -> None:
     stand.attachments.set_scale(1, 300)
 
 
-def overflow(stand: Stand) -> None:
+def shared(stand: Stand) -> None:
     stand.attachments.set_plan(PLAN, 4_100)
     stand.give(stand.screen("first.png"), stand.screen("second.png", 1080, 2200))
     stand.composer.set_text(QUESTION)
 
 
 def no_room(stand: Stand) -> None:
-    stand.attachments.set_plan(PLAN, 0)
+    stand.attachments.set_plan(PLAN, 40)
     stand.give(stand.screen("first.png"))
 
 
@@ -203,7 +203,7 @@ ARRANGED: dict[str, Callable[[Stand], None]] = {
     "one": one,
     "two": two,
     "many": many,
-    "overflow": overflow,
+    "shared": shared,
     "no-room": no_room,
     "refused": refused,
     "animation": animation,

@@ -97,6 +97,15 @@ def test_an_answer_that_was_cut_off_is_no_action(finish):
     assert shown(asked, message(2, "assistant", written, finish=finish))[1].step is None
 
 
+def test_a_call_that_cannot_be_read_says_why():
+    asked = message(1, "user", "tap it")
+    beyond = shown(asked, message(2, "assistant", 'do(action="Tap", element=[420,1466])'))[1]
+    assert beyond.step is None
+    assert "999" in beyond.remarks[0]
+    for text in (TAP, f"{TAP} is like {TAP}", "do(action= is how it begins", "x", f"`{TAP}`"):
+        assert shown(asked, message(2, "assistant", text))[1].remarks == ()
+
+
 def test_a_question_is_no_action():
     assert shown(message(1, "user", TAP))[0].step is None
 

@@ -12,15 +12,17 @@ from PySide6.QtGui import QColor, QImage
 from autoglm_desktop import i18n
 from autoglm_desktop.core.errors import AppError, TargetError
 from autoglm_desktop.core.picture_cost import PictureCost, Range
-from autoglm_desktop.core.pictures import PictureSize, shown_size
+from autoglm_desktop.core.pictures import TEMPLATE_TOKENS, PictureSize, shown_size
 from autoglm_desktop.core.rungs import DeviceMemory, PhoneStep, RungPlan
 from autoglm_desktop.gui.chat import attachments as module
 from autoglm_desktop.gui.chat.attachment_values import most_for
 from autoglm_desktop.gui.chat.attachments import MOST, Attachments
 from autoglm_desktop.gui.widgets import picture_sources
-from autoglm_desktop.store.conversations import Conversations, Picture
+from autoglm_desktop.store.conversations import Conversations, Picture, StoredMessage
 from autoglm_desktop.texts import pictures as texts
+from autoglm_desktop.usecases import chat_pictures
 from autoglm_desktop.usecases.archive import Archive
+from autoglm_desktop.usecases.pictures import Limits
 
 PLAN = RungPlan(
     "gguf-gpu", context=8_192, image_s=6.0, prompt_tokens_per_s=900.0, phone_step=PhoneStep(3_354, 2_000, 0, 150),
@@ -237,17 +239,38 @@ def test_sizes_and_costs_follow_the_model_and_its_room(qtbot, attachments, tmp_p
     changes = []
     attachments.changed.connect(lambda: changes.append(attachments.tokens))
     attachments.set_plan(PLAN, 2_000)
-    assert attachments.items[0].cost.tokens <= 2_000 and not attachments.overflow
+    assert attachments.items[0].cost.tokens <= 2_000 and attachments.fit.shrunk
     attachments.set_plan(PLAN, 2_000)
     assert len(changes) == 1, "nothing new, nothing said"
     attachments.set_plan(PLAN, 0)
-    assert attachments.overflow and attachments.items[0].cost.tokens == 3_354
-    measured = attachments.items[0].cost.seconds
+    assert attachments.fit.too_little and attachments.items[0].cost.tokens == 3_354
+    before = attachments.items[0].cost.seconds
     attachments.set_plan(PLAN, 6_000, image_s=12.0)
-    assert attachments.items[0].cost.seconds.high > measured.high and not attachments.overflow
+    assert attachments.items[0].cost.seconds.high > before.high
+    assert not attachments.fit.too_little and not attachments.fit.shrunk
     proven = RungPlan("gguf-gpu", phone_step=PhoneStep(817, 2_000, 0, 150))
     attachments.set_plan(proven, 6_000)
     assert attachments.items[0].cost.tokens <= 817, "no more than loading has proven"
+
+
+@pytest.mark.parametrize("room", [100, 700, 1_200, 4_000, 20_000])
+def test_what_is_shown_is_what_the_question_will_show(qtbot, attachments, tmp_path, room):
+    """The strip and the use case divide the room alike."""
+    attachments.set_plan(PLAN, room)
+    sizes = [(1080, 2400), (540, 1200), (300, 200)]
+    given(qtbot, attachments, *(drawn(tmp_path / f"{w}.png", (w, h)) for w, h in sizes))
+    attachments.set_scale(0, 900)
+    pictures = attachments.pictures()
+    question = StoredMessage(1, 1, "user", "", 0.0, pictures=pictures)
+    limits = Limits(room + TEMPLATE_TOKENS, 3_354)
+    try:
+        wanted = chat_pictures.sizes([question], "", 0, limits)
+    except AppError as error:
+        assert error.code == "pictures_no_room" and attachments.fit.too_little
+        return
+    assert not attachments.fit.too_little
+    for item in attachments.items:
+        assert item.size == shown_size(item.picture.width, item.picture.height, wanted[item.picture])
 
 
 def test_most_for_leads_to_the_very_size():
@@ -282,9 +305,8 @@ def test_what_is_not_known_is_left_out():
     assert texts.cost_text(PictureCost(817, None, None)) == "" == texts.cost_tip(PictureCost(817, None, None))
     assert texts.cost_text(PictureCost(817, Range(2, 2), 2**25)) == "about 2 s · 32 MiB"
     assert texts.together_text(2, 1_634, None) == "2 pictures: 1,634 tokens"
-    assert "remove some" in texts.overflow_text(2, 7_000, 4_000) and "remove it" in texts.overflow_text(
-        1, 7, 4
-    )
+    assert "remove some" in texts.too_little_text(2, 40) and "remove it" in texts.too_little_text(1, 40)
+    assert "larger" in texts.shrunk_text(1) and "share" in texts.shrunk_text(2)
 
 
 def test_an_error_never_shows_a_path_of_this_machine():

@@ -116,6 +116,7 @@ def test_renaming_in_place(listing, qtbot):
     assert field.text() == "talk 2" and listing.heard == [], "it is not opened by that"
     field.setText("  a \n better   name ")
     qtbot.keyClick(field, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: bool(listing.heard))
     assert listing.heard == [("renamed", 2, "a better name")]
     assert index(listing, 2).data() == "a better name"
     listing.heard.clear()
@@ -166,14 +167,17 @@ def test_the_menu_of_a_conversation(listing, qtbot):
     assert editor(listing).text() == "talk 2"
 
 
-def test_the_menu_key_opens_the_menu_of_the_current_one(listing, qtbot):
+def test_the_menu_key_opens_the_menu_of_the_current_one(listing, qtbot, monkeypatch):
+    opened = []
+    monkeypatch.setattr(
+        QMenu, "popup", lambda menu, place: opened.append((menu, place))
+    )  # nothing is grabbed here
     reason = QContextMenuEvent.Reason.Keyboard
     QApplication.sendEvent(listing.list.viewport(), QContextMenuEvent(reason, QPoint(0, 0), QPoint(0, 0)))
-    (menu,) = (one for one in listing.findChildren(QMenu) if one.parent() is listing)
+    ((menu, place),) = opened
+    assert listing.list.visualRect(index(listing, 1)).contains(listing.list.viewport().mapFromGlobal(place))
     steps(menu)["Delete"].trigger()
     assert listing.heard == [("delete_wanted", 1)]
-    menu.close()
-    qtbot.waitUntil(lambda: not [one for one in listing.findChildren(QMenu) if one.parent() is listing])
 
 
 def test_the_menu_of_all(listing):

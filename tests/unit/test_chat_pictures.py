@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import io
+import random
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 
 from autoglm_desktop.core.catalog import Catalog
 from autoglm_desktop.core.errors import AppError, EngineError, TargetError
-from autoglm_desktop.core.pictures import MOST_TOKENS, shares, shown_size
+from autoglm_desktop.core.pictures import MOST_TOKENS, room_left, shares, shown_size
 from autoglm_desktop.core.protocol import Message, Proof, Sampling
 from autoglm_desktop.core.rungs import PhoneStep, RungPlan
 from autoglm_desktop.store import conversation_pictures
@@ -150,6 +151,44 @@ def test_a_line_is_refused_when_it_is_new_and_left_out_when_it_is_old():
         sizes([asked(line)], "", REPLY, Limits(4096, None))
     assert caught.value.code == "picture_too_narrow"
     assert sizes([asked(SMALL, line), said(), asked()], "", REPLY, Limits(4096, None)) == {SMALL: MOST_TOKENS}
+
+
+def test_whatever_is_asked_fits():
+    chance = random.Random(4)
+    shown = 0
+    for _number in range(400):
+        context = chance.randrange(2000, 20_000)
+        proven = chance.choice([None, 817, 3354])
+        history = []
+        for turn in range(chance.randrange(1, 6)):
+            pictures = tuple(
+                Picture(
+                    f"{turn}-{place}", "png", chance.randrange(60, 1500), chance.randrange(60, 3000), 7, "",
+                    chance.choice([None, None, 200, 1000]),
+                )
+                for place in range(chance.randrange(0, 4))
+            )  # fmt: skip
+            history += [
+                asked(*pictures, text="x" * chance.randrange(0, 3000)),
+                said("y" * chance.randrange(0, 3000)),
+            ]
+        history.pop()
+        try:
+            found = sizes(history, "system", REPLY, Limits(context, proven))
+        except AppError as error:
+            assert error.code == "pictures_no_room"
+            continue
+        shown += len(found)
+        used = {one: shown_size(one.width, one.height, most).tokens for one, most in found.items()}
+        assert all(one in found for one in history[-1].pictures)
+        assert all(count <= (proven or MOST_TOKENS) for count in used.values())
+        assert all(count <= one.most_tokens for one, count in used.items() if one.most_tokens is not None)
+        newest = sum(used[one] for one in history[-1].pictures)
+        assert newest <= room_left(context, "system" + history[-1].text, REPLY)
+        if len(found) > len(history[-1].pictures):
+            words = "system" + "".join(message.text for message in history)
+            assert sum(used.values()) <= room_left(context, words, REPLY)
+    assert shown > 500
 
 
 # Shown

@@ -53,3 +53,26 @@ def test_a_lost_file_is_said(monkeypatch, tmp_path):
     with pytest.raises(AppError) as caught:
         prompts.phone_agent("en", DAY)
     assert caught.value.code == "file_unreadable"
+
+
+@pytest.mark.parametrize("language", prompts.LANGUAGES)
+def test_the_library_has_every_prompt_in_both_languages(language):
+    found = prompts.library(language, DAY)
+    assert len(found) == 2 * len(prompts.NAMES) >= 12
+    assert (
+        len({one.id for one in found}) == len({one.name for one in found}) == len({one.text for one in found})
+    )
+    assert [one.id.rpartition(".")[2] for one in found[: len(prompts.NAMES)]] == [language] * len(
+        prompts.NAMES
+    )
+    for one in found:
+        chinese = sum("\u4e00" <= letter <= "\u9fff" for letter in one.text) > len(one.text) / 3
+        assert chinese == one.id.endswith(".zh"), one.id
+    by_id = {one.id: one.text for one in found}
+    assert by_id["phone_agent.zh"] == prompts.phone_agent("zh", DAY)
+
+
+def test_no_file_of_the_folder_is_left_out():
+    folder = prompts.paths.resources() / "prompts"
+    named = {f"{kind}.{language}.txt" for kind in prompts.NAMES for language in prompts.LANGUAGES}
+    assert {path.name for path in folder.iterdir()} == named

@@ -17,7 +17,7 @@ from ..widgets.glyph import GlyphButton
 from ..widgets.labels import label, set_role
 from ..widgets.mark import Mark
 from .attachment_tile import PictureTile, TextTile, Tile
-from .attachment_values import Item, Refused
+from .attachment_values import Fit, Item, Refused
 from .attachments import Attachments
 from .big_paste import Folded
 
@@ -121,14 +121,14 @@ class AttachmentStrip(QWidget):
         keys = {item.key for item in items}
         for key in [key for key in self.pictures if key not in keys]:
             self._put_away(self.pictures.pop(key))
-        too_much = self._attachments is not None and self._attachments.overflow
+        fit = self._attachments.fit if self._attachments is not None else Fit()
         for item in items:
             if item.key not in self.pictures:
                 tile = self.pictures[item.key] = PictureTile()
                 self._connect(tile)
                 tile.removed.connect(functools.partial(self._remove, item.key))
                 tile.opened.connect(functools.partial(self._choose_size, item.key))
-            self.pictures[item.key].show_item(item, too_much=too_much)
+            self.pictures[item.key].show_item(item, warn=fit.too_little)
 
     def _show_refused(self, refused: Sequence[Refused]) -> None:
         self.more.setText(texts.more_refused_text(len(refused) - MOST_ROWS))
@@ -149,17 +149,21 @@ class AttachmentStrip(QWidget):
     def _show_sum(self, items: Sequence[Item]) -> None:
         attachments = self._attachments
         costs = [item.cost for item in items if item.cost is not None]
-        if attachments is not None and attachments.overflow and attachments.room is not None:
-            self.sum.setText(texts.overflow_text(len(costs), attachments.tokens, attachments.room))
-        elif attachments is not None and len(costs) > 1:
+        fit = attachments.fit if attachments is not None else Fit()
+        if attachments is None or not costs:
+            said = ""
+        elif fit.too_little:
+            said = texts.too_little_text(len(costs), attachments.room or 0)
+        else:
             spans = [cost.seconds for cost in costs if cost.seconds is not None]
             whole = len(spans) == len(costs)
             seconds = Range(sum(s.low for s in spans), sum(s.high for s in spans)) if whole else None
-            self.sum.setText(texts.together_text(len(costs), attachments.tokens, seconds))
-        else:
-            self.sum.setText("")
-        set_role(self.sum, "warn" if attachments is not None and attachments.overflow else "muted")
-        self.sum.setVisible(bool(self.sum.text()))
+            said = texts.together_text(len(costs), attachments.tokens, seconds) if len(costs) > 1 else ""
+            if fit.shrunk:
+                said = " ".join(filter(None, (said, texts.shrunk_text(len(costs)))))
+        self.sum.setText(said)
+        set_role(self.sum, "warn" if fit.too_little else "muted")
+        self.sum.setVisible(bool(said))
 
     def _arrange(self) -> None:
         before: QWidget = self.area

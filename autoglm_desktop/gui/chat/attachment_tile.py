@@ -169,8 +169,8 @@ class PictureTile(Tile):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("picture", SizeLink(), parent=parent)
 
-    def show_item(self, item: Item, *, too_much: bool) -> None:
-        """``too_much``: all pictures together take more than there is room for."""
+    def show_item(self, item: Item, *, warn: bool) -> None:
+        """``warn``: there is too little room for the pictures."""
         picture, size = item.picture, item.size
         self.thumb.show_image(item.thumbnail)
         self.name.set_text(item.name or _("Pasted picture"))
@@ -182,7 +182,7 @@ class PictureTile(Tile):
             return
         self.link.setText(texts.size_text(size))
         self.link.setAccessibleName(_("{size}: choose another size").format(size=self.link.text()))
-        self.link.setProperty("tone", "warn" if too_much else "")
+        self.link.setProperty("tone", "warn" if warn else "")
         self.link.style().polish(self.link)
         self.cost.set_text(texts.cost_text(item.cost))
         self.cost.setToolTip(texts.cost_tip(item.cost))

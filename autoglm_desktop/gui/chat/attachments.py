@@ -15,9 +15,8 @@ from PySide6.QtGui import QImage
 
 from ...core import picture_cost
 from ...core.errors import AppError
-from ...core.gguf_vision import CELL_PIXELS
 from ...core.picture_cost import PictureCost
-from ...core.pictures import FRAMES, LEAST_PIXELS, MOST_TOKENS, PictureSize, shown_size
+from ...core.pictures import MOST_TOKENS, PictureSize
 from ...core.rungs import RungPlan
 from ...store.conversation_values import Picture
 from ...usecases import picture_thumbs
@@ -25,14 +24,12 @@ from ...usecases.archive import Archive
 from ...usecases.picture_thumbs import Thumbnail
 from ..bridge import Bridge, Job
 from ..widgets.picture_sources import Source, as_png
-from .attachment_values import Choice, Item, Refused, as_image, is_same, most_for
+from .attachment_values import Choice, Fit, Item, Refused, as_image, fit, is_same, most_for
 
 T = TypeVar("T")
 
 MOST = 20
 """Pictures of one question. Each takes some hundred tokens, and a strip of more is of no use to anyone."""
-LEAST_TOKENS = LEAST_PIXELS // (CELL_PIXELS**2 * FRAMES)
-"""Of the smallest picture: with less room there is none, and sizes are what they would be with enough."""
 THUMBNAIL_SIDE = 144
 """Pixels: twice what the strip shows, for screens of high resolution."""
 
@@ -51,6 +48,7 @@ class Attachments(QObject):
         self._plan: RungPlan | None = None
         self._image_s: float | None = None
         self.room: int | None = None
+        self.fit = Fit()
         self.items: tuple[Item, ...] = ()
         self.refused: tuple[Refused, ...] = ()
 
@@ -64,28 +62,21 @@ class Attachments(QObject):
         """Of all that are read, as they would be shown now."""
         return sum(item.cost.tokens for item in self.items if item.cost is not None)
 
-    @property
-    def overflow(self) -> bool:
-        """Whether they take more than there is room for."""
-        return self.room is not None and self.tokens > self.room
-
     def pictures(self) -> tuple[Picture, ...]:
         """Those that are read."""
         return tuple(item.picture for item in self.items if item.picture is not None)
-
-    def most(self) -> int:
-        """Tokens that one picture may take now: what loading has proven, and what there is room for."""
-        step = self._plan.phone_step if self._plan is not None else None
-        proven = step.image_tokens if step is not None else MOST_TOKENS
-        room = MOST_TOKENS if self.room is None or self.room < LEAST_TOKENS else self.room
-        return min(MOST_TOKENS, proven, room)
 
     def choices(self, index: int) -> tuple[Choice, ...]:
         """The sizes that a picture may be shown at, largest first."""
         picture = self.items[index].picture
         if picture is None or self.items[index].size is None:
             return ()
-        sizes = picture_cost.choices(picture.width, picture.height, self.most())
+        whole = dataclasses.replace(picture, most_tokens=None)
+        others = [item.picture for item in self.items]
+        largest = fit([*others[:index], whole, *others[index + 1 :]], self._most(), self.room).sizes[index]
+        if largest is None:
+            return ()
+        sizes = picture_cost.choices(picture.width, picture.height, most_for(picture, largest))
         mosts = [None, *(most_for(picture, size) for size in sizes[1:])]
         return tuple(Choice(size, self._cost(size), most) for size, most in zip(sizes, mosts, strict=True))
 
@@ -98,7 +89,7 @@ class Attachments(QObject):
             self._read(Item(next(self._keys), source.name if isinstance(source, Path) else ""), source)
         if len(sources) > fitting:
             self._refuse(next(self._keys), "", AppError("pictures_too_many", most=MOST))
-        self.changed.emit()
+        self._tell()
 
     def remove(self, index: int) -> None:
         """Take a picture out of the question."""
@@ -107,12 +98,12 @@ class Attachments(QObject):
         job = self._jobs.pop(item.key, None)
         if job is not None:
             job.cancel()
-        self.changed.emit()
+        self._tell()
 
     def dismiss(self, index: int) -> None:
         """Say nothing more of something that was refused."""
         self.refused = (*self.refused[:index], *self.refused[index + 1 :])
-        self.changed.emit()
+        self._tell()
 
     def set_scale(self, index: int, most_tokens: int | None) -> None:
         """Show a picture in no more tokens; None: as large as there is room."""
@@ -121,32 +112,31 @@ class Attachments(QObject):
             self._replace(
                 dataclasses.replace(item, picture=dataclasses.replace(item.picture, most_tokens=most_tokens))
             )
-            self.changed.emit()
+            self._tell()
 
     def set_pictures(self, pictures: Sequence[Picture]) -> None:
         """These instead, which are kept already: those of a draft, or of a question that is edited."""
         self._forget()
         for picture in pictures:
-            item = self._priced(Item(next(self._keys), picture.name, picture))
+            item = Item(next(self._keys), picture.name, picture)
             self.items = (*self.items, item)
             path = self._archive.pictures / picture.file_name
             read = functools.partial(picture_thumbs.thumbnail, path, THUMBNAIL_SIDE)
             self._submit(item, read, self._show_thumbnail)
-        self.changed.emit()
+        self._tell()
 
     def clear(self) -> None:
         """No pictures any more."""
         self._forget()
-        self.changed.emit()
+        self._tell()
 
     def set_plan(self, plan: RungPlan | None, room: int | None, image_s: float | None = None) -> None:
-        """What pictures cost with. ``room``: tokens that all of them may take; ``image_s``: seconds that the engine
-        measured for one (``Proof.image_s``)."""
+        """What pictures cost with. ``room``: tokens that all of them together may take (``core.pictures.room_left``),
+        None: not known; ``image_s``: seconds that the engine measured for one (``Proof.image_s``)."""
         if (plan, room, image_s) == (self._plan, self.room, self._image_s):
             return
         self._plan, self.room, self._image_s = plan, room, image_s
-        self.items = tuple(self._priced(item) for item in self.items)
-        self.changed.emit()
+        self._tell()
 
     def _forget(self) -> None:
         for job in self._jobs.values():
@@ -177,12 +167,12 @@ class Attachments(QObject):
     def _arrived(self, key: int, found: T, on_result: Callable[[int, T], None]) -> None:
         if self._jobs.pop(key, None) is not None:
             on_result(key, found)
-            self.changed.emit()
+            self._tell()
 
     def _failed(self, key: int, error: AppError) -> None:
         if self._jobs.pop(key, None) is not None:
             self._refuse(key, self._item(key).name, error)
-            self.changed.emit()
+            self._tell()
 
     def _kept(self, key: int, found: tuple[Picture, Thumbnail]) -> None:
         picture, small = found
@@ -212,19 +202,21 @@ class Attachments(QObject):
         self.items = tuple(item for item in self.items if item.key != key)
 
     def _replace(self, changed: Item) -> None:
-        changed = self._priced(changed)
         self.items = tuple(changed if item.key == changed.key else item for item in self.items)
 
-    def _priced(self, item: Item) -> Item:
-        picture = item.picture
-        if picture is None:
-            return item
-        most = min(self.most(), picture.most_tokens or MOST_TOKENS)
-        try:
-            size = shown_size(picture.width, picture.height, most)
-        except AppError:  # too narrow for any model; of a draft that another version wrote
-            return item
-        return dataclasses.replace(item, size=size, cost=self._cost(size))
+    def _most(self) -> int:
+        """Tokens of the largest picture that loading has proven."""
+        step = self._plan.phone_step if self._plan is not None else None
+        return min(MOST_TOKENS, step.image_tokens) if step is not None else MOST_TOKENS
+
+    def _tell(self) -> None:
+        """Look how all of them fit now, as each takes of what others may have."""
+        self.fit = fit([item.picture for item in self.items], self._most(), self.room)
+        self.items = tuple(
+            dataclasses.replace(item, size=size, cost=self._cost(size) if size is not None else None)
+            for item, size in zip(self.items, self.fit.sizes, strict=True)
+        )
+        self.changed.emit()
 
     def _cost(self, size: PictureSize) -> PictureCost:
         return picture_cost.cost(size, self._plan, image_s=self._image_s)

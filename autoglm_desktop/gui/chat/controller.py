@@ -3,47 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from ...core.conversation import AS_THE_MODEL_HAS_IT, ConversationSettings
 from ...core.errors import AppError
-from ...core.protocol import Delta
 from ...store.conversation_values import Deletion
 from ...store.conversations import Conversation, Conversations, Picture, StoredMessage
 from ...usecases import chat
 from ...usecases.answering import Chooser
-from ..bridge import Bridge, Job
+from ..bridge import Bridge
 from ..session_model import SessionModel
+from .answer_stream import Answering, AnswerStream
 from .conversations_model import ConversationsModel
-
-STOP_PATIENCE_MS = 3000
-"""After Stop the engine ends within a token and says what it did; one that doesn't is no longer waited for."""
-
-Events = AsyncGenerator["chat.Asked | Delta | chat.Answered", None]
-
-
-@dataclass
-class Answering:
-    """An answer on its way. ``asked`` is set once the question is kept; ``begun``: what stood in the answer before;
-    ``remote``: a server writes it."""
-
-    conversation: Conversation | None
-    draft: str
-    pictures: tuple[Picture, ...] = ()
-    remote: bool = False
-    begun: str = ""
-    job: Job | None = None
-    asked: chat.Asked | None = None
-    parts: list[str] = field(default_factory=list)
-    tokens: int = 0
-    stopping: bool = False
-
-    def text(self) -> str:
-        return self.begun + "".join(self.parts)
 
 
 class ChatController(QObject):
@@ -72,16 +46,22 @@ class ChatController(QObject):
         self._bridge, self._session = bridge, session
         self._conversations, self._chooser = conversations, chooser
         self._archive = conversations.archive
-        self._patience = QTimer(self)
-        self._patience.setSingleShot(True)
-        self._patience.setInterval(STOP_PATIENCE_MS)
-        self._patience.timeout.connect(self._stop_waiting)
+        self._stream = stream = AnswerStream(bridge, session, self)
+        stream.changed.connect(self.busy_changed)
+        stream.asked.connect(self._asked)
+        stream.delta.connect(self._said)
+        stream.answered.connect(self._answered)
+        stream.broken.connect(self._broken)
         self.current: Conversation | None = None
         self.messages: tuple[StoredMessage, ...] = ()
-        self.answering: Answering | None = None
         self._fresh = AS_THE_MODEL_HAS_IT
         self._deletion: Deletion | None = None
         conversations.listed.connect(self._listed)
+
+    @property
+    def answering(self) -> Answering | None:
+        """The answer that is being written, wherever."""
+        return self._stream.answering
 
     @property
     def settings(self) -> ConversationSettings:
@@ -122,7 +102,7 @@ class ChatController(QObject):
     def ask(self, text: str, pictures: Sequence[Picture] = ()) -> None:
         """Ask in the open conversation."""
         current, settings, shown = self.current, self._fresh, tuple(pictures)
-        self._stream(
+        self._begin(
             Answering(current, text, shown),
             lambda: chat.ask(self._archive, self._chooser, current, text, pictures=shown, settings=settings),
         )
@@ -135,7 +115,7 @@ class ChatController(QObject):
             return
         question = asked[-1]
         self.messages = tuple(m for m in self.messages if m.id < question.id)
-        self._stream(
+        self._begin(
             Answering(conversation, ""),
             lambda: chat.ask_again(self._archive, self._chooser, conversation, question),
         )
@@ -147,7 +127,7 @@ class ChatController(QObject):
         if conversation is None or found is None or self.answering is not None:
             return
         self.messages = tuple(m for m in self.messages if m.id < question)
-        self._stream(
+        self._begin(
             Answering(conversation, text, shown),
             lambda: chat.ask_edited(self._archive, self._chooser, conversation, found, text, pictures=shown),
         )
@@ -161,7 +141,7 @@ class ChatController(QObject):
         self.messages = self.messages[:-1]
         if self.messages and self.messages[-1].role == "user":
             self.messages = self.messages[:-1]  # ``asked`` brings it back
-        self._stream(
+        self._begin(
             Answering(conversation, "", begun=last.text),
             lambda: chat.go_on(self._archive, self._chooser, conversation, last),
         )
@@ -202,17 +182,8 @@ class ChatController(QObject):
         self._call(changed, change)
 
     def stop(self) -> None:
-        """Stop the answer; a second time, or while nothing is generated yet, without waiting for the engine."""
-        answering = self.answering
-        if answering is None or answering.job is None:
-            return
-        if answering.remote or self._session.state.phase != "generating" or answering.stopping:
-            answering.job.cancel()
-        else:
-            self._session.stop()
-            self._patience.start()
-        answering.stopping = True
-        self.busy_changed.emit()
+        """Stop the answer; a second time without waiting for the engine."""
+        self._stream.stop()
 
     def delete(self, conversation: int) -> None:
         """Delete a conversation; an answer that is being written in it is stopped first."""
@@ -249,34 +220,18 @@ class ChatController(QObject):
     def _call(self, on_result: Callable[[Any], None], call: Callable[..., Any], *arguments: object) -> None:
         self._bridge.submit(lambda _report: self._archive.run(call, *arguments), on_result, self.failed.emit)
 
-    def _stream(self, answering: Answering, work: Callable[[], Events]) -> None:
-        if self.answering is not None:
-            return
+    def _begin(self, answering: Answering, work: Callable[[], chat.Events]) -> None:
         answering.remote = self.settings.endpoint is not None
-        self.answering = answering
-        job = self._bridge.stream(work, self._event, on_error=self._failed)
-        job.cancelled.connect(self._cancelled)
-        answering.job = job
-        self.busy_changed.emit()
+        self._stream.begin(answering, work)
 
-    def _event(self, event: object) -> None:
+    def _said(self, text: str) -> None:
+        if self.live() is not None:
+            self.delta.emit(text)
+
+    def _asked(self, asked: chat.Asked) -> None:
         answering = self.answering
-        if answering is None:
-            return
-        if isinstance(event, Delta):
-            answering.parts.append(event.text)
-            answering.tokens = event.tokens
-            if self.live() is not None and not answering.stopping:
-                self.delta.emit(event.text)
-        elif isinstance(event, chat.Asked):
-            self._asked(answering, event)
-        elif isinstance(event, chat.Answered):
-            self._end(event.answer)
-
-    def _asked(self, answering: Answering, asked: chat.Asked) -> None:
-        answering.asked = asked
         here = _id(self.current)
-        if here == _id(answering.conversation):
+        if answering is not None and here == _id(answering.conversation):
             self.current = asked.conversation
             if here is None:
                 self.named.emit(asked.conversation.id)
@@ -285,55 +240,33 @@ class ChatController(QObject):
             self.began.emit()
         self._conversations.read()
 
-    def _failed(self, error: AppError) -> None:
-        answering = self.answering
-        if answering is None:
-            self.failed.emit(error)
-            return
-        where = answering.asked.conversation if answering.asked is not None else answering.conversation
-        if answering.asked is None and (answering.draft or answering.pictures):
+    def _answered(self, answer: StoredMessage) -> None:
+        if _id(self.current) == answer.conversation:
+            self.messages = (*self.messages, answer)
+            self.messages_changed.emit()
+
+    def _broken(self, answering: Answering, error: AppError | None) -> None:
+        """Show what the use case has kept of it, and say why."""
+        asked = answering.asked
+        where = asked.conversation if asked is not None else answering.conversation
+        if asked is None and error is not None and (answering.draft or answering.pictures):
             self.draft_returned.emit(_id(where), answering.draft, answering.pictures)
-        self._end_early("unsaved" if error.code == "state_unwritable" else "failed")
-        if _id(where) == _id(self.current):
+        unsaved = error is not None and error.code == "state_unwritable"
+        if asked is not None:
+            reason = "unsaved" if unsaved else "failed" if error is not None else "cancelled"
+            self._answered(dataclasses.replace(asked.answer, text=answering.text(), finish_reason=reason))
+        if not unsaved:
+            self._read_again(_id(where))
+        if error is not None and _id(where) == _id(self.current):
             self.failed.emit(error)
-        else:
+        elif error is not None:
             self.failed_elsewhere.emit(error, where)
-
-    def _cancelled(self) -> None:
-        self._end_early("cancelled")
-
-    def _stop_waiting(self) -> None:
-        if self.answering is not None and self.answering.job is not None and self.answering.stopping:
-            self.answering.job.cancel()
-
-    def _end_early(self, reason: str) -> None:
-        """As the use case has kept it."""
-        answering = self.answering
-        if answering is None:
-            return
-        if answering.asked is None:
-            self._end(None)
-            self._read_again(_id(answering.conversation))
-            return
-        answer = answering.asked.answer
-        self._end(dataclasses.replace(answer, text=answering.text(), finish_reason=reason))
-        if reason != "unsaved":
-            self._read_again(answer.conversation)
 
     def _read_again(self, conversation: int | None) -> None:
         if conversation is not None:
             self._call(
                 lambda messages: self._show(conversation, messages), Conversations.messages, conversation
             )
-
-    def _end(self, answer: StoredMessage | None) -> None:
-        shown = self.live() is not None
-        self._patience.stop()
-        self.answering = None
-        if shown and answer is not None:
-            self.messages = (*self.messages, answer)
-            self.messages_changed.emit()
-        self.busy_changed.emit()
 
 
 def _id(conversation: Conversation | None) -> int | None:

@@ -13,8 +13,9 @@ from ...core.thinking import parse_reply
 from ...i18n import _
 from ...store.conversation_values import Picture
 from ...store.conversations import StoredMessage
+from ...texts import reasons
 from . import words
-from .answer_steps import step_of
+from .answer_steps import refusal_of, step_of
 from .entry import THINKING, Entry, Part, Shown
 
 NOTHING: frozenset[str] = frozenset()
@@ -101,18 +102,21 @@ def entry(
     said = "\n\n".join(part.text for part in found if part.kind != THINKING)
     seen = shown_pictures(question.pictures, folder) if question is not None else ()
     finished = message.finish_reason == "stop"
+    step = step_of(message.text, said, seen[0] if len(seen) == 1 else None) if finished else None
+    why = refusal_of(said) if finished and step is None else None
+    unread = _("No action can be read from this reply: {why}.").format(why=reasons.text(why)) if why else ""
     return Entry(
         message.id,
         "assistant",
         said,
         words.footer(message),
-        words.remarks(message),
+        (*words.remarks(message), *filter(None, (unread,))),
         _actions(message, last=last, free=free, again=free if last else "again" in can),
         found if any(part.kind == THINKING for part in found) else (),
         version,
         versions,
         (*more, *delete),
-        step=step_of(message.text, said, seen[0] if len(seen) == 1 else None) if finished else None,
+        step=step,
     )
 
 

@@ -23,8 +23,11 @@ from .conversation_rows import title_of
 from .meter import ContextMeter
 from .who import Who
 
+ICON_WIDTH = 40
+"""Of a button without words."""
 TITLE = 220
 """Pixels that a title has at least before the buttons give up their words."""
+NARROW = "QPushButton { padding: 6px 9px; } QPushButton:focus { padding: 5px 8px; }"
 SETTINGS_KEYS = "Ctrl+,"
 ACTS = ("rename", "pin", "export_markdown", "export_json", "delete")
 
@@ -85,7 +88,7 @@ class ChatHeader(QFrame):
     def minimumSizeHint(self) -> QSize:
         """Without the words of the buttons, which give way."""
         found = super().minimumSizeHint()
-        words = sum(one.fontMetrics().horizontalAdvance(one.text()) for one in self._words)
+        words = sum(_width(one, one.text()) - ICON_WIDTH for one in self._words if one.text())
         return QSize(found.width() - words, found.height())
 
     def _fit(self) -> None:
@@ -96,7 +99,10 @@ class ChatHeader(QFrame):
         room -= self.meter.sizeHint().width() if not self.meter.isHidden() else 0
         wide = sum(_width(one, text) for one, text in self._words.items()) <= room
         for one, text in self._words.items():
-            one.setText(f" {text}" if wide else "")
+            shown = f" {text}" if wide else ""
+            if shown != one.text():
+                one.setText(shown)
+                one.setStyleSheet("" if wide else NARROW)
 
     def _name_buttons(self) -> None:
         self.settings.setAccessibleName(_("Settings of this conversation"))
@@ -143,5 +149,6 @@ def native(keys: str) -> str:
 
 def _width(one: QPushButton, text: str) -> int:
     """Of a button with its words."""
-    bare = one.sizeHint().width() - one.fontMetrics().horizontalAdvance(one.text())
-    return bare + one.fontMetrics().horizontalAdvance(text) + GAP
+    metrics = one.fontMetrics()
+    spaced = text if text.startswith(" ") else f" {text}"
+    return metrics.horizontalAdvance(spaced) + 16 + 4 + 2 * 15  # the icon, its distance, padding and frame

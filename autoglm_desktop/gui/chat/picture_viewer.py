@@ -179,7 +179,7 @@ class PictureViewer(QWidget):
         picture, action = self._pictures[place]
         self.area.show_picture(image, action)
         if image.width() < picture.width:
-            smaller = _("at most {percent} % of its size here").format(
+            smaller = _("here at {percent} % at most").format(
                 percent=round(100 * image.width() / picture.width)
             )
             self.caption.set_text(f"{picture_lines.description(picture)} · {smaller}")
