@@ -199,7 +199,6 @@ def show(window: QWidget) -> ShortcutsDialog:
     found = window.findChild(ShortcutsDialog)
     dialog = found if found is not None else ShortcutsDialog(window)
     dialog.show()
-    dialog.raise_()
     dialog.activateWindow()
     return dialog
 

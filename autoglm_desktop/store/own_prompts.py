@@ -54,8 +54,9 @@ class OwnPrompts:
         Raises AppError(file_unreadable): the system refuses to give the file, AppError(state_unwritable): it is damaged
         and can't be set aside.
         """
-        if not self.file.exists():
-            return Kept(())
+        found = self._parsed()
+        if found is not None:
+            return Kept(found)
         with self._locked():
             return self._read()
 
@@ -98,19 +99,23 @@ class OwnPrompts:
         return Kept(prompts, kept.set_aside)
 
     def _read(self) -> Kept:
+        found = self._parsed()
+        return Kept(found) if found is not None else Kept((), self._set_aside())
+
+    def _parsed(self) -> tuple[Prompt, ...] | None:
+        """None: it is damaged."""
         try:
             text = self.file.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
-            return Kept(())
+            return ()
         except OSError as error:
             detail = error.strerror or str(error)
             raise AppError("file_unreadable", path=str(self.file), detail=detail) from error
         try:
-            entries = json.loads(text)["prompts"]
-            return Kept(tuple(from_json(Prompt, one) for one in entries))
+            return tuple(from_json(Prompt, one) for one in json.loads(text)["prompts"])
         except (ValueError, KeyError, TypeError, RecursionError):
             log.exception("own prompts damaged: %s", self.file)
-            return Kept((), self._set_aside())
+            return None
 
     def _set_aside(self) -> Path:
         stamp = time.strftime("%Y%m%d-%H%M%S")

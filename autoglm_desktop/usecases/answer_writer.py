@@ -62,7 +62,10 @@ class Writer:
             self._saving = asyncio.ensure_future(work)
 
     def done(self, done: Done) -> None:
-        """The answer is complete."""
+        """The engine has ended the answer."""
+        if done.finish_reason == "cancelled" and self._unchanged():
+            self.end("cancelled")
+            return
         usage, counted = done.usage, not isinstance(done, RemoteDone) or done.counted
         facts = dataclasses.replace(
             self._facts(),
@@ -78,14 +81,11 @@ class Writer:
         """It ends here; nothing, where it has ended already."""
         if self._ended:
             return
-        before = self._before
-        if before is not None and len(self._parts) == self._held:
-            self.answer, self._ended = before, True
+        if self._before is not None and self._unchanged():
+            self.answer, self._ended = self._before, True
         else:
-            told = isinstance(
-                _endpoint(self.answerer), Endpoint
-            )  # a server's deltas count pieces, not tokens
-            self._set(reason, dataclasses.replace(self._facts(), tokens=None if told else self._tokens))
+            pieces = _endpoint(self.answerer) is not None  # a server's deltas count those, not tokens
+            self._set(reason, dataclasses.replace(self._facts(), tokens=None if pieces else self._tokens))
 
     async def close(self) -> None:
         """Write the last state, also where this is cancelled. An answer that is cancelled ends here as well."""
@@ -100,6 +100,10 @@ class Writer:
         await self._archive.run(
             Conversations.finish, answer.id, answer.text, answer.finish_reason, answer.facts
         )
+
+    def _unchanged(self) -> bool:
+        """Whether it was to be written on, and nothing came."""
+        return self._before is not None and len(self._parts) == self._held
 
     def _set(self, reason: str, facts: Facts) -> None:
         if self._before is not None:

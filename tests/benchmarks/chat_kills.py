@@ -190,15 +190,16 @@ def _process(pid: int) -> psutil.Process | None:
 
 
 def _ended(left: psutil.Process | None, dead: float) -> tuple[bool, float]:
-    """(whether it still runs after ORPHAN_S, when it had ended)"""
-    if left is not None:
+    """(whether it still runs after ORPHAN_S, when it had ended). One that only waits for the system to bury it has."""
+    while left is not None and time.monotonic() - dead < ORPHAN_S:
         with contextlib.suppress(psutil.NoSuchProcess):
-            try:
-                left.wait(ORPHAN_S)
-            except psutil.TimeoutExpired:
-                left.kill()
-                return True, ORPHAN_S
-    return False, time.monotonic() - dead
+            if left.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.002)
+                continue
+        return False, time.monotonic() - dead
+    if left is not None:
+        left.kill()
+    return left is not None, time.monotonic() - dead
 
 
 def _sleeping(chance: random.Random) -> Callable[[TextIO], list[str]]:

@@ -65,7 +65,6 @@ def measure():
     found["table"] = _child("stream", "table", "200")
     opening = [_child("open") for _round in range(ROUNDS)]
     growth = _child("grow")
-    pictures = [_child("pictures") for _round in range(ROUNDS)]
     lines = [
         f"One answer at {RATE} tokens/s ({TOKEN} characters a token), window of 1104 × 756, until all of it is drawn:",
         "",
@@ -84,15 +83,23 @@ def measure():
         f"{max(values['scroll_ms'] for values in opening):.0f} ms",
         f"- {TOKENS} tokens streamed in {growth['answers']} answers: {growth['growth_mb']:.1f} MB more resident memory "
         f"than after the first {growth['first']} tokens (aim: at most 20 MB)",
-        f"- {PICTURES} questions with a screenshot of {SCREEN[0]} × {SCREEN[1]} pixels each, answered by actions that are "
-        f"drawn on them: shown in {median_range([values['open_ms'] for values in pictures], 'ms', 0)}, the pictures in "
-        f"view {median_range([values['seen_ms'] for values in pictures], 'ms', 0)} later; longest stall while scrolling "
-        f"through all of them {max(values['stall_ms'] for values in pictures):.0f} ms (most processor time between two "
-        f"events {max(values['work_ms'] for values in pictures):.0f} ms); afterwards "
-        f"{median_range([values['growth_mb'] for values in pictures], 'MB', 0)} more resident memory than before the "
-        f"first, {max(values['kept_mb'] for values in pictures):.0f} MB of it kept pictures",
+        _of_pictures([_child("pictures") for _round in range(ROUNDS)]),
     ]
     return lines
+
+
+def _of_pictures(found):
+    def of(name, unit):
+        return median_range([values[name] for values in found], unit, 0)
+
+    stall, work, kept = (max(values[name] for values in found) for name in ("stall_ms", "work_ms", "kept_mb"))
+    return (
+        f"- {PICTURES} questions with a screenshot of {SCREEN[0]} × {SCREEN[1]} pixels each, answered by actions that "
+        f"are drawn on them: shown in {of('open_ms', 'ms')}, the pictures in view {of('seen_ms', 'ms')} later; longest "
+        f"stall while scrolling through all of them {stall:.0f} ms, most processor time between two events "
+        f"{work:.0f} ms; then {of('growth_mb', 'MB')} more resident memory than before the first, {kept:.0f} MB of it "
+        "pictures that are kept"
+    )
 
 
 def _child(*arguments):

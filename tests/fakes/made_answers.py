@@ -25,7 +25,7 @@ class MadeSession:
         if self.end == "wait":
             await asyncio.Event().wait()
         usage = Usage(self.prompt_tokens, len(self.words), 0, 3 if self.end == "dropped" else 0)
-        reason = "length" if self.end == "length" else "stop"
+        reason = self.end if self.end in ("length", "cancelled") else "stop"
         yield Done("r", usage, Timings(0.5, 100.0, 20.0), reason)
 
     def stop(self):

@@ -197,6 +197,19 @@ def test_one_picture_is_read_at_a_time(qtbot, attachments, monkeypatch, tmp_path
     assert most == [1] and len(attachments.pictures()) == 5
 
 
+def test_an_unexpected_failure_does_not_hold_the_question_back(
+    qtbot, attachments, bridge, monkeypatch, tmp_path
+):
+    async def broken(*_arguments):
+        raise RuntimeError("made: a bug")
+
+    monkeypatch.setattr(module.picture_thumbs, "keep", broken)
+    with qtbot.waitSignal(bridge.crashed):
+        attachments.give([drawn(tmp_path / "a.png")])
+    qtbot.waitUntil(lambda: attachments.ready)
+    assert attachments.items == ()
+
+
 def test_pictures_of_a_draft_are_there_at_once_and_those_whose_file_is_gone_are_told(
     qtbot, attachments, archive, tmp_path
 ):
@@ -355,12 +368,13 @@ def mime(*, text=None, files=(), image=False, formats=(), html=None, urls=()):
         (mime(text="words"), False),
         (mime(files=["/made/a.PNG"]), True),
         (mime(files=["/made/notes.txt", "/made/a.jpeg"]), True),
+        (mime(files=["/made/photo.HEIC"]), True),
         (mime(files=["/made/notes.txt"]), False),
         (mime(urls=["https://example.org/a.png"]), False),
     ],
     ids=[
         "image", "office", "blank text", "browser", "dragged from a browser", "format", "text", "file", "mixed",
-        "other file", "address",
+        "a kind that cannot be read", "other file", "address",
     ],
 )  # fmt: skip
 def test_what_is_a_picture_to_someone_who_writes(qapp, data, wanted):

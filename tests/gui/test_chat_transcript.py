@@ -4,12 +4,13 @@ import dataclasses
 
 import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt, QUrl
-from PySide6.QtGui import QTextCursor
+from PySide6.QtGui import QTextCursor, QTextTable
 from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 
 from autoglm_desktop.gui import theme
 from autoglm_desktop.gui.chat import backdrop, highlight, links
 from autoglm_desktop.gui.chat import transcript as module
+from autoglm_desktop.gui.chat.blocks import TABLE_ROWS
 from autoglm_desktop.gui.chat.code import CODE, KIND, QUESTION, is_code
 from autoglm_desktop.gui.chat.colouring import SAFE
 from autoglm_desktop.gui.chat.column import COLUMN_WIDTH
@@ -681,3 +682,39 @@ def test_a_huge_answer_is_not_drawn_again_though_what_came_before_it_goes(transc
     transcript.show_entries([question(1, "q"), answer(2, text, footer="f")])
     assert [entry.key for entry in transcript.chat.entries] == [2]
     assert text_of(transcript).startswith("item of") and text_of(transcript).endswith("\nf")
+
+
+def rows(count):
+    return "| a | b |\n|---|---|\n" + "".join(f"| {n} | `x{n}` |\n" for n in range(count))
+
+
+@pytest.mark.parametrize("size", [40, 5000])
+def test_a_long_table_goes_on_below_with_its_heading(transcript, qtbot, size):
+    text = f"Before.\n\n{rows(2 * TABLE_ROWS + 10)}\nAfter.\n"
+    transcript.begin(answer(2, ""), "")
+    for start in range(0, len(text), size):
+        transcript.chat.add(text[start : start + size])
+        transcript.chat.draw()
+        assert transcript.chat.undrawn < size + 20 * (TABLE_ROWS + 2)
+    tables = [
+        frame for frame in transcript.document().rootFrame().childFrames() if isinstance(frame, QTextTable)
+    ]
+    assert [table.rows() for table in tables] == [TABLE_ROWS + 1, TABLE_ROWS + 1, 11]
+    words = [block[0] for block in blocks(transcript)]
+    assert words.count("a") == 3
+    assert [word for word in words if word.startswith("x")] == [f"x{n}" for n in range(2 * TABLE_ROWS + 10)]
+    assert words[-1] == "After."
+    whole = Transcript()
+    qtbot.addWidget(whole)
+    whole.show_entries([answer(2, text)])
+    assert blocks(whole) == blocks(transcript)
+
+
+def test_an_answer_that_goes_on_is_there_once(transcript):
+    transcript.show_entries([question(1, "q"), answer(2, "One **two**", footer="96 tokens")])
+    transcript.begin(answer(2, "One **two**"), "…")
+    transcript.add(" three")
+    transcript._draw()
+    assert text_of(transcript) == "q\nOne two three"
+    transcript.show_entries([question(1, "q"), answer(2, "One **two** three", footer="97 tokens")])
+    assert text_of(transcript) == "q\nOne two three\n97 tokens"

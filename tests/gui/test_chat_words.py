@@ -9,7 +9,14 @@ from autoglm_desktop.core.errors import AppError, EngineError
 from autoglm_desktop.core.protocol import Progress
 from autoglm_desktop.core.rungs import RungPlan
 from autoglm_desktop.gui.chat import dates, words
-from autoglm_desktop.gui.chat.blocks import next_cut, numbered_from, numbered_items, opened
+from autoglm_desktop.gui.chat.blocks import (
+    TABLE_ROWS,
+    long_table,
+    next_cut,
+    numbered_from,
+    numbered_items,
+    opened,
+)
 from autoglm_desktop.gui.chat.entries import entries
 from autoglm_desktop.host.install import InstallProgress
 from autoglm_desktop.host.supervisor import LadderFailed, Step, Try
@@ -69,7 +76,11 @@ def test_a_cut_stays_a_cut_whatever_follows():
     text = "# A\n\ntext\n\n1. a\n\n2. b\n\n| a |\n|---|\n| b |\n\n- x\n\n  y\n\nend\n"
     cuts = [next_cut(text[:length])[0] for length in range(len(text) + 1)]
     assert cuts == sorted(cuts)
-    assert set(cuts) >= {0, text.index("text"), text.index("2."), text.index("| a"), text.index("end")}
+    assert set(cuts) == {0, text.index("text"), text.index("1."), text.index("2."), text.index("| a")}
+    rest = text[text.index("| a") :]
+    cuts = [next_cut(rest[:length])[0] for length in range(len(rest) + 1)]
+    assert cuts == sorted(cuts)
+    assert set(cuts) >= {0, rest.index("- x"), rest.index("end")}
 
 
 def test_code_blocks_open_and_close():
@@ -256,3 +267,24 @@ def test_an_engine_that_is_missing_can_be_installed_from_where_it_is_said(size, 
     assert [action.kind for action in found.actions].count("primary") == 1 and found.details == room
     assert words.engine_of(found.actions[0].name) == "torch-cpu" and words.engine_of("load") is None
     assert words.failure_notice(error, partial=False).actions[0] == found.actions[0]
+
+
+ROW = "| 1 | 2 |\n"
+HEADING = "| a | b |\n|:--|--:|\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        (HEADING + ROW * (TABLE_ROWS + 1), (len(HEADING), len(HEADING) + len(ROW) * TABLE_ROWS)),
+        (HEADING + ROW * TABLE_ROWS, (0, 0)),
+        (HEADING + ROW * TABLE_ROWS + ROW[:-1], (0, 0)),  # the line may go on
+        (HEADING + ROW * TABLE_ROWS + "\nAfter | it\n", (0, 0)),
+        (HEADING + ROW * 3 + "\n" + ROW * TABLE_ROWS, (0, 0)),
+        (ROW * (TABLE_ROWS + 3), (0, 0)),
+        ("| a |\n|---|---|\n" + ROW * (TABLE_ROWS + 1), (0, 0)),
+        ("", (0, 0)),
+    ],
+)
+def test_long_tables_are_cut(text, cut):
+    assert long_table(text) == cut

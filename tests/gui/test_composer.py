@@ -8,14 +8,17 @@ from PIL import Image
 from PySide6.QtCore import QEvent, QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import (
     QDragEnterEvent,
+    QDragLeaveEvent,
+    QDragMoveEvent,
     QDropEvent,
     QGuiApplication,
     QImage,
     QInputMethodEvent,
     QInputMethodQueryEvent,
     QKeyEvent,
+    QWheelEvent,
 )
-from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QPushButton, QToolButton, QWidget
 
 from autoglm_desktop.core.context_use import text_tokens
 from autoglm_desktop.core.pictures import shown_size
@@ -28,6 +31,7 @@ from autoglm_desktop.usecases.archive import Archive
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier
+NONE = Qt.KeyboardModifier.NoModifier
 ALT = Qt.KeyboardModifier.AltModifier
 LINE = "made: a line of a long text, 一行文字\n"
 
@@ -103,16 +107,18 @@ def paste(composer, data, modifiers=CONTROL):
 
 def drop(widget, data):
     """Drag something over a widget and let it go there; whether it was taken."""
-    action, left = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
-    none = Qt.KeyboardModifier.NoModifier
-    enter = QDragEnterEvent(QPoint(5, 5), action, data, left, none)
+    action, left = Qt.DropAction.MoveAction | Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
+    enter = QDragEnterEvent(QPoint(5, 5), action, data, left, NONE)
     enter.ignore()
     QApplication.sendEvent(widget, enter)
     if not enter.isAccepted():
         return False
-    fall = QDropEvent(QPoint(5, 5).toPointF(), action, data, left, none)
+    fall = QDropEvent(QPoint(5, 5).toPointF(), action, data, left, NONE)
     fall.ignore()
     QApplication.sendEvent(widget, fall)
+    assert not fall.isAccepted() or fall.dropAction() == Qt.DropAction.CopyAction, (
+        "a moved file may be deleted"
+    )
     return fall.isAccepted()
 
 
@@ -318,6 +324,43 @@ def test_files_are_dropped_on_any_part_of_it(seeing, qtbot, shot):
     assert "already" in tile.about.text()
 
 
+def test_dragging_over_it_is_seen(seeing, shot):
+    seeing.composer.add.setFocus()
+    data, action = files(shot), Qt.DropAction.CopyAction
+    for widget in (seeing.composer, seeing.composer.edit.viewport()):
+        enter = QDragEnterEvent(QPoint(5, 5), action, data, Qt.MouseButton.LeftButton, NONE)
+        QApplication.sendEvent(widget, enter)
+        assert seeing.composer.property("active")
+        QApplication.sendEvent(widget, QDragLeaveEvent())
+        assert not seeing.composer.property("active")
+
+
+def test_text_is_dropped_as_text(seeing):
+    data, action = mime_text("words"), Qt.DropAction.CopyAction
+    assert not drop(seeing.composer, data)
+    for kind in (QDragEnterEvent, QDragMoveEvent):
+        event = kind(QPoint(5, 5), action, data, Qt.MouseButton.LeftButton, NONE)
+        QApplication.sendEvent(seeing.composer.edit.viewport(), event)
+    fall = QDropEvent(QPoint(5, 5).toPointF(), action, data, Qt.MouseButton.LeftButton, NONE)
+    QApplication.sendEvent(seeing.composer.edit.viewport(), fall)
+    assert seeing.composer.text() == "words"
+
+
+def test_leaving_a_conversation_while_something_is_asked_takes_nothing_with_it(composer, qtbot):
+    elsewhere = QLineEdit()
+    qtbot.addWidget(elsewhere)
+    composer.set_room(8_192, 10)
+    paste(composer, mime_text(LINE * 100))
+    assert composer.question.isVisible()
+    elsewhere.show()
+    elsewhere.activateWindow()
+    elsewhere.setFocus()
+    qtbot.waitUntil(elsewhere.hasFocus)
+    composer.load("another one", ())
+    assert composer.question.isHidden() and composer.text() == "another one" and composer.send.isEnabled()
+    assert elsewhere.hasFocus(), "who goes through the list with the arrow keys stays there"
+
+
 def test_a_file_that_is_no_picture_is_left_to_others_when_dropped_and_named_when_pasted(
     seeing, qtbot, tmp_path
 ):
@@ -406,6 +449,33 @@ def test_the_keyboard_reaches_removes_and_scales_each_picture(seeing, qtbot, sho
     assert first.hasFocus() and len(seeing.attachments.items) == 1
     qtbot.keyClick(first, Qt.Key.Key_Backspace)
     assert seeing.composer.edit.hasFocus() and not seeing.attachments.items and seeing.strip.isHidden()
+
+
+def test_a_long_row_follows_the_keyboard_and_the_wheel(seeing, qtbot, tmp_path):
+    paths = [tmp_path / f"{number}.png" for number in range(6)]
+    for number, path in enumerate(paths):
+        Image.new("RGB", (60, 90), (number, 0, 0)).save(path)
+    seeing.composer.take(files(*paths))
+    bar = seeing.strip.area.horizontalScrollBar()
+    qtbot.waitUntil(lambda: len(seeing.attachments.pictures()) == 6 and bar.maximum() > 0)
+    height = seeing.strip.area.height()
+    assert height >= seeing.strip.tiles()[0].height() + bar.height(), "the bar covers no tile"
+    seeing.composer.edit.setFocus()
+    qtbot.keyClick(seeing.composer.edit, Qt.Key.Key_Backtab)
+    assert seeing.strip.tiles()[-1].hasFocus() and bar.value() == bar.maximum()
+    place = QPoint(5, 5).toPointF()
+    up = QWheelEvent(
+        place,
+        place,
+        QPoint(),
+        QPoint(0, 120),
+        Qt.MouseButton.NoButton,
+        NONE,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(seeing.strip.area.viewport(), up)
+    assert 0 < bar.value() < bar.maximum()
 
 
 def test_the_cross_removes_with_the_mouse(seeing, qtbot, shot):

@@ -102,6 +102,24 @@ def test_choosing_reports_and_filling_does_not(listing):
     assert listing.heard == [("chosen", 6)]
 
 
+def test_marking_the_one_that_is_open_says_nothing(listing):
+    listing.set_current(2)
+    assert listing.list.currentIndex().data() == "talk 2"
+    listing.set_current(None)
+    assert not listing.list.currentIndex().isValid() and listing.heard == []
+
+
+def test_the_place_stays_and_another_one_that_is_opened_is_seen(listing):
+    talks = [talk(n, n / 10) for n in range(200)]
+    listing.show_conversations(talks, 0)
+    bar = listing.list.verticalScrollBar()
+    bar.setValue(700)
+    listing.show_conversations(talks, 0)
+    assert bar.value() == 700
+    listing.show_conversations(talks, 199)
+    assert listing.list.viewport().rect().contains(listing.list.visualRect(index(listing, 199)).center())
+
+
 def test_the_arrow_keys_pass_over_headings(listing, qtbot):
     listing.list.setFocus()
     qtbot.keyClick(listing.list, Qt.Key.Key_Down)
@@ -178,6 +196,14 @@ def test_the_menu_key_opens_the_menu_of_the_current_one(listing, qtbot, monkeypa
     assert listing.list.visualRect(index(listing, 1)).contains(listing.list.viewport().mapFromGlobal(place))
     steps(menu)["Delete"].trigger()
     assert listing.heard == [("delete_wanted", 1)]
+
+
+def test_the_right_button_opens_no_conversation(listing, qtbot):
+    place = listing.list.visualRect(index(listing, 2)).center()
+    qtbot.mouseClick(listing.list.viewport(), Qt.MouseButton.RightButton, pos=place)
+    assert listing.heard == []
+    qtbot.mouseClick(listing.list.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert listing.heard == [("chosen", 2)]
 
 
 def test_the_menu_of_all(listing):

@@ -140,28 +140,26 @@ def test_closing_writes_what_no_job_could(qtbot, tmp_path):
 
 def test_a_full_disk_is_told_once_and_loses_nothing(qtbot, drafts, monkeypatch):
     full = True
+    told, failed = [], []
 
     def keep(*_values):
         if full:
             raise AppError("disk_is_full", path="made")
 
+    not_written = drafts._not_written
     monkeypatch.setattr(module, "_keep", keep)
-    told = []
+    monkeypatch.setattr(drafts, "_not_written", lambda error: (failed.append(error), not_written(error)))
     drafts.failed.connect(told.append)
-    for text in ("one", "two"):
+    for count, text in enumerate(("one", "two"), 1):
         drafts.keep(None, text)
         drafts.flush()
-        with qtbot.waitSignal(drafts._bridge.submit(nothing).ended):
-            pass
+        qtbot.waitUntil(lambda count=count: len(failed) == count)
     assert [error.code for error in told] == ["disk_is_full"]
     assert read(qtbot, drafts, None) == Draft("two")
+    qtbot.waitUntil(lambda: len(failed) == 3)
     full = False
     drafts.flush()
     qtbot.waitUntil(lambda: not drafts._unwritten)
-
-
-async def nothing(_report):
-    pass
 
 
 def test_five_megabytes_do_not_hold_the_window_up(qtbot, bridge, archive, drafts):

@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 
 from autoglm_desktop.core.phone_actions import Place, Tap, Type
+from autoglm_desktop.gui import theme
 from autoglm_desktop.gui.chat import picture_viewer
 from autoglm_desktop.gui.chat.entry import Shown
 from autoglm_desktop.gui.chat.picture_viewer import PictureViewer
@@ -19,7 +20,8 @@ def window(qtbot):
     qtbot.addWidget(made)
     made.resize(900, 700)
     made.show()
-    qtbot.waitExposed(made)
+    made.activateWindow()
+    qtbot.waitUntil(made.isActiveWindow)
     made.button.setFocus()
     return made
 
@@ -61,6 +63,9 @@ def test_space_and_a_double_click_show_each_pixel(show, tmp_path, qtbot):
     assert view.area.sheet.size().width() == 1080 + 2
     assert view.zoom.value() == "full"
     middle = view.area.sheet.rect().center()
+    qtbot.mouseDClick(view.area.sheet, Qt.MouseButton.LeftButton, pos=middle)  # that opened it
+    assert view.zoom.value() == "full"
+    view._opened = 0.0
     qtbot.mouseDClick(view.area.sheet, Qt.MouseButton.LeftButton, pos=middle)
     assert view.area.sheet.height() <= view.area.viewport().height()
     view.zoom.findChildren(QPushButton)[1].click()
@@ -122,6 +127,11 @@ def test_tab_stays_within_it(window, show, tmp_path, qtbot):
     assert seen == [view.after, fit, full, view.copy_button, view.close_button, view.area, view.after]
     qtbot.keyClick(window.focusWidget(), Qt.Key.Key_Backtab)
     assert window.focusWidget() is view.area
+    edge = view.stack.geometry().left() - 4
+    seen = view.grab().toImage()
+    assert seen.pixelColor(edge, view.height() // 2).name() == theme.colour("accent").name()
+    view.close_button.setFocus()
+    assert view.grab().toImage().pixelColor(edge, view.height() // 2).name() != theme.colour("accent").name()
 
 
 def test_arrows_go_to_the_other_pictures(show, tmp_path, qtbot):

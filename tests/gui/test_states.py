@@ -32,7 +32,7 @@ def over_the_side(widget) -> list[str]:
     area = widget.parent()
     while area is not None and not isinstance(area, (QScrollArea, QDialog)):
         area = area.parent()
-    if not isinstance(area, QScrollArea) or area.widget() is None:
+    if not isinstance(area, QScrollArea) or area.widget() is None or area.property("sideways"):
         return []
     place = QRect(widget.mapTo(area.widget(), widget.rect().topLeft()), widget.size())
     return [] if place.right() < area.viewport().width() else [f"side: {widget.text()}"]

@@ -367,6 +367,20 @@ def test_thinking_and_code_have_their_keys_and_menus(transcript, qtbot):
     assert QGuiApplication.clipboard().text() == "a = 1"
 
 
+def test_thinking_opens_while_it_is_written(transcript, qtbot):
+    transcript.show_entries([question(1, "q")])
+    transcript.begin(Entry(2, "assistant", ""), "…")
+    transcript.add("made thought", "thinking")
+    transcript._draw()
+    transcript.setFocus()
+    transcript.focus_entry(2)
+    qtbot.keyClick(transcript, Qt.Key.Key_T)
+    assert "made thought" in transcript.document().toPlainText()
+    transcript.add(" goes on", "thinking")
+    transcript._draw()
+    assert "made thought goes on" in transcript.document().toPlainText()
+
+
 def test_a_selection_has_the_names_of_pictures(transcript, tmp_path):
     one, other = save(tmp_path / "a.png"), save(tmp_path / "b.png")
     transcript.show_entries([question(1, "look", one, other), answer(2, TAP, one)])

@@ -13,11 +13,15 @@ from autoglm_desktop.gui.bridge import Bridge
 from autoglm_desktop.gui.chat.answer_steps import step_of
 from autoglm_desktop.gui.chat.entry import Entry, Part, Shown
 from autoglm_desktop.gui.chat.transcript import Transcript
+from autoglm_desktop.i18n import _
 from tests.gui.phone_states import ACTIONS, THOUGHT, write_screen
 
 Until = Callable[[Callable[[], bool]], None]
-ACT = (("copy", "Copy"), ("again", "Try again"))
 FOOTER = "96 tokens · 8.3 tokens/s · first token 9.1 s"
+
+
+def act() -> tuple[tuple[str, str], ...]:
+    return (("copy", _("Copy")), ("again", _("Try again")))
 
 
 class Stand:
@@ -55,10 +59,10 @@ class Stand:
         step = step_of(reply, f"{said}\n{written}".strip(), picture)
         assert step is not None, written
         parts = (Part("thinking", THOUGHT, 3.2), Part("text", f"{said}\n{written}".strip()))
-        return Entry(key, "assistant", parts[-1].text, FOOTER, actions=ACT, parts=parts, step=step)
+        return Entry(key, "assistant", parts[-1].text, FOOTER, actions=act(), parts=parts, step=step)
 
     def asked(self, key: int, text: str, *pictures: Shown) -> Entry:
-        return Entry(key, "user", text, actions=(("edit", "Edit"),), pictures=pictures)
+        return Entry(key, "user", text, actions=(("edit", _("Edit")),), pictures=pictures)
 
 
 def tap(stand: Stand) -> None:
@@ -111,9 +115,9 @@ def pictures(stand: Stand) -> None:
             stand.screen("a very long name of a file that nobody would type.png", 540, 1200),
             stand.photo("wide.jpg", 2400, 300), stand.photo("small.png", 48, 30),
         ),
-        Entry(2, "assistant", "made: The **first** one. It shows the settings of 2026.", FOOTER, actions=ACT),
+        Entry(2, "assistant", "made: The **first** one. It shows the settings of 2026.", FOOTER, actions=act()),
         stand.asked(3, "", stand.photo()),
-        Entry(4, "assistant", "made: A green circle on a grey ground.", FOOTER, actions=ACT),
+        Entry(4, "assistant", "made: A green circle on a grey ground.", FOOTER, actions=act()),
     )  # fmt: skip
 
 

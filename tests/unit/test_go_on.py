@@ -57,7 +57,7 @@ def test_the_same_message_grows_and_the_engine_gets_what_it_had(run):
     assert [hit.message for hit in found.hits] == [answer.id]
 
 
-@pytest.mark.parametrize("end", [DIED, "wait"], ids=["died", "stopped"])
+@pytest.mark.parametrize("end", [DIED, "wait", "cancelled"], ids=["died", "left", "stopped"])
 def test_nothing_came_and_it_is_as_it_was(run, end):
     async def work(archive, conversation, answer):
         events = on(archive, MadeSession([], end), conversation, answer)
@@ -69,6 +69,9 @@ def test_nothing_came_and_it_is_as_it_was(run, end):
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
+        elif end == "cancelled":
+            assert (await anext(events)).answer == answer
+            await events.aclose()
         else:
             with pytest.raises(EngineError):
                 await anext(events)

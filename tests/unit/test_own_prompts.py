@@ -74,6 +74,22 @@ def test_reading_a_damaged_file_sets_it_aside_too(own):
     assert own.read() == Kept(())
 
 
+def test_reading_writes_nothing_beside_a_whole_file(own):
+    own.keep("one", "text")
+    for path in own.file.parent.iterdir():
+        if path != own.file:
+            path.unlink()
+    own.read()
+    assert list(own.file.parent.iterdir()) == [own.file], "a folder that can only be read will do"
+
+
+def test_a_file_that_the_system_refuses(own):
+    own.file.mkdir(parents=True)
+    with pytest.raises(AppError) as caught:
+        own.read()
+    assert caught.value.code == "file_unreadable"
+
+
 def test_fields_of_a_later_version_are_ignored(own):
     own.file.parent.mkdir()
     entry = {"id": "1", "name": "n", "text": "t", "icon": "x"}

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
-from ...usecases.session import Wishes
 from .. import shortcuts
 from ..session_model import SessionModel
 from . import words
@@ -65,7 +64,7 @@ class Acts(QObject):
             "leave": self.messages.leave,
             "undo": self._undo,
             "undo_conversation": self._undo_conversation,
-            "see": self._see,
+            "see": self._writing.load_seeing,
             "without": self._writing.attachments.clear,
             "settings": self._dialogs.open_settings,
         }
@@ -116,12 +115,6 @@ class Acts(QObject):
     def _cancel_loading(self) -> None:
         self._session.cancel_load()
         self._controller.stop()
-
-    def _see(self) -> None:
-        """Load the model so that it can look at pictures."""
-        target = self._writing.seeing
-        if target is not None:
-            self._session.load(target, Wishes(wish="phone"))
 
     def _undo(self) -> None:
         self._notices.say(None)

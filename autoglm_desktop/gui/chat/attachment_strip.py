@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QActionGroup, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from ...core.picture_cost import Range
 from ...i18n import _
@@ -16,6 +16,7 @@ from ..theme import GAP
 from ..widgets.glyph import GlyphButton
 from ..widgets.labels import label, set_role
 from ..widgets.mark import Mark
+from ..widgets.side_scroll import SideScroll
 from .attachment_tile import PictureTile, TextTile, Tile
 from .attachment_values import Fit, Item, Refused
 from .attachments import Attachments
@@ -63,10 +64,7 @@ class AttachmentStrip(QWidget):
         self._tiles.setContentsMargins(0, 0, 0, 0)
         self._tiles.setSpacing(GAP)
         self._tiles.addStretch(1)
-        self.area = QScrollArea()
-        self.area.setWidgetResizable(True)
-        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.area.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area = SideScroll()
         self.area.setWidget(self._inner)
         self.sum = label("", "muted", wrap=True)
         column = QVBoxLayout(self)
@@ -160,7 +158,7 @@ class AttachmentStrip(QWidget):
             seconds = Range(sum(s.low for s in spans), sum(s.high for s in spans)) if whole else None
             said = texts.together_text(len(costs), attachments.tokens, seconds) if len(costs) > 1 else ""
             if fit.shrunk:
-                said = " ".join(filter(None, (said, texts.shrunk_text(len(costs)))))
+                said = " · ".join(filter(None, (said, texts.shrunk_text(len(costs)))))
         self.sum.setText(said)
         set_role(self.sum, "warn" if fit.too_little else "muted")
         self.sum.setVisible(bool(said))

@@ -160,9 +160,10 @@ class Attachments(QObject):
                 return await work()
 
         key = item.key
-        self._jobs[key] = self._bridge.submit(
+        job = self._jobs[key] = self._bridge.submit(
             alone, lambda found: self._arrived(key, found, on_result), lambda error: self._failed(key, error)
         )
+        job.ended.connect(lambda: self._ended(key))
 
     def _arrived(self, key: int, found: T, on_result: Callable[[int, T], None]) -> None:
         if self._jobs.pop(key, None) is not None:
@@ -172,6 +173,12 @@ class Attachments(QObject):
     def _failed(self, key: int, error: AppError) -> None:
         if self._jobs.pop(key, None) is not None:
             self._refuse(key, self._item(key).name, error)
+            self._tell()
+
+    def _ended(self, key: int) -> None:
+        """Neither a result nor an expected failure: what is not read will never be."""
+        if self._jobs.pop(key, None) is not None and self._item(key).picture is None:
+            self._drop(key)
             self._tell()
 
     def _kept(self, key: int, found: tuple[Picture, Thumbnail]) -> None:

@@ -153,6 +153,11 @@ class BigPasteCard(QFrame):
         """Take none of it."""
         self._answer("")
 
+    def forget(self) -> None:
+        """Ask no more; nobody is told."""
+        self.question = None
+        self.hide()
+
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ShortcutOverride and _is_escape(event):
             event.accept()  # before the page's own Esc

@@ -14,6 +14,11 @@ _MAY_BECOME_ITEM = re.compile(r"(?:[-+*]|\d{1,9}[.)]?)$")
 _NUMBER = re.compile(r"(\d{1,9})(?=[.)])")
 _BLANK_LINES = re.compile(r"(?:[ \t]*\n)+")
 _NUMBERED = re.compile(r"^\d{1,9}[.)][ \t]+\S", re.MULTILINE)
+_RULE = re.compile(r" {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
+
+TABLE_ROWS = 120
+"""Rows that are drawn as one table; a longer one goes on below with its heading again, since Qt lays out a table as a
+whole whenever it changes."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,8 @@ def opened(text: str) -> Fence | None:
 def next_cut(text: str) -> tuple[int, bool]:
     """How many characters of ``text`` are finished, and whether a list goes on after them; 0: nothing is.
 
-    Cuts are made before an item of a list at the left margin, before the first code block, and before a line that
-    begins a block after a blank one. ``text`` does not begin with a code block (``opened``).
+    Cuts are made before an item of a list at the left margin, before the first code block or table, and before a line
+    that begins a block after a blank one. ``text`` does not begin with a code block (``opened``).
     """
     cut, joined, blank = 0, False, False
     in_list = _LIST_ITEM.match(text) is not None
@@ -70,9 +75,35 @@ def next_cut(text: str) -> tuple[int, bool]:
         elif position and blank and _begins_block(line, complete=complete):
             cut, joined = position, False
             in_list = False
+            if "|" in line and _RULE.match(_line_at(text, position + len(line) + 1)):
+                return cut, joined
         in_list = in_list or item
         blank = False
     return cut, joined
+
+
+def long_table(text: str) -> tuple[int, int]:
+    """(characters of the heading, characters to where it is cut) of a table that ``text`` begins with and that is too
+    long to be drawn as one; (0, 0): there is none."""
+    heading, first, rows, columns = "", 0, 0, 0
+    for number, (position, line, complete) in enumerate(_lines(text)):
+        if not complete or "|" not in line:
+            return 0, 0
+        if number == 0:
+            heading, columns = line, line.strip().strip("|").count("|")
+        elif number == 1:
+            if (
+                _RULE.match(line) is None
+                or line.strip().strip("|").count("|") != columns
+                or not heading.strip()
+            ):
+                return 0, 0
+            first = position + len(line) + 1
+        elif rows == TABLE_ROWS:
+            return first, position
+        else:
+            rows += 1
+    return 0, 0
 
 
 def first_number(text: str) -> int | None:
@@ -101,6 +132,11 @@ def _lines(text: str) -> Iterator[tuple[int, str, bool]]:
             return
         yield position, text[position:end], True
         position = end + 1
+
+
+def _line_at(text: str, position: int) -> str:
+    end = text.find("\n", position)
+    return text[position:end] if end >= 0 else text[position:]
 
 
 def _fence(line: str) -> Fence | None:

@@ -77,6 +77,11 @@ class Body:
         if fence is not None:
             self._begin_fence(fence)
             return True
+        heading, cut = blocks.long_table(self._tail)
+        if cut:
+            self._commit(self._tail[:cut], joined=False)
+            self._tail = self._tail[:heading] + self._tail[cut:]
+            return True
         length, joined = blocks.next_cut(self._tail)
         if not length:
             self._show(self._tail)

@@ -104,7 +104,7 @@ class Composer(QFrame):
 
     def set_text(self, text: str) -> None:
         """Another text; a long one is folded."""
-        self.question.leave()
+        self.question.forget()
         long = len(text) > big_paste.FOLD
         self._fold((big_paste.fold(text),) if long else ())
         self.edit.setPlainText("" if long else text)
@@ -178,6 +178,7 @@ class Composer(QFrame):
         self.edit.textChanged.connect(self._text_changed)
         self.edit.focused.connect(self._show_focus)
         self.edit.given.connect(self._give)
+        self.edit.dragged_over.connect(lambda over: self._show_drag(over=over))
         self.edit.long_pasted.connect(self._paste)
         self.add.clicked.connect(self.pick)
         self.question.answered.connect(self._answered)
@@ -191,16 +192,19 @@ class Composer(QFrame):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if self._attachments is not None and picture_sources.is_for_chat(event.mimeData()):
-            event.acceptProposedAction()
-            self._show_focus(True)
+            picture_sources.accept(event)
+            self._show_drag(over=True)
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        self._show_focus(self.edit.hasFocus())
+        self._show_drag(over=False)
 
     def dropEvent(self, event: QDropEvent) -> None:
-        self._show_focus(self.edit.hasFocus())
+        self._show_drag(over=False)
         if self.take(event.mimeData()):
-            event.acceptProposedAction()
+            picture_sources.accept(event)
+
+    def _show_drag(self, *, over: bool) -> None:
+        self._show_focus(over or self.edit.hasFocus())
 
     def _give(self, sources: Sequence[picture_sources.Source]) -> None:
         self._waiting = False

@@ -10,7 +10,7 @@ from ...core.catalog import Catalog
 from ...core.context_use import ContextUse, Counted, context_use
 from ...core.conversation import ConversationSettings
 from ...core.errors import AppError
-from ...core.pictures import MOST_TOKENS, shown_size
+from ...core.pictures import MOST_TOKENS, room_left, shown_size
 from ...core.protocol import Sampling
 from ...core.remote import Endpoint
 from ...store.conversations import Picture, StoredMessage
@@ -48,9 +48,10 @@ def room(state: SessionState, endpoint: Endpoint | None, system: str, sampling: 
     if endpoint is not None:
         return None
     try:
-        return pictures.room(state, system, sampling.max_tokens)
+        limits = pictures.limits_of(state)
     except AppError:
         return None
+    return room_left(limits.context, prompt, sampling.max_tokens)
 
 
 def picture_tokens(picture: Picture) -> int:

@@ -80,18 +80,21 @@ class ConversationList(QWidget):
             self._waiting = (conversations, current)
             return
         self._waiting = None
-        self._filling = True
-        place = self.list.verticalScrollBar().value()
+        place, before = self.list.verticalScrollBar().value(), self._current
         self.rows.show_rows(rows_of(conversations, self._clock()))
-        row = self.rows.row_of(current)
-        self.list.setCurrentIndex(self.rows.index(row))
-        if current == self._current or row < 0:
+        self.set_current(current)
+        if current in (None, before):
             self.list.verticalScrollBar().setValue(place)
-        self._current = current
         self.empty.setVisible(not conversations)
         self.field.setEnabled(bool(conversations))
         self.stack.setVisible(bool(conversations))
+
+    def set_current(self, conversation: int | None) -> None:
+        """Mark the one that is open; None: a new one. Says nothing."""
+        self._filling = True
+        self.list.setCurrentIndex(self.rows.index(self.rows.row_of(conversation)))
         self._filling = False
+        self._current = conversation
 
     def show_servers(self, endpoints: Sequence[Endpoint]) -> None:
         """The remote servers that are kept: conversations with one of them that leaves this machine are marked."""
@@ -127,10 +130,8 @@ class ConversationList(QWidget):
         self.leave_search()
         index = self.rows.index(self.rows.row_of(conversation))
         if index.isValid():
-            self._filling = True  # it need not be opened for that
-            self.list.setCurrentIndex(index)
-            self._filling = False
             self.list.setFocus()
+            self.list.scrollTo(index)
             self.list.edit(index)
 
     def delete(self, conversation: int) -> None:

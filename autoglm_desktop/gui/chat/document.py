@@ -122,8 +122,11 @@ class ChatDocument:
         del self._shown[:count]
 
     def begin(self, entry: Entry, waiting: str) -> None:
-        """An answer that is being written; ``waiting`` stands in its place until its first words."""
+        """An answer that is being written; ``waiting`` stands in its place until its first words. One that is shown
+        already goes on where it ends."""
         self.end_live()
+        if self._shown and self._shown[-1].entry.key == entry.key:  # it goes on
+            self.cut(len(self._shown) - 1)
         region = Region(self._document)
         self._live = Live(entry, region, self.font, self._scheme, waiting, self._writer.unfolded.thought)
         self._shown.append(Placed(entry, self._writer.mark(self._live.start)))
@@ -144,7 +147,9 @@ class ChatDocument:
             self._ended, self._live = self._live, None
 
     def find(self, key: int | None) -> Entry | None:
-        """The message with a key, if it is in the document."""
+        """The message with a key, if it is in the document; with all its text where it is being written."""
+        if self._live is not None and self._shown[-1].entry.key == key:
+            return self._live.entry
         return next((shown.entry for shown in self._shown if shown.entry.key == key), None)
 
     def fold(self, key: int, *, written: bool = False) -> None:

@@ -63,7 +63,7 @@ def _step(transcript: Transcript, by: int) -> None:
 
 def _act(transcript: Transcript, pressed: str) -> bool:
     name = next((name for name, keys in SHORTCUTS.items() if keys == pressed), None)
-    entry = next((found for found in transcript.chat.entries if found.key == transcript.focused), None)
+    entry = transcript.chat.find(transcript.focused)
     if name is None or entry is None or (name == "copy" and transcript.textCursor().hasSelection()):
         return False
     if any(name == known for known, _text in offered(entry)):

@@ -29,7 +29,7 @@ class MessagesView(ColumnView):
         self.chat = ChatDocument(self.document(), self.font(), self.scheme)
         self.thumbnails = Thumbnails(bridge, parent=self)
         self.thumbnails.arrived.connect(self.viewport().update)
-        PictureLines(self.document(), self.thumbnails, self.chat.find, self)
+        self._lines = PictureLines(self.document(), self.thumbnails, self.chat.find, self)
         self.focused: int | None = None
         self._all: Sequence[Entry] = ()
         self._window = Window(0, 0, 0)

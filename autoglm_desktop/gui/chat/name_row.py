@@ -57,9 +57,8 @@ class NameRow(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GAP)
         row.addWidget(self.field, 1)
-        for one in (self.keep, self.cancel):
-            one.setAutoDefault(False)
-            row.addWidget(one)
+        row.addWidget(self.keep)
+        row.addWidget(self.cancel)
         self.field.entered.connect(self._take)
         self.field.left.connect(self._leave)
         self.field.textChanged.connect(lambda text: self.keep.setEnabled(bool(text.strip())))

@@ -20,6 +20,7 @@ from ...usecases.services import Services
 from ...usecases.session import SessionState
 from ..bridge import Bridge
 from ..session_model import SessionModel
+from ..widgets import picture_sources
 from . import layout, words
 from .acts import Acts
 from .controller import ChatController
@@ -104,11 +105,11 @@ class ChatPage(QWidget):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if event.mimeData().hasImage() or event.mimeData().hasUrls():
-            event.acceptProposedAction()
+            picture_sources.accept(event)
 
     def dropEvent(self, event: QDropEvent) -> None:
         if self.parts.composer.take(event.mimeData()):
-            event.acceptProposedAction()
+            picture_sources.accept(event)
 
     def _connect(self) -> None:
         self._connect_state()

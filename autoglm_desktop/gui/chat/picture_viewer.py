@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QObject, QPointF, Qt
-from PySide6.QtGui import QCloseEvent, QGuiApplication, QImage, QKeyEvent, QKeySequence, QPainter, QPaintEvent
+from PySide6.QtGui import (
+    QCloseEvent,
+    QGuiApplication,
+    QImage,
+    QKeyEvent,
+    QKeySequence,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from ...core.errors import AppError
@@ -45,6 +55,8 @@ class PictureViewer(QWidget):
         self._window, self._bridge, self._pictures, self._place = window, bridge, pictures, place
         self._opener: QWidget | None = None
         self._job: Job | None = None
+        self._ringed = False
+        self._opened = 0.0
         self.caption = ElidedLabel("", None, Qt.TextElideMode.ElideMiddle)
         self.action = label("", "subtitle", wrap=True)
         self.before = button("‹", lambda: self._go(-1))
@@ -65,6 +77,7 @@ class PictureViewer(QWidget):
         self._window.installEventFilter(self)
         self.show()
         self.raise_()
+        self._opened = time.monotonic()
         (self.area if self.area.isVisible() else self).setFocus(Qt.FocusReason.PopupFocusReason)
 
     def copy(self) -> None:
@@ -74,6 +87,7 @@ class PictureViewer(QWidget):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self._window.removeEventFilter(self)
+        self._place = -1  # what still comes is for nobody
         if self._job is not None:
             self._job.cancel()
         if self._opener is not None:
@@ -90,6 +104,8 @@ class PictureViewer(QWidget):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if watched is self._window and event.type() == QEvent.Type.Resize:
             self.setGeometry(self._window.rect())
+        elif watched is self.area and event.type() == QEvent.Type.FocusOut:
+            self.update()
         return super().eventFilter(watched, event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -112,11 +128,17 @@ class PictureViewer(QWidget):
         place = order.index(here) if here in order else -1
         reason = Qt.FocusReason.TabFocusReason if next else Qt.FocusReason.BacktabFocusReason
         order[(place + (1 if next else -1)) % len(order)].setFocus(reason)
+        self._ringed = True  # from now on the keyboard's focus is marked
+        self.update()
         return True
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.fillRect(self.rect(), theme.colour("window"))
+        if self._ringed and self.window().focusWidget() is self.area:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(QPen(theme.colour("accent"), 2))
+            painter.drawRoundedRect(self.stack.geometry().adjusted(-4, -4, 4, 4), 8, 8)
         painter.end()
 
     def _order(self) -> list[QWidget]:
@@ -131,8 +153,9 @@ class PictureViewer(QWidget):
             turn.setVisible(len(self._pictures) > 1)
         self.zoom.set_value("fit")
         self.zoom.picked.connect(lambda value: self.area.set_full(value == "full"))
+        self.area.installEventFilter(self)
         self.area.turned.connect(self._go)
-        self.area.clicked_twice.connect(self._change_zoom)
+        self.area.clicked_twice.connect(self._clicked_twice)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.stack.addWidget(self.area)
@@ -206,6 +229,11 @@ class PictureViewer(QWidget):
         self.zoom.setEnabled(seen)
         self.before.setEnabled(self._place > 0)
         self.after.setEnabled(self._place < len(self._pictures) - 1)
+
+    def _clicked_twice(self, at: QPointF) -> None:
+        """The second click of those that opened it is none."""
+        if time.monotonic() - self._opened > QGuiApplication.styleHints().mouseDoubleClickInterval() / 1000:
+            self._change_zoom(at)
 
     def _change_zoom(self, at: QPointF | None) -> None:
         if self.area.image is not None:

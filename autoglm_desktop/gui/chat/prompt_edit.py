@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QMimeData, QSize, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QGuiApplication, QKeyEvent, QResizeEvent
+from PySide6.QtGui import (
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QFocusEvent,
+    QGuiApplication,
+    QKeyEvent,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QWidget
 
 from ..widgets import picture_sources
@@ -21,6 +29,7 @@ class PromptEdit(QPlainTextEdit):
     submitted = Signal()
     focused = Signal(bool)
     given = Signal(object)
+    dragged_over = Signal(bool)
     long_pasted = Signal(object)  # a str, not copied for Qt
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -80,6 +89,24 @@ class PromptEdit(QPlainTextEdit):
             self.long_pasted.emit(source.text())
         else:
             super().insertFromMimeData(source)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        super().dragEnterEvent(event)
+        if picture_sources.is_for_chat(event.mimeData()):
+            self.dragged_over.emit(True)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        super().dragLeaveEvent(event)
+        self.dragged_over.emit(False)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        if picture_sources.is_for_chat(event.mimeData()):
+            super().dragLeaveEvent(QDragLeaveEvent())  # the mark where a text would go
+            self.given.emit(picture_sources.sources_of(event.mimeData()))
+            picture_sources.accept(event)
+        else:
+            super().dropEvent(event)
+        self.dragged_over.emit(False)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -44,17 +44,17 @@ class PromptLibrary(QWidget):
         self.text.setFixedHeight(LINES * self.text.fontMetrics().lineSpacing() + 3 * GAP)
         self.combo = StillCombo(20)
         self.combo.setAccessibleName(_("Prompts"))
-        self.use = self._button(_("Use"), self._use)
+        self.use = button(_("Use"), self._use)
         self.use.setToolTip(_("In the place of what stands there; Ctrl+Z brings that back."))
-        self.insert = self._button(_("Insert"), self._insert)
+        self.insert = button(_("Insert"), self._insert)
         self.insert.setToolTip(_("Where the cursor is"))
         self.agents = [self._agent(prompt_id) for prompt_id in PHONE_AGENT]
-        self.keep = self._button(_("Keep this text…"), self._keep, "link")
-        self.rename = self._button(_("Rename…"), self._rename, "link")
-        self.remove = self._button(_("Delete"), self._remove, "link")
+        self.keep = button(_("Keep this text…"), self._keep, "link")
+        self.rename = button(_("Rename…"), self._rename, "link")
+        self.remove = button(_("Delete"), self._remove, "link")
         self.naming = NameRow()
         self.status = label("", "muted", wrap=True)
-        self.undo = self._button(_("Undo"), self._take_back, "link")
+        self.undo = button(_("Undo"), self._take_back, "link")
         self._lay_out()
         self._connect()
         self._fill()
@@ -69,6 +69,11 @@ class PromptLibrary(QWidget):
             with QSignalBlocker(self.text):
                 self.text.setPlainText(text)
             self._show_steps()
+
+    def show_prompts(self, prompts: Sequence[Prompt]) -> None:
+        """Those of the program anew: the date in them may be another one."""
+        self._prompts = tuple(prompts)
+        self._fill()
 
     def chosen(self) -> Prompt | None:
         """What the library shows."""
@@ -86,6 +91,14 @@ class PromptLibrary(QWidget):
         found = self.chosen()
         if found is not None:
             self._put(found.text, whole=True)
+
+    def _put_agent(self, prompt_id: str) -> None:
+        found = self._of_program(prompt_id)
+        if found is not None:
+            self._put(found.text, whole=True)
+
+    def _of_program(self, prompt_id: str) -> Prompt | None:
+        return next((one for one in self._prompts if one.id == prompt_id), None)
 
     def _insert(self) -> None:
         found = self.chosen()
@@ -174,21 +187,12 @@ class PromptLibrary(QWidget):
 
     def _agent(self, prompt_id: str) -> QPushButton:
         """The phone agent's prompt by one click."""
-        found = next((one for one in self._prompts if one.id == prompt_id), None)
-        made = self._button(found.name if found is not None else "", kind="link")
-        if found is None:
-            made.hide()
-            return made
-        made.clicked.connect(lambda: self._put(found.text, whole=True))
+        found = self._of_program(prompt_id)
+        made = button(found.name if found is not None else "", lambda: self._put_agent(prompt_id), "link")
+        made.setVisible(found is not None)
         made.setToolTip(
             _("The prompt of the phone agent, with today's date, in the place of what stands there")
         )
-        return made
-
-    def _button(self, text: str, act: Callable[[], object] | None = None, kind: str = "plain") -> QPushButton:
-        """One that Enter in a field does not press."""
-        made = button(text, act, kind)
-        made.setAutoDefault(False)
         return made
 
     def _connect(self) -> None:

@@ -53,7 +53,6 @@ class Row:
         self.state = label("", "muted")
         self.reset = button(_("Reset"), kind="link")
         self.reset.setAccessibleName(_("Reset: {name}").format(name=said))
-        self.reset.setAutoDefault(False)
         self.wrong = label("", "error", wrap=True)
         self.wrong.hide()
         self.label.setBuddy(self.field)
@@ -80,8 +79,8 @@ class Row:
         problem = self.wrong.text()
         self.field.setAccessibleDescription(". ".join(filter(None, (problem, said, self.explained))))
 
-    def read(self) -> bool:
-        """Take what is typed; False: it can't be used, and why is said."""
+    def read(self) -> None:
+        """Take what is typed, or say why it can't be used."""
         try:
             self.value = values.parse(self.name, self.field.text())
         except WrongNumber:
@@ -89,14 +88,13 @@ class Row:
                 values.wrong_text(self.name, self.default if self.value is None else self.value)
             )
             self.wrong.show()
-            return False
-        self.wrong.setText("")
-        self.wrong.hide()
-        return True
+        else:
+            self.wrong.setText("")
+            self.wrong.hide()
 
 
 class SamplingForm(QWidget):
-    """``edited`` when a number has become another one."""
+    """``edited`` with every change of a field, whether it can be used or not."""
 
     edited = Signal()
 
@@ -143,10 +141,9 @@ class SamplingForm(QWidget):
         return any(row.value is not None or row.field.text() for row in self.rows.values())
 
     def _typed(self, row: Row, _text: str = "") -> None:
-        before = row.value
-        if row.read() and row.value != before:
-            self.edited.emit()
+        row.read()
         row.show_default(self._defaults)
+        self.edited.emit()
 
     def _step(self, row: Row, by: int) -> None:
         start = row.value if row.value is not None else row.default

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QHideEvent, QShowEvent
-from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from ...core.conversation import ConversationSettings
 from ...core.protocol import Sampling
@@ -110,6 +110,10 @@ class SettingsDialog(QDialog):
         """The remote servers that can be chosen."""
         self._endpoints = tuple(endpoints)
         self.answerer.show_endpoints(self._endpoints, getattr(self, "_model", None))
+
+    def set_prompts(self, prompts: Sequence[Prompt]) -> None:
+        """The library anew, with the date of today."""
+        self.prompt.show_prompts(prompts)
 
     def set_title(self, title: str) -> None:
         """Of the conversation; "": a new one."""
@@ -220,8 +224,6 @@ class SettingsDialog(QDialog):
         foot = QHBoxLayout()
         foot.setContentsMargins(3 * GAP, GAP + GAP // 2, 3 * GAP, GAP + GAP // 2)
         foot.setSpacing(GAP)
-        for one in (self.reset, self.close_button, self.undo):
-            one.setAutoDefault(False)
         foot.addWidget(self.reset)
         foot.addWidget(self.said)
         foot.addWidget(self.undo)
@@ -236,5 +238,7 @@ class SettingsDialog(QDialog):
         whole.addWidget(area, 1)
         whole.addWidget(Rule())
         whole.addLayout(foot)
+        for one in self.findChildren(QPushButton):
+            one.setAutoDefault(False)  # Enter in a field presses none of them
         self.setMinimumSize(460, 360)
         self.resize(QSize(*SIZE).boundedTo(self.screen().availableSize()))

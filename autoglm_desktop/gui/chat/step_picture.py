@@ -57,5 +57,5 @@ def _write_opener(cursor: QTextCursor, key: int, scheme: str, *, opened: bool) -
     form.setProperty(code.CHROME, True)
     cursor.setBlockFormat(form)
     mark = "▾" if opened else "▸"
-    text = f"{mark} {_('As it was written')}"
-    cursor.insertText(text, code.link_format(f"{scheme}:{WRITTEN}:{key}", strong=False))
+    text = _("As it was written")
+    cursor.insertText(f"{mark} {text}", code.link_format(f"{scheme}:{WRITTEN}:{key}", strong=False))

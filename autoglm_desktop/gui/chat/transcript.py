@@ -105,8 +105,9 @@ class Transcript(MessagesView):
         """Move the focus among messages; it is scrolled into view and said to screen readers."""
         self.focused = key
         place = links.place_of(self.chat.entries, key) if key is not None else None
-        if place is not None:
-            keys.announce(self, self.chat.entries[place])
+        entry = self.chat.find(key)
+        if place is not None and entry is not None:
+            keys.announce(self, entry)
             self._scroll_to(place, only_if_hidden=True)
         self.viewport().update()
 
@@ -119,7 +120,7 @@ class Transcript(MessagesView):
     def menu_of(self, key: int | None) -> QMenu:
         """What can be done with a message, and its links."""
         place = links.place_of(self.chat.entries, key) if key is not None else None
-        entry = self.chat.entries[place] if place is not None else None
+        entry = self.chat.find(key)
         found = links.links_between(self, place, self.scheme) if place is not None else []
         copy = self.copy if self.textCursor().hasSelection() else None
         return message_menu.build(

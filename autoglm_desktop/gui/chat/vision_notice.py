@@ -9,7 +9,7 @@ from ...texts import errors
 from ...texts.rungs import rung_text
 from ...usecases.session_state import SessionState
 from ...usecases.targets import Target
-from .words import Action, Notice, to_models
+from .words import Action, Notice, see, to_models
 
 RUNS = ("ready", "generating")
 COMES = ("installing", "loading")
@@ -35,7 +35,7 @@ def notice_for(
         return None
     text = _("{model} was loaded without its vision part ({rung}), so it cannot look at the picture.")
     rung = rung_text(state.plan.rung) if state.plan is not None else "?"
-    steps = (Action("see", _("Load it so that it can see"), "primary"), to_models(), _without())
+    steps = (see(), to_models(), _without())
     return Notice("warn", text.format(model=state.target.name, rung=rung), actions=steps)
 
 

@@ -57,6 +57,10 @@ def go_on() -> Action:
     return Action("continue", _("Continue"), "primary")
 
 
+def see() -> Action:
+    return Action("see", _("Load it so that it can see"), "primary")
+
+
 def to_models() -> Action:
     return Action("models", _("Choose a model"))
 
@@ -146,6 +150,8 @@ def failure_notice(error: AppError, *, partial: bool, locked: bool = False) -> N
         steps = [Action("new", _("New conversation"), "primary")]
     elif error.code == "no_model_loaded":
         steps = [to_models()]
+    elif error.code == "no_vision_loaded":
+        steps = [see(), again(), to_models()]
     elif error.code in ("state_unwritable", "file_unreadable"):
         steps = [Action("close", _("Close"))]
     elif error.code == "engine_freed":
@@ -156,7 +162,15 @@ def failure_notice(error: AppError, *, partial: bool, locked: bool = False) -> N
         steps = [*([go_on()] if partial else []), again(), to_models()]
     tone = "warn" if error.code == "engine_freed" else "bad"
     install, room = _install(error)
-    return Notice(tone, errors.text(error), room, actions=(*install, *steps), walk=_tries(error))
+    return Notice(tone, _why(error), room, actions=(*install, *steps), walk=_tries(error))
+
+
+def _why(error: AppError) -> str:
+    """In the window nobody needs an option of the command line."""
+    if error.code != "no_vision_loaded":
+        return errors.text(error)
+    text = _("The model was loaded without its vision part ({rung}), so it cannot look at pictures.")
+    return text.format(rung=rung_text(str(error.values.get("rung") or "")) or "?")
 
 
 def elsewhere_notice(error: AppError, title: str) -> Notice:

@@ -8,16 +8,17 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from ...core.context_use import ContextUse, text_tokens
+from ...core.context_use import ContextUse
 from ...core.errors import AppError
 from ...store.conversations import Conversations, Draft, Picture
 from ...usecases import pictures as picture_usecases
 from ...usecases.archive import Archive
 from ...usecases.services import Services
+from ...usecases.session import Wishes
 from ...usecases.targets import Target
 from ..bridge import Bridge
 from ..session_model import SessionModel
-from . import context, vision_notice
+from . import big_paste, context, vision_notice
 from .attachments import Attachments
 from .composer import Composer
 from .controller import ChatController
@@ -79,10 +80,19 @@ class Writing(QObject):
         has = bool(self.attachments.pictures())
         return vision_notice.notice_for(self._session.state, self._seeing, remote, has)
 
-    @property
-    def seeing(self) -> Target | None:
-        """The loaded model, as far as it can look at pictures."""
-        return self._seeing if isinstance(self._seeing, Target) else None
+    def load_seeing(self) -> None:
+        """Load the model so that it can look at pictures; ``failed`` says why it can't."""
+        target = self._session.state.target
+        if target is not None:
+            see, library = picture_usecases.seeing, self._library
+            self._bridge.submit(
+                lambda _report: asyncio.to_thread(see, library, target),
+                self._load_seeing,
+                self.failed.emit,
+            )
+
+    def _load_seeing(self, target: Target) -> None:
+        self._session.load(target, Wishes(wish="phone"))
 
     def switch(self, conversation: int | None) -> None:
         """Keep what is written here, and bring what was written there."""
@@ -187,13 +197,11 @@ class Writing(QObject):
             self._base = context.before(state, settings, remote, controller.messages, sampling)
         plan = state.plan if remote is None else None
         measured = state.proof.image_s if state.proof is not None and remote is None else None
-        room = context.room(state, remote, settings.system, sampling)
+        room = context.room(state, remote, settings.system + self.composer.text(), sampling)
         self.attachments.set_plan(plan, room, measured)
-        draft = text_tokens(self.composer.text())
-        tokens = sum(map(context.picture_tokens, self.attachments.pictures()))
-        use = dataclasses.replace(self._base, draft=draft, pictures=self._base.pictures + tokens)
-        left = use.left + use.draft if use.left is not None else None
-        self.composer.set_room(use.context, left)
+        pictures = self._base.pictures + self.attachments.tokens
+        use = dataclasses.replace(self._base, draft=self.composer.tokens(), pictures=pictures)
+        self.composer.set_room(use.context, big_paste.room_for_text(use))
         self.measured.emit(use)
 
 

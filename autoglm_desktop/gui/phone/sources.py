@@ -6,7 +6,7 @@ from PySide6.QtCore import QMimeData, Signal
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QWidget
 
-from ..widgets.picture_sources import PATTERN, has_picture, of_mime
+from ..widgets.picture_sources import PATTERN, accept, has_picture, of_mime
 
 __all__ = ["PATTERN", "DropFrame", "TaskEdit", "has_picture", "of_mime"]
 
@@ -23,7 +23,7 @@ class DropFrame(QFrame):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if has_picture(event.mimeData()):
-            event.acceptProposedAction()
+            accept(event)
             self._mark(active=True)
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
@@ -33,7 +33,7 @@ class DropFrame(QFrame):
         self._mark(active=False)
         found = of_mime(event.mimeData())
         if found is not None:
-            event.acceptProposedAction()
+            accept(event)
             self.dropped.emit(found)
 
     def _mark(self, *, active: bool) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeAlias
 
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData, Qt
+from PySide6.QtGui import QDropEvent, QImage
 
 Source: TypeAlias = Path | bytes | QImage
 """A file, a file's content, or a picture of the clipboard that has no file."""
 
 PATTERN = "*.png *.jpg *.jpeg *.webp *.bmp *.gif"
 SUFFIXES = frozenset(pattern[1:] for pattern in PATTERN.split())
+OTHERS = frozenset((".heic", ".heif", ".avif", ".jxl", ".tif", ".tiff", ".svg"))
+"""Pictures that cannot be read here: taken all the same, so that somebody says so."""
 FORMATS = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif")
 
 
@@ -49,8 +51,14 @@ def is_for_chat(data: QMimeData) -> bool:
     without text. Office programs put a picture of each text beside it."""
     files = files_of(data)
     if files:
-        return any(path.suffix.lower() in SUFFIXES for path in files)
+        return any(path.suffix.lower() in SUFFIXES | OTHERS for path in files)
     return _has_image(data) and not _own_text(data)
+
+
+def accept(event: QDropEvent) -> None:
+    """Take what is dragged as a copy: a file manager may delete what was moved."""
+    event.setDropAction(Qt.DropAction.CopyAction)
+    event.accept()
 
 
 def as_png(image: QImage) -> bytes:
