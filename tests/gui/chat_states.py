@@ -118,7 +118,8 @@ class Stand:
 
     def open(self) -> Stand:
         """Open the newest conversation."""
-        self.page.parts.list.list.setCurrentRow(1)
+        rows = self.page.parts.list.list
+        rows.setCurrentIndex(rows.model().index(1, 0))
         self.until(lambda: bool(self.page.controller.messages))
         return self
 

@@ -43,8 +43,9 @@ def before(
     return context_use(size, settings.system, texts, shown, "", (), sampling.max_tokens, counted)
 
 
-def room(state: SessionState, endpoint: Endpoint | None, system: str, sampling: Sampling) -> int | None:
-    """Tokens that the pictures of one question may take; None: not known, or none can be looked at."""
+def room(state: SessionState, endpoint: Endpoint | None, prompt: str, sampling: Sampling) -> int | None:
+    """Tokens that all pictures of one question may take, as ``usecases.chat_pictures`` shares them; None: not known, or
+    none can be looked at. ``prompt``: the system prompt and the question."""
     if endpoint is not None:
         return None
     try:

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from ...core.protocol import Sampling
 from ...i18n import _, language
-from ...store.own_prompts import OwnPrompts
+from ...store.own_prompts import OwnPrompts, Prompt
 from ...usecases import prompts
 from ...usecases.pictures import Pictures
 from ...usecases.services import Services
@@ -64,7 +64,7 @@ class Dialogs(QObject):
                 self._controller.settings,
                 self.defaults(),
                 self._endpoints.all,
-                prompts.library(prompts.language_of(language()), datetime.date.today()),
+                _prompts(),
                 self._widget.window(),
                 source=self._source(),
                 model=self._model(),
@@ -74,6 +74,8 @@ class Dialogs(QObject):
             self.settings.changed.connect(self._controller.change_settings)
             self._endpoints.start()
             self._follow()
+        else:
+            self.settings.set_prompts(_prompts())  # with the date of today
         _come_forward(self.settings)
 
     def open_phone(self) -> None:
@@ -117,6 +119,10 @@ class Dialogs(QObject):
                 self._told = told
                 self.settings.set_defaults(*told)
             self.settings.set_endpoints(self._endpoints.all)
+
+
+def _prompts() -> tuple[Prompt, ...]:
+    return prompts.library(prompts.language_of(language()), datetime.date.today())
 
 
 def _come_forward(window: QWidget) -> None:

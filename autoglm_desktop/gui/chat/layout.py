@@ -36,6 +36,7 @@ LIST_MINIMUM = 184
 class Parts:
     """The widgets of the page. ``stack``: 0 the transcript, 1 the empty state."""
 
+    splitter: QSplitter
     list: ConversationList
     header: ChatHeader
     opening: NoticeCard
@@ -44,6 +45,13 @@ class Parts:
     empty: EmptyState
     notice: NoticeCard
     composer: Composer
+
+    def search(self) -> None:
+        """Go to the field above the list, which may be folded away."""
+        left, right = self.splitter.sizes()
+        if left == 0:
+            self.splitter.setSizes([LIST_WIDTH, max(right - LIST_WIDTH, 1)])
+        self.list.search()
 
     def say_copied(self) -> None:
         QToolTip.showText(QCursor.pos(), _("Copied"), self.transcript)
@@ -83,6 +91,7 @@ def build(page: QWidget, bridge: Bridge) -> Parts:
     transcript = Transcript(bridge=bridge)
     Newest(transcript)
     parts = Parts(
+        splitter=QSplitter(Qt.Orientation.Horizontal),
         list=ConversationList(),
         header=ChatHeader(),
         opening=NoticeCard(),
@@ -100,7 +109,7 @@ def build(page: QWidget, bridge: Bridge) -> Parts:
     column.setContentsMargins(0, 0, 0, 0)
     column.addWidget(parts.list)
     left.setMinimumWidth(LIST_MINIMUM)
-    splitter = QSplitter(Qt.Orientation.Horizontal)
+    splitter = parts.splitter
     splitter.addWidget(left)
     splitter.addWidget(_right(parts))
     splitter.setStretchFactor(0, 0)

@@ -134,7 +134,7 @@ class ChatPage(QWidget):
         new = QShortcut(QKeySequence(QKeySequence.StandardKey.New), self)
         new.activated.connect(lambda: self._open(None))
         find = QShortcut(QKeySequence(QKeySequence.StandardKey.Find), self)
-        find.activated.connect(parts.list.search)
+        find.activated.connect(parts.search)
         stop = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)
         stop.activated.connect(controller.stop)
         stop.activated.connect(self.acts.messages.leave)
@@ -142,7 +142,7 @@ class ChatPage(QWidget):
     def _connect_state(self) -> None:
         controller, conversations = self.controller, self.conversations
         self._session.changed.connect(self._show_state)
-        self.endpoints.changed.connect(self._refresh)
+        self.endpoints.changed.connect(self._show_servers)
         self.endpoints.failed.connect(self.notices.failed)
         self.writing.changed.connect(self._refresh)
         self.writing.failed.connect(self.notices.failed)
@@ -189,8 +189,7 @@ class ChatPage(QWidget):
         self._wanted = None
         self.notices.say(None)
         self.controller.open_conversation(conversation)
-        if conversation is None:
-            self._show_list()
+        self.parts.list.set_current(conversation)
         self._refresh()
         self.parts.transcript.scroll_to_end()
         if conversation is None or not self.parts.list.list.hasFocus():  # the arrow keys go through the list
@@ -202,6 +201,7 @@ class ChatPage(QWidget):
         self._wanted = message if message >= 0 else None
         self.notices.say(None)
         self.controller.open_conversation(conversation, self._wanted)
+        self.parts.list.set_current(conversation)
         self._refresh()
 
     def _opened(self, opening: Opening) -> None:
@@ -209,9 +209,12 @@ class ChatPage(QWidget):
         self.writing.read()
         self._refresh()
 
+    def _show_servers(self) -> None:
+        self.parts.list.show_servers(self.endpoints.all)
+        self._refresh()
+
     def _show_list(self) -> None:
         current = self.controller.current
-        self.parts.list.show_servers(self.endpoints.all)
         self.parts.list.show_conversations(self.conversations.all, current.id if current else None)
         self._show_header()
 

@@ -9,6 +9,9 @@ from PySide6.QtWidgets import QLineEdit, QWidget
 from ...i18n import _
 from .conversation_view import accept_override
 
+PLAIN_BUTTON = "QToolButton { border: none; background: transparent; padding: 0; min-height: 0; }"
+"""The button that clears it is one; as the theme has them it would hang out below."""
+
 
 class SearchField(QLineEdit):
     """``entered``: Enter; ``down``: the arrow key; ``left``: Escape, before a shortcut of the window gets it."""
@@ -24,6 +27,7 @@ class SearchField(QLineEdit):
         self.setAccessibleName(_("Search the conversations"))
         self.setToolTip(keys)
         self.setClearButtonEnabled(True)
+        self.setStyleSheet(PLAIN_BUTTON)
         self.setMaxLength(1000)
 
     def words(self) -> str:
