@@ -338,6 +338,7 @@ def test_a_click_opens_the_picture_and_nothing_else(window, transcript, qtbot, t
     qtbot.waitUntil(lambda: view.area.image is not None)
     assert view.area.image.pixelColor(5, 5) == QColor("blue")
     assert acted == []
+    assert not transcript.textCursor().hasSelection()
 
 
 def test_a_key_and_the_menu_open_the_picture(window, transcript, qtbot, tmp_path):

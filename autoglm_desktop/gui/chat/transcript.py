@@ -181,6 +181,9 @@ class Transcript(MessagesView):
         self.copied.emit()
 
     def _clicked(self, url: QUrl) -> None:
+        cursor = self.textCursor()
+        cursor.clearSelection()  # Qt selects the words of a link that is clicked
+        self.setTextCursor(cursor)
         if url.scheme() == self.scheme:
             name, _colon, key = url.path().partition(":")
             if name == MORE:
