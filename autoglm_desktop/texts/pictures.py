@@ -55,12 +55,12 @@ def choice_text(size: PictureSize, cost: PictureCost) -> str:
 
 
 def cost_text(cost: PictureCost) -> str:
-    """``about 2 s · 31 MiB``; what is not known is left out."""
+    """``about 2 s · 31 MiB of memory``; what is not known is left out."""
     parts = []
     if cost.seconds is not None:
         parts.append(duration_text(cost.seconds))
     if cost.kv_bytes is not None:
-        parts.append(format_bytes(cost.kv_bytes))
+        parts.append(_("{size} of memory").format(size=format_bytes(cost.kv_bytes)))
     return " · ".join(parts)
 
 

@@ -316,7 +316,7 @@ def test_what_is_not_known_is_left_out():
         texts.choice_text(size, PictureCost(817, Range(1.9, 2.2), None)) == "532×1204: 817 tokens, about 2 s"
     )
     assert texts.cost_text(PictureCost(817, None, None)) == "" == texts.cost_tip(PictureCost(817, None, None))
-    assert texts.cost_text(PictureCost(817, Range(2, 2), 2**25)) == "about 2 s · 32 MiB"
+    assert texts.cost_text(PictureCost(817, Range(2, 2), 2**25)) == "about 2 s · 32 MiB of memory"
     assert texts.together_text(2, 1_634, None) == "2 pictures: 1,634 tokens"
     assert "remove some" in texts.too_little_text(2, 40) and "remove it" in texts.too_little_text(1, 40)
     assert "larger" in texts.shrunk_text(1) and "share" in texts.shrunk_text(2)

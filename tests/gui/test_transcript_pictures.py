@@ -333,7 +333,9 @@ def test_a_click_opens_the_picture_and_nothing_else(window, transcript, qtbot, t
     ready(transcript, qtbot)
     found = places(transcript)
     assert set(found) == {"picture.0:1", "picture.1:1"}
+    before = transcript.verticalScrollBar().value()
     qtbot.mouseClick(transcript.viewport(), Qt.MouseButton.LeftButton, pos=found["picture.1:1"])
+    assert transcript.verticalScrollBar().value() == before
     view = viewer_of(window)
     qtbot.waitUntil(lambda: view.area.image is not None)
     assert view.area.image.pixelColor(5, 5) == QColor("blue")

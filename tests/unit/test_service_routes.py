@@ -378,7 +378,7 @@ def test_prompts_and_answers_are_not_logged(caplog):
     assert "answered" in caplog.text
 
 
-SYSTEM = "今天的日期是: 2026年11月21日 星期六\n你是一个智能体分析专家。" * 40
+SYSTEM = "made: 2026-11-21\n有人把一部安卓手机交给你，请替他操作，每次只走一步。" * 40
 
 
 def agents_request(text):

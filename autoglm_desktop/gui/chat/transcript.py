@@ -51,7 +51,7 @@ class Transcript(MessagesView):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._draw)
-        self.anchorClicked.connect(self._clicked)
+        self.anchorClicked.connect(self._anchor_clicked)
 
     def show_entries(self, entries: Sequence[Entry]) -> None:
         self._timer.stop()
@@ -180,10 +180,16 @@ class Transcript(MessagesView):
         QGuiApplication.clipboard().setText(text)
         self.copied.emit()
 
-    def _clicked(self, url: QUrl) -> None:
-        cursor = self.textCursor()
-        cursor.clearSelection()  # Qt selects the words of a link that is clicked
+    def _anchor_clicked(self, url: QUrl) -> None:
+        """Qt selects the words of a link that is clicked; nobody wants to copy those."""
+        cursor, bar = self.textCursor(), self.verticalScrollBar()
+        value = bar.value()
+        cursor.clearSelection()
         self.setTextCursor(cursor)
+        bar.setValue(value)
+        self._clicked(url)
+
+    def _clicked(self, url: QUrl) -> None:
         if url.scheme() == self.scheme:
             name, _colon, key = url.path().partition(":")
             if name == MORE:
