@@ -97,6 +97,15 @@ TABLE: tuple[Place, ...] = (
         ),
     ),
     Place(
+        N_("A picture, shown large"),
+        (
+            Keys(("Space",), N_("Fit into the window, or at full size")),
+            Keys(("Left", "Right"), N_("The picture before, the next one")),
+            Keys(("Ctrl+C",), N_("Copy the picture")),
+            Keys(("Esc",), N_("Close it")),
+        ),
+    ),
+    Place(
         N_("List of conversations"),
         (
             Keys(("Up", "Down"), N_("Open the one above, the one below")),

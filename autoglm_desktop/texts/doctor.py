@@ -79,7 +79,7 @@ def conclusions(findings: Findings) -> str:
         [_("Packages"), *(f"  {line}" for line in findings.packages)],
         [_("End of the log"), *(f"  {line}" for line in findings.log)],
     ]
-    shown = [part if len(part) > 1 or ":" in part[0] else [*part, f"  {_('none')}"] for part in parts]
+    shown = [part if len(part) > 1 or ":" in part[0] else [*part, "  " + _("none")] for part in parts]
     return "\n\n".join("\n".join(part) for part in shown)
 
 

@@ -17,9 +17,9 @@ def markdown(conversation: Conversation, messages: Sequence[StoredMessage], fold
     """``folder``: where the pictures lie, seen from the file."""
     parts = [f"# {_line(conversation.title) or _('Conversation')}", _day(conversation.created)]
     if conversation.settings.system.strip():
-        parts += [f"## {_('System prompt')}", conversation.settings.system.strip()]
+        parts += ["## " + _("System prompt"), conversation.settings.system.strip()]
     for message in messages:
-        parts.append(f"## {_('You') if message.role == 'user' else _('Answer')}")
+        parts.append("## " + (_("You") if message.role == "user" else _("Answer")))
         parts += [
             f"![{_line(picture.name) or _('Picture')}]({folder}/{picture.file_name})"
             for picture in message.pictures

@@ -62,7 +62,7 @@ TEXTS = {"prose": prose, "code": code, "bullets": bullets, "table": table}
 
 def measure():
     found = {name: _child("stream", name, str(LINES)) for name in ("prose", "code", "bullets")}
-    found["table"] = _child("stream", "table", "200")
+    found["table"] = _child("stream", "table", "1000")
     opening = [_child("open") for _round in range(ROUNDS)]
     growth = _child("grow")
     lines = [

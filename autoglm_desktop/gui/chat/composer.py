@@ -63,7 +63,8 @@ class Composer(QFrame):
         self.edit.setAccessibleName(_("Message"))
         self.hint = label("", "muted")
         self.add = GlyphButton("picture", _("Add pictures"))
-        self.add.setToolTip(f"{_('Add pictures')} ({PICK.toString(QKeySequence.SequenceFormat.NativeText)})")
+        keys = PICK.toString(QKeySequence.SequenceFormat.NativeText)
+        self.add.setToolTip(_("Add pictures") + f" ({keys})")
         self.send = button(_("Send"), self._send, "primary")
         self.stop = button(_("Stop"), self.stopped.emit, "danger")
         self._place()
@@ -141,7 +142,7 @@ class Composer(QFrame):
         """Ask for picture files."""
         if self._attachments is None:
             return
-        dialog = QFileDialog(self, _("Choose pictures"), "", f"{_('Pictures')} ({picture_sources.PATTERN})")
+        dialog = QFileDialog(self, _("Choose pictures"), "", _("Pictures") + f" ({picture_sources.PATTERN})")
         dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.filesSelected.connect(lambda names: self._give([Path(name) for name in names]))

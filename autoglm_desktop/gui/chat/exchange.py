@@ -109,7 +109,7 @@ def file_name(title: str) -> str:
     name = _NOT_IN_NAMES.sub(" ", title)
     name = " ".join(name.split())[:LONGEST_NAME].strip(" .")
     if not name or _RESERVED.fullmatch(name):
-        name = f"{_('Conversation')} {name}".strip()
+        name = (_("Conversation") + f" {name}").strip()
     return name
 
 

@@ -38,7 +38,7 @@ class Who(QWidget):
     ) -> None:
         """``endpoint`` None although ``settings`` name one: it was removed."""
         if settings.endpoint is None:
-            text = _("This machine") if not model else f"{_('This machine')} · {model}"
+            text = _("This machine") if not model else _("This machine") + f" · {model}"
             self._show(text, "", _("Nothing that you write leaves this machine."), leaves=False)
         elif endpoint is None:
             gone = errors.text(AppError("remote_gone"))

@@ -48,7 +48,7 @@ class FileRow(Card):
         self.work = QWidget()
         self.work_text, self.work_bar = LiveText(), LiveBar(GAP - 2)
         self.stop_button = button(_("Cancel"), self.stop_wanted.emit)
-        self.stop_button.setAccessibleName(f"{_('Cancel')}: {entry.local.name}")
+        self.stop_button.setAccessibleName(_("Cancel") + f": {entry.local.name}")
         self.act_button = button(_("Load and chat"), self._act, "primary")
         self.act_button.setVisible(entry.refusal is None)
         self._fill_menu()

@@ -69,7 +69,7 @@ class PhoneView(QWidget):
 
     def pick(self) -> None:
         """Ask for a file."""
-        dialog = QFileDialog(self, _("Choose a screenshot"), "", f"{_('Pictures')} ({sources.PATTERN})")
+        dialog = QFileDialog(self, _("Choose a screenshot"), "", _("Pictures") + f" ({sources.PATTERN})")
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.fileSelected.connect(lambda name: self.controller.choose(Path(name)))
         dialog.open()

@@ -17,7 +17,7 @@ class FoldCard(Card):
         self.title, self._content = title, content
         content.hide()
         self.toggle = button(_("Show"), self._turn)
-        self.toggle.setAccessibleName(f"{title}: {_('Show')}")
+        self.toggle.setAccessibleName(f"{title}: " + _("Show"))
         self.heading.addWidget(self.toggle)
         self.body.addWidget(content)
 
