@@ -119,7 +119,7 @@ def _window(bridge=None):
     from PySide6.QtWidgets import QApplication
 
     from autoglm_desktop.gui import theme
-    from autoglm_desktop.gui.chat.transcript import Transcript
+    from autoglm_desktop.gui.transcript.transcript import Transcript
 
     app = QApplication.instance() or QApplication([])
     theme.apply(app, theme.Scheme.LIGHT)
@@ -154,7 +154,7 @@ class Beat:
 def _stream(name, lines):
     from PySide6.QtCore import Qt, QTimer
 
-    from autoglm_desktop.gui.chat.document import Entry
+    from autoglm_desktop.gui.transcript.document import Entry
 
     app, transcript = _window()
     text = TEXTS[name](lines)
@@ -199,7 +199,7 @@ def _stream(name, lines):
 
 
 def _open():
-    from autoglm_desktop.gui.chat.entries import entries
+    from autoglm_desktop.gui.transcript.entries import entries
     from autoglm_desktop.store.conversations import Facts, StoredMessage
 
     app, transcript = _window()
@@ -211,7 +211,7 @@ def _open():
         )
         for n in range(MESSAGES)
     )
-    from autoglm_desktop.gui.chat.document import Entry
+    from autoglm_desktop.gui.transcript.document import Entry
 
     def show():
         begun = time.perf_counter()
@@ -235,7 +235,7 @@ def _open():
 def _grow():
     import psutil
 
-    from autoglm_desktop.gui.chat.document import Entry
+    from autoglm_desktop.gui.transcript.document import Entry
 
     app, transcript = _window()
     shown, count, rss, first, streamed = [], 0, None, 2000, 0
@@ -268,8 +268,8 @@ def _pictures():
     from PySide6.QtCore import QEventLoop, QTimer
 
     from autoglm_desktop.gui.bridge import Bridge
-    from autoglm_desktop.gui.chat.answer_steps import step_of
-    from autoglm_desktop.gui.chat.document import Entry
+    from autoglm_desktop.gui.transcript.answer_steps import step_of
+    from autoglm_desktop.gui.transcript.document import Entry
 
     bridge = Bridge()
     app, transcript = _window(bridge)
@@ -321,7 +321,7 @@ def _screens(folder):
     """Made-up screenshots, no two alike."""
     from PIL import Image, ImageDraw
 
-    from autoglm_desktop.gui.chat.entry import Shown
+    from autoglm_desktop.gui.transcript.entry import Shown
 
     folder.mkdir(parents=True, exist_ok=True)
     for n in range(PICTURES):

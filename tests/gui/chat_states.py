@@ -13,10 +13,10 @@ from autoglm_desktop.core.rungs import RungPlan
 from autoglm_desktop.gui.bridge import Bridge
 from autoglm_desktop.gui.chat import words
 from autoglm_desktop.gui.chat.answer_stream import Answering
-from autoglm_desktop.gui.chat.entries import entry
-from autoglm_desktop.gui.chat.entry import Part
 from autoglm_desktop.gui.chat.page import ChatPage
 from autoglm_desktop.gui.session_model import SessionModel
+from autoglm_desktop.gui.transcript.entries import entry
+from autoglm_desktop.gui.transcript.entry import Part
 from autoglm_desktop.host.install import InstallProgress
 from autoglm_desktop.host.supervisor import Step, Try
 from autoglm_desktop.store.conversation_file import Opening

@@ -15,12 +15,12 @@ from autoglm_desktop.core.remote import Endpoint
 from autoglm_desktop.core.rungs import DeviceMemory, PhoneStep, RungPlan
 from autoglm_desktop.gui.bridge import Bridge
 from autoglm_desktop.gui.chat import vision_notice, words
-from autoglm_desktop.gui.chat.attachment_values import Item
-from autoglm_desktop.gui.chat.attachments import Attachments
-from autoglm_desktop.gui.chat.column import centred
-from autoglm_desktop.gui.chat.composer import Composer
 from autoglm_desktop.gui.chat.notice_card import NoticeCard
+from autoglm_desktop.gui.composer.attachment_values import Item
+from autoglm_desktop.gui.composer.attachments import Attachments
+from autoglm_desktop.gui.composer.composer import Composer
 from autoglm_desktop.gui.theme import GAP
+from autoglm_desktop.gui.transcript.column import centred
 from autoglm_desktop.store.conversations import Conversations
 from autoglm_desktop.usecases.archive import Archive
 from autoglm_desktop.usecases.session import SessionState

@@ -13,10 +13,10 @@ from autoglm_desktop.core.conversation import ConversationSettings
 from autoglm_desktop.core.protocol import Sampling
 from autoglm_desktop.core.remote import Endpoint
 from autoglm_desktop.gui.bridge import Bridge
-from autoglm_desktop.gui.chat.conversation_list import ConversationList
 from autoglm_desktop.gui.chat.header import ChatHeader
-from autoglm_desktop.gui.chat.prompt_shelf import PromptShelf
-from autoglm_desktop.gui.chat.settings_dialog import SettingsDialog
+from autoglm_desktop.gui.chat_settings.prompt_shelf import PromptShelf
+from autoglm_desktop.gui.chat_settings.settings_dialog import SettingsDialog
+from autoglm_desktop.gui.conversations.conversation_list import ConversationList
 from autoglm_desktop.gui.shortcuts import ShortcutsDialog
 from autoglm_desktop.i18n import language
 from autoglm_desktop.store.conversation_search import Found, Hit

@@ -4,9 +4,9 @@ import pytest
 
 from autoglm_desktop.core.phone_actions import Finish, Place, Tap, Type
 from autoglm_desktop.core.thinking import parse_reply
-from autoglm_desktop.gui.chat.answer_steps import LONGEST, step_of
-from autoglm_desktop.gui.chat.entries import entries
-from autoglm_desktop.gui.chat.entry import PhoneStep, Shown
+from autoglm_desktop.gui.transcript.answer_steps import LONGEST, step_of
+from autoglm_desktop.gui.transcript.entries import entries
+from autoglm_desktop.gui.transcript.entry import PhoneStep, Shown
 from autoglm_desktop.store.conversation_values import Picture
 from autoglm_desktop.store.conversations import Facts, StoredMessage
 

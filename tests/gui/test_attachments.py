@@ -14,9 +14,9 @@ from autoglm_desktop.core.errors import AppError, TargetError
 from autoglm_desktop.core.picture_cost import PictureCost, Range
 from autoglm_desktop.core.pictures import TEMPLATE_TOKENS, PictureSize, shown_size
 from autoglm_desktop.core.rungs import DeviceMemory, PhoneStep, RungPlan
-from autoglm_desktop.gui.chat import attachments as module
-from autoglm_desktop.gui.chat.attachment_values import most_for
-from autoglm_desktop.gui.chat.attachments import MOST, Attachments
+from autoglm_desktop.gui.composer import attachments as module
+from autoglm_desktop.gui.composer.attachment_values import most_for
+from autoglm_desktop.gui.composer.attachments import MOST, Attachments
 from autoglm_desktop.gui.widgets import picture_sources
 from autoglm_desktop.store.conversations import Conversations, Picture, StoredMessage
 from autoglm_desktop.texts import pictures as texts

@@ -5,10 +5,10 @@ from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtGui import QInputMethodEvent
 from PySide6.QtWidgets import QApplication, QPushButton
 
-from autoglm_desktop.gui.chat.composer import Composer
 from autoglm_desktop.gui.chat.notice_card import NoticeCard
-from autoglm_desktop.gui.chat.prompt_edit import MAX_LINES
 from autoglm_desktop.gui.chat.words import Action, Notice
+from autoglm_desktop.gui.composer.composer import Composer
+from autoglm_desktop.gui.composer.prompt_edit import MAX_LINES
 
 
 @pytest.fixture

@@ -8,15 +8,15 @@ from PySide6.QtGui import QTextCursor, QTextTable
 from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 
 from autoglm_desktop.gui import theme
-from autoglm_desktop.gui.chat import backdrop, highlight, links
-from autoglm_desktop.gui.chat import transcript as module
-from autoglm_desktop.gui.chat.blocks import TABLE_ROWS
-from autoglm_desktop.gui.chat.code import CODE, KIND, QUESTION, is_code
-from autoglm_desktop.gui.chat.colouring import SAFE
-from autoglm_desktop.gui.chat.column import COLUMN_WIDTH
-from autoglm_desktop.gui.chat.document import Entry, Part
-from autoglm_desktop.gui.chat.transcript import Transcript
-from autoglm_desktop.gui.chat.window import MOST, MOST_CHARACTERS, PORTION, STEP
+from autoglm_desktop.gui.transcript import backdrop, highlight, links
+from autoglm_desktop.gui.transcript import transcript as module
+from autoglm_desktop.gui.transcript.blocks import TABLE_ROWS
+from autoglm_desktop.gui.transcript.code import CODE, KIND, QUESTION, is_code
+from autoglm_desktop.gui.transcript.colouring import SAFE
+from autoglm_desktop.gui.transcript.column import COLUMN_WIDTH
+from autoglm_desktop.gui.transcript.document import Entry, Part
+from autoglm_desktop.gui.transcript.transcript import Transcript
+from autoglm_desktop.gui.transcript.window import MOST, MOST_CHARACTERS, PORTION, STEP
 
 ANSWER = """# Heading
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from autoglm_desktop.gui.chat import window
-from autoglm_desktop.gui.chat.window import (
+from autoglm_desktop.gui.transcript import window
+from autoglm_desktop.gui.transcript.window import (
     MOST,
     MOST_CHARACTERS,
     PORTION,

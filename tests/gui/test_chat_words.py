@@ -8,8 +8,10 @@ import pytest
 from autoglm_desktop.core.errors import AppError, EngineError
 from autoglm_desktop.core.protocol import Progress
 from autoglm_desktop.core.rungs import RungPlan
-from autoglm_desktop.gui.chat import dates, words
-from autoglm_desktop.gui.chat.blocks import (
+from autoglm_desktop.gui.chat import words
+from autoglm_desktop.gui.conversations import dates
+from autoglm_desktop.gui.transcript import footers
+from autoglm_desktop.gui.transcript.blocks import (
     TABLE_ROWS,
     long_table,
     next_cut,
@@ -17,7 +19,7 @@ from autoglm_desktop.gui.chat.blocks import (
     numbered_items,
     opened,
 )
-from autoglm_desktop.gui.chat.entries import entries
+from autoglm_desktop.gui.transcript.entries import entries
 from autoglm_desktop.host.install import InstallProgress
 from autoglm_desktop.host.supervisor import LadderFailed, Step, Try
 from autoglm_desktop.store.conversation_file import Opening
@@ -200,21 +202,21 @@ def answer(reason="stop", text="hello", **facts):
 
 def test_the_small_print_is_what_was_measured():
     message = answer(tokens=128, tokens_per_s=12.34, first_token_s=0.41, rung="gguf-cpu", model="tiny")
-    assert words.footer(message) == (
+    assert footers.footer(message) == (
         "128 tokens · 12.3 tokens/s · first token after 0.41 s · GGUF on the CPU · tiny"
     )
-    assert words.footer(answer(rung="gguf-cpu")) == "GGUF on the CPU"
-    assert words.footer(answer()) == ""
+    assert footers.footer(answer(rung="gguf-cpu")) == "GGUF on the CPU"
+    assert footers.footer(answer()) == ""
 
 
 @pytest.mark.parametrize("reason", ["length", "cancelled", "failed", "unsaved", None])
 def test_how_an_answer_ended_is_said(reason):
-    assert len(words.remarks(answer(reason))) == 1
-    assert words.remarks(answer("stop")) == ()
+    assert len(footers.remarks(answer(reason))) == 1
+    assert footers.remarks(answer("stop")) == ()
 
 
 def test_left_out_messages_are_said():
-    assert "2 of the oldest messages" in words.remarks(answer(dropped=2))[0]
+    assert "2 of the oldest messages" in footers.remarks(answer(dropped=2))[0]
 
 
 def test_only_the_last_answer_can_be_asked_for_again():

@@ -22,10 +22,10 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QPushButton,
 
 from autoglm_desktop.core.context_use import text_tokens
 from autoglm_desktop.core.pictures import shown_size
-from autoglm_desktop.gui.chat import big_paste
-from autoglm_desktop.gui.chat.attachments import Attachments
-from autoglm_desktop.gui.chat.composer import Composer
-from autoglm_desktop.gui.chat.prompt_edit import SMALL
+from autoglm_desktop.gui.composer import big_paste
+from autoglm_desktop.gui.composer.attachments import Attachments
+from autoglm_desktop.gui.composer.composer import Composer
+from autoglm_desktop.gui.composer.prompt_edit import SMALL
 from autoglm_desktop.store.conversations import Conversations
 from autoglm_desktop.usecases.archive import Archive
 

@@ -9,10 +9,10 @@ from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
 
 from autoglm_desktop.core.conversation import ConversationSettings
 from autoglm_desktop.core.remote import Endpoint
-from autoglm_desktop.gui.chat import found_rows
-from autoglm_desktop.gui.chat.conversation_list import FOUND, ConversationList
-from autoglm_desktop.gui.chat.conversation_rows import AWAY
-from autoglm_desktop.gui.chat.found_rows import Message, More, Remark, Title
+from autoglm_desktop.gui.conversations import found_rows
+from autoglm_desktop.gui.conversations.conversation_list import FOUND, ConversationList
+from autoglm_desktop.gui.conversations.conversation_rows import AWAY
+from autoglm_desktop.gui.conversations.found_rows import Message, More, Remark, Title
 from autoglm_desktop.store.conversation_search import Found, Hit
 from autoglm_desktop.store.conversations import Conversation
 

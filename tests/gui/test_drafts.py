@@ -6,8 +6,8 @@ import pytest
 
 from autoglm_desktop.core.errors import AppError
 from autoglm_desktop.gui.bridge import Bridge
-from autoglm_desktop.gui.chat import drafts as module
-from autoglm_desktop.gui.chat.drafts import Drafts
+from autoglm_desktop.gui.composer import drafts as module
+from autoglm_desktop.gui.composer.drafts import Drafts
 from autoglm_desktop.store import conversation_deletion
 from autoglm_desktop.store.conversations import Conversations, Draft, Picture
 from autoglm_desktop.usecases.archive import Archive

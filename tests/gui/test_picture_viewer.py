@@ -8,9 +8,9 @@ from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 
 from autoglm_desktop.core.phone_actions import Place, Tap, Type
 from autoglm_desktop.gui import theme
-from autoglm_desktop.gui.chat import picture_viewer
-from autoglm_desktop.gui.chat.entry import Shown
-from autoglm_desktop.gui.chat.picture_viewer import PictureViewer
+from autoglm_desktop.gui.transcript import picture_viewer
+from autoglm_desktop.gui.transcript.entry import Shown
+from autoglm_desktop.gui.transcript.picture_viewer import PictureViewer
 
 
 @pytest.fixture

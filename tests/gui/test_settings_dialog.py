@@ -11,10 +11,10 @@ from PySide6.QtWidgets import QApplication, QPushButton
 from autoglm_desktop.core.conversation import RANGES, ConversationSettings
 from autoglm_desktop.core.protocol import Sampling
 from autoglm_desktop.core.remote import Endpoint
-from autoglm_desktop.gui.chat import sampling_values
-from autoglm_desktop.gui.chat.prompt_shelf import PromptShelf
-from autoglm_desktop.gui.chat.sampling_values import WrongNumber
-from autoglm_desktop.gui.chat.settings_dialog import SettingsDialog
+from autoglm_desktop.gui.chat_settings import sampling_values
+from autoglm_desktop.gui.chat_settings.prompt_shelf import PromptShelf
+from autoglm_desktop.gui.chat_settings.sampling_values import WrongNumber
+from autoglm_desktop.gui.chat_settings.settings_dialog import SettingsDialog
 from autoglm_desktop.gui.remote.button import RemoteButton
 from autoglm_desktop.store.own_prompts import OwnPrompts
 from autoglm_desktop.usecases import prompts

@@ -6,12 +6,13 @@ from PySide6.QtGui import QAction, QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractButton, QLabel, QMainWindow
 
 from autoglm_desktop.gui import shortcuts
-from autoglm_desktop.gui.chat import conversation_menu, keys, message_menu
 from autoglm_desktop.gui.contents import Contents
+from autoglm_desktop.gui.conversations import conversation_menu
 from autoglm_desktop.gui.downloads_model import DownloadsModel
 from autoglm_desktop.gui.main_window import MainWindow
 from autoglm_desktop.gui.phone.dialog import PhoneDialog
 from autoglm_desktop.gui.session_model import SessionModel
+from autoglm_desktop.gui.transcript import keys, message_menu
 from autoglm_desktop.store.conversations import Conversations
 from autoglm_desktop.usecases.pictures import Pictures
 from autoglm_desktop.usecases.plan import prepare

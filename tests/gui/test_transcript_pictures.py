@@ -10,12 +10,12 @@ from PySide6.QtGui import QColor, QGuiApplication, QImage, QTextCursor
 from PySide6.QtWidgets import QPushButton, QToolTip, QVBoxLayout, QWidget
 
 from autoglm_desktop.core.errors import AppError
-from autoglm_desktop.gui.chat import keys, message_menu, picture_lines, step_picture, thumbnails
-from autoglm_desktop.gui.chat.answer_steps import step_of
-from autoglm_desktop.gui.chat.entry import Entry, Part, Shown
-from autoglm_desktop.gui.chat.picture_viewer import PictureViewer
-from autoglm_desktop.gui.chat.thumbnails import MOST_WAITING, Thumbnails, decoded
-from autoglm_desktop.gui.chat.transcript import Transcript
+from autoglm_desktop.gui.transcript import keys, message_menu, picture_lines, step_picture, thumbnails
+from autoglm_desktop.gui.transcript.answer_steps import step_of
+from autoglm_desktop.gui.transcript.entry import Entry, Part, Shown
+from autoglm_desktop.gui.transcript.picture_viewer import PictureViewer
+from autoglm_desktop.gui.transcript.thumbnails import MOST_WAITING, Thumbnails, decoded
+from autoglm_desktop.gui.transcript.transcript import Transcript
 
 TAP = 'do(action="Tap", element=[500,500])'
 HOSTILE = "a\u202egnp.exe <img src=x>\n\u2066<b>b</b>.png"

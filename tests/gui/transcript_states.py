@@ -10,9 +10,9 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from autoglm_desktop.core.phone_actions import read_action
 from autoglm_desktop.gui.bridge import Bridge
-from autoglm_desktop.gui.chat.answer_steps import step_of
-from autoglm_desktop.gui.chat.entry import Entry, Part, Shown
-from autoglm_desktop.gui.chat.transcript import Transcript
+from autoglm_desktop.gui.transcript.answer_steps import step_of
+from autoglm_desktop.gui.transcript.entry import Entry, Part, Shown
+from autoglm_desktop.gui.transcript.transcript import Transcript
 from autoglm_desktop.i18n import _
 from tests.gui.phone_states import ACTIONS, THOUGHT, write_screen
 
@@ -161,7 +161,7 @@ def viewer_of_nothing(stand: Stand) -> None:
 
 
 def found(stand: Stand):  # type: ignore[no-untyped-def]
-    from autoglm_desktop.gui.chat.picture_viewer import PictureViewer
+    from autoglm_desktop.gui.transcript.picture_viewer import PictureViewer
 
     return stand.window.findChild(PictureViewer)
 

@@ -8,10 +8,10 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from .. import shortcuts
+from ..conversations.conversation_list import ConversationList
 from ..session_model import SessionModel
 from . import words
 from .controller import ChatController
-from .conversation_list import ConversationList
 from .conversations_model import JSON, MARKDOWN, ConversationsModel
 from .dialogs import Dialogs
 from .exchange import Exchange

@@ -15,16 +15,16 @@ from ...usecases import prompts
 from ...usecases.pictures import Pictures
 from ...usecases.services import Services
 from ..bridge import Bridge
+from ..chat_settings.prompt_shelf import PromptShelf
 from ..remote.button import RemoteButton
 from ..session_model import SessionModel
 from . import context
 from .controller import ChatController
 from .endpoints_model import EndpointsModel
-from .prompt_shelf import PromptShelf
 
 if TYPE_CHECKING:
+    from ..chat_settings.settings_dialog import SettingsDialog
     from ..phone.dialog import PhoneDialog
-    from .settings_dialog import SettingsDialog
 
 
 class Dialogs(QObject):
@@ -55,7 +55,7 @@ class Dialogs(QObject):
 
     def open_settings(self) -> None:
         """Those of the open conversation; the window follows when another one is opened."""
-        from .settings_dialog import SettingsDialog
+        from ..chat_settings.settings_dialog import SettingsDialog
 
         if self.settings is None:
             servers = RemoteButton(self._bridge, self._endpoints.servers)

@@ -13,13 +13,13 @@ from ...core.conversation import ConversationSettings
 from ...core.remote import Endpoint
 from ...i18n import _
 from ...store.conversations import Conversation
+from ..conversations.conversation_menu import fill_steps, menu_button
+from ..conversations.conversation_rows import title_of
 from ..icons import icon
 from ..theme import GAP
+from ..transcript.column import centred
 from ..widgets.buttons import button
 from ..widgets.labels import ElidedLabel
-from .column import centred
-from .conversation_menu import fill_steps, menu_button
-from .conversation_rows import title_of
 from .meter import ContextMeter
 from .who import Who
 

@@ -18,15 +18,15 @@ from PySide6.QtWidgets import (
 
 from ...i18n import _
 from ..bridge import Bridge
+from ..composer.composer import Composer
+from ..conversations.conversation_list import ConversationList
 from ..theme import GAP
+from ..transcript.column import centred
+from ..transcript.transcript import Transcript
 from ..widgets.buttons import button
-from .column import centred
-from .composer import Composer
-from .conversation_list import ConversationList
 from .empty import EmptyState
 from .header import ChatHeader
 from .notice_card import NoticeCard
-from .transcript import Transcript
 
 LIST_WIDTH = 248
 LIST_MINIMUM = 184

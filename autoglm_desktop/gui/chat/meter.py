@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 from ...core.context_use import ContextUse
 from ...i18n import _
 from .. import theme
-from .conversation_view import small_font
+from ..conversations.conversation_view import small_font
 
 WIDTH, LEAST, BAR = 116, 84, 6
 COLOURS = ("muted", "accent", "good", "code_keyword", "selection")

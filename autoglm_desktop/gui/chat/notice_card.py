@@ -9,9 +9,9 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QVBoxLayout, QW
 
 from ..running.walk_list import WalkArea
 from ..theme import GAP
+from ..transcript.column import centred
 from ..widgets.buttons import button
 from ..widgets.labels import label, set_role
-from .column import centred
 from .words import Notice
 
 ROLES = {"info": "subtitle", "warn": "warn", "bad": "error"}

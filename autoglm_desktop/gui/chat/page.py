@@ -20,15 +20,15 @@ from ...usecases.services import Services
 from ...usecases.session import SessionState
 from ..bridge import Bridge
 from ..session_model import SessionModel
+from ..transcript.document import Entry
+from ..transcript.entries import Entries, entries, reply_parts
 from ..widgets import picture_sources
 from . import layout, words
 from .acts import Acts
 from .controller import ChatController
 from .conversations_model import ConversationsModel
 from .dialogs import Dialogs
-from .document import Entry
 from .endpoints_model import EndpointsModel
-from .entries import Entries, entries, reply_parts
 from .message_steps import CAN
 from .notices import ChatNotices
 from .writing import Writing

@@ -17,12 +17,13 @@ from ...usecases.services import Services
 from ...usecases.session import Wishes
 from ...usecases.targets import Target
 from ..bridge import Bridge
+from ..composer import big_paste
+from ..composer.attachments import Attachments
+from ..composer.composer import Composer
+from ..composer.drafts import Drafts
 from ..session_model import SessionModel
-from . import big_paste, context, vision_notice
-from .attachments import Attachments
-from .composer import Composer
+from . import context, vision_notice
 from .controller import ChatController
-from .drafts import Drafts
 from .endpoints_model import EndpointsModel
 from .words import Notice
 

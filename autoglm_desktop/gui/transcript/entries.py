@@ -14,9 +14,9 @@ from ...i18n import _
 from ...store.conversation_values import Picture
 from ...store.conversations import StoredMessage
 from ...texts import reasons
-from . import words
 from .answer_steps import refusal_of, step_of
 from .entry import THINKING, Entry, Part, Shown
+from .footers import UNFINISHED, footer, remarks
 
 NOTHING: frozenset[str] = frozenset()
 
@@ -109,8 +109,8 @@ def entry(
         message.id,
         "assistant",
         said,
-        words.footer(message),
-        (*words.remarks(message), *filter(None, (unread,))),
+        footer(message),
+        (*remarks(message), *filter(None, (unread,))),
         _actions(message, last=last, free=free, again=free if last else "again" in can),
         found if any(part.kind == THINKING for part in found) else (),
         version,
@@ -161,7 +161,7 @@ def _actions(message: StoredMessage, *, last: bool, free: bool, again: bool) -> 
     found = []
     if message.text:
         found.append(("copy", _("Copy")))
-    if last and free and message.text and message.finish_reason in words.UNFINISHED:
+    if last and free and message.text and message.finish_reason in UNFINISHED:
         found.append(("continue", _("Continue")))
     if again:
         found.append(("again", _("Try again")))

@@ -11,9 +11,9 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistent
 from ...core.remote import Endpoint
 from ...i18n import _
 from ...store.conversation_values import Conversation
+from ..transcript.visible import visible
 from ..widgets.labels import tip
 from .dates import grouped
-from .visible import visible
 
 Row: TypeAlias = "str | Conversation"
 """A heading or a conversation."""

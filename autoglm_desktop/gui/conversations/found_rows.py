@@ -10,7 +10,7 @@ from typing import TypeAlias
 from ...core.search_text import folded, terms
 from ...i18n import _
 from ...store.conversation_search import Found, Hit
-from .visible import visible
+from ..transcript.visible import visible
 
 MOST_EACH = 3
 """Messages of one conversation that are shown before its others are asked for."""
