@@ -16,11 +16,14 @@ from typing import Protocol, TypeAlias
 from ..core import phone_actions, protocol
 from ..core.errors import AppError, Reason
 from ..core.pictures import MOST_TOKENS
+from ..core.remote import Endpoint
 from ..core.thinking import ReplyParser
 from . import pictures, prompts
 from .loading import Wishes
 from .pictures import Pictures, Prepared
 from .remote import Remote
+from .remote_servers import RemoteServers
+from .remote_tally import RemoteDone
 from .session_state import SessionState
 from .targets import Target
 
@@ -77,14 +80,14 @@ class Written:
 @dataclass(frozen=True)
 class Result:
     """``seconds`` from the question to the reply's end, loading not included; ``thinking_s`` of them it thought, None
-    where it didn't say; ``reply`` as it was written."""
+    where it didn't say; ``reply`` as it was written; ``usage`` None: a server counted nothing."""
 
     step: phone_actions.Step
     reply: str
     seconds: float
     first_token_s: float | None
     thinking_s: float | None
-    usage: protocol.Usage
+    usage: protocol.Usage | None
     finish_reason: str
 
 
@@ -108,6 +111,24 @@ async def run(
         async with contextlib.aclosing(_asked(model, system, picture, question.task, clock)) as events:
             async for event in events:
                 yield event
+
+
+async def run_there(
+    servers: RemoteServers,
+    endpoint: Endpoint,
+    own: Pictures,
+    question: Question,
+    clock: Callable[[], float] = time.monotonic,
+) -> AsyncGenerator[Prepared | Written | Result, None]:
+    """The same by a remote server that the user has chosen. Raises RemoteError(remote_gone) besides."""
+    remote = await servers.answerer(endpoint.id, endpoint.model or None)
+    async with contextlib.aclosing(run(remote, own, _as_it_is, question, clock)) as events:
+        async for event in events:
+            yield event
+
+
+def _as_it_is(target: Target) -> Target:
+    return target
 
 
 async def _asked(
@@ -182,6 +203,6 @@ def _result(
         seconds,
         first,
         thought.seconds if thought is not None else None,
-        done.usage,
+        done.usage if not isinstance(done, RemoteDone) or done.counted else None,
         done.finish_reason,
     )

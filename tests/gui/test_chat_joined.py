@@ -9,6 +9,7 @@ from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtGui import QImage
 
 from autoglm_desktop.core.conversation import ConversationSettings
+from autoglm_desktop.core.phone_actions import Place, Tap
 from autoglm_desktop.store.conversations import Conversations
 from autoglm_desktop.usecases.remote_servers import Draft, servers_of
 from autoglm_desktop.usecases.services import create_services
@@ -295,3 +296,27 @@ def test_a_second_question_waits_while_an_answer_is_written(desk):
     assert here.parts.composer.text() == "two" and len(here.kept()) == 2
     here.controller.stop()
     here.until(lambda: here.controller.answering is None)
+
+
+def test_the_phone_step_is_done_by_who_answers_the_conversation(desk, tmp_path):
+    words = ("<think>made</think>", '<answer>do(action="Tap", element=[500,250])</answer>')
+    with FakeOpenAI(Behaviour(words=words)) as server:
+        endpoint = added(tmp_path, server)
+        here = desk()
+        remote(here, endpoint)
+        here.page.dialogs.open_phone()
+        view = here.page.dialogs.phone.view
+        assert "Büro 服务器" in view.parts.who.text()
+        view.controller.choose(picture(tmp_path, 540, 1200))
+        here.until(lambda: view.controller.preview is not None)
+        view.parts.task.setPlainText("打开设置")
+        view.run()
+        here.until(lambda: view.controller.result is not None)
+        assert view.controller.result.step.action == Tap(Place(500, 250))
+        body = server.chats[-1]
+        assert body["temperature"] == 0.0 and body["frequency_penalty"] == 0.2
+        assert [part["type"] for part in body["messages"][1]["content"]] == ["image_url", "text"]
+        assert here.model.state.phase == "idle"
+        here.parts.list.new.click()
+        assert view.controller.remote is None and "stays on this machine" in view.parts.invitation.text()
+        here.page.dialogs.phone.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from ...core.protocol import Sampling
+from ...core.remote import Endpoint
 from ...i18n import _, language
 from ...store.own_prompts import OwnPrompts, Prompt
 from ...usecases import prompts
@@ -79,14 +81,20 @@ class Dialogs(QObject):
         _come_forward(self.settings)
 
     def open_phone(self) -> None:
-        """One step on the phone, with the model of this machine."""
+        """One step on the phone, by who answers the open conversation."""
         from ..phone.dialog import PhoneDialog
 
         if self.phone is None:
             self.phone = PhoneDialog(
-                self._bridge, self._session, self._pictures, self._services.library, self._widget.window()
+                self._bridge,
+                self._session,
+                self._pictures,
+                self._services.library,
+                self._widget.window(),
+                self._endpoints.servers,
             )
             self.phone.view.models_wanted.connect(self.models_wanted)
+        self._follow()
         _come_forward(self.phone)
 
     def flush(self) -> None:
@@ -100,6 +108,14 @@ class Dialogs(QObject):
         endpoint = self._endpoints.of(settings)
         return context.defaults(settings, endpoint, self._session.state, self._services.library.catalog)
 
+    def _endpoint(self) -> Endpoint | None:
+        """The server of the open conversation, with the model that is asked for there."""
+        settings = self._controller.settings
+        endpoint = self._endpoints.of(settings)
+        if endpoint is None or not settings.model:
+            return endpoint
+        return dataclasses.replace(endpoint, model=settings.model)
+
     def _model(self) -> str | None:
         target = self._session.state.target
         return target.name if target is not None else None
@@ -110,6 +126,8 @@ class Dialogs(QObject):
         return _("The values that the catalogue has for this model.")
 
     def _follow(self, *_changed: object) -> None:
+        if self.phone is not None:
+            self.phone.controller.answer_by(self._endpoint())
         if self.settings is not None:
             current = self._controller.current
             self.settings.set_title(current.title if current is not None else "")

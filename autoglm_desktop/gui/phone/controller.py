@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import datetime
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from ...core.errors import AppError
+from ...core.remote import Endpoint
 from ...usecases import phone_step
 from ...usecases.phone_step import Preview, Question, Result, See, Written
 from ...usecases.pictures import Pictures, Prepared
+from ...usecases.remote_servers import RemoteServers
 from ...usecases.session import Wishes
 from ...usecases.targets import Target
 from ..bridge import Bridge, Job
@@ -24,7 +26,8 @@ TICK_MS = 500
 
 
 class PhoneController(QObject):
-    """``see``: what of a target can look at pictures (``usecases.pictures.seeing`` with a library).
+    """``see``: what of a target can look at pictures (``usecases.pictures.seeing`` with a library). ``servers``: where
+    ``remote`` is found, the server that answers instead of this machine.
 
     ``changed`` when its state is another one, ``ticked`` while a step runs: time passes, a token came.
     """
@@ -41,8 +44,11 @@ class PhoneController(QObject):
         today: Callable[[], datetime.date] = datetime.date.today,
         clock: Callable[[], float] = time.monotonic,
         parent: QObject | None = None,
+        servers: RemoteServers | None = None,
     ) -> None:
         super().__init__(parent)
+        self._servers = servers
+        self.remote: Endpoint | None = None
         self._bridge, self._session, self._pictures, self._see = bridge, session, pictures, see
         self._today, self._clock = today, clock
         self._source: Path | bytes | None = None
@@ -98,15 +104,23 @@ class PhoneController(QObject):
         self._forget()
         question = Question(self._source, task, language, self._today())
         self._begun = self._clock()
-        self._job = self._bridge.stream(
-            lambda: phone_step.run(self._session.session, self._pictures, self._see, question),
-            self._event,
-            on_error=self._failed,
-        )
+        self._job = self._bridge.stream(self._work(question), self._event, on_error=self._failed)
         self._job.cancelled.connect(self._cancelled)
         self._job.ended.connect(self._ended)
         self._timer.start()
         self.changed.emit()
+
+    def answer_by(self, endpoint: Endpoint | None) -> None:
+        """Who answers: a remote server, or this machine's model; a step that runs ends as it began."""
+        if endpoint != self.remote and not self.running:
+            self.remote = endpoint
+            self.dismiss()
+
+    def _work(self, question: Question) -> Callable[[], AsyncIterator[Any]]:
+        servers, endpoint, own = self._servers, self.remote, self._pictures
+        if servers is not None and endpoint is not None:
+            return lambda: phone_step.run_there(servers, endpoint, own, question)
+        return lambda: phone_step.run(self._session.session, own, self._see, question)
 
     def stop(self) -> None:
         """End the step at once; what was written is kept."""

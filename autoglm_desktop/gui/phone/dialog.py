@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 from ...i18n import _
 from ...store.library import Library
 from ...usecases.pictures import Pictures, seeing
+from ...usecases.remote_servers import RemoteServers
 from ..bridge import Bridge
 from ..session_model import SessionModel
 from .controller import PhoneController
@@ -29,12 +30,13 @@ class PhoneDialog(QDialog):
         pictures: Pictures,
         library: Library,
         parent: QWidget | None = None,
+        servers: RemoteServers | None = None,
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(_("One step on the phone"))
         self.setWindowFlag(Qt.WindowType.WindowMaximizeButtonHint, True)
         see = functools.partial(seeing, library)
-        self.controller = PhoneController(bridge, session, pictures, see, parent=self)
+        self.controller = PhoneController(bridge, session, pictures, see, parent=self, servers=servers)
         self.view = PhoneView(bridge, session, self.controller)
         self.view.models_wanted.connect(self.close)
         column = QVBoxLayout(self)

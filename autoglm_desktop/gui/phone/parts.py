@@ -36,10 +36,12 @@ class Parts:
     frame: DropFrame
     stack: QStackedWidget
     picture: ActionPicture
+    invitation: QLabel
     choose: QPushButton
     paste: QPushButton
     other: QPushButton
     size: QLabel
+    who: QLabel
     task: TaskEdit
     language: Choice
     prompt: Unfolding
@@ -67,10 +69,12 @@ def build(view: QWidget) -> Parts:
         frame=DropFrame(),
         stack=QStackedWidget(),
         picture=ActionPicture(),
+        invitation=label("", "muted", wrap=True),
         choose=button(_("Choose a screenshot"), kind="primary"),
         paste=button(_("Paste")),
         other=button(_("Another screenshot")),
         size=label("", "muted", wrap=True),
+        who=label("", "muted", wrap=True),
         task=task,
         language=Choice([("zh", "中文"), ("en", "English")]),
         prompt=Unfolding(_("The prompt"), copy),
@@ -104,14 +108,9 @@ def _left(parts: Parts) -> QWidget:
     inside.addStretch(1)
     title = label(_("Drop a screenshot of a phone here"), "subtitle", wrap=True)
     title.setAlignment(Qt.AlignmentFlag.AlignCenter)
-    text = label(
-        _("It stays on this machine. Nothing is done on any phone: you see what the model would do."),
-        "muted",
-        wrap=True,
-    )
-    text.setAlignment(Qt.AlignmentFlag.AlignCenter)
+    parts.invitation.setAlignment(Qt.AlignmentFlag.AlignCenter)
     inside.addWidget(title)
-    inside.addWidget(text)
+    inside.addWidget(parts.invitation)
     row = QHBoxLayout()
     row.addStretch(1)
     row.addWidget(parts.choose)
@@ -139,6 +138,7 @@ def _right(parts: Parts) -> QWidget:
     column.setContentsMargins(0, 0, GAP, 0)
     column.setSpacing(GAP + GAP // 2)
     column.addWidget(label(_("One step on the phone"), "title", wrap=True))
+    column.addWidget(parts.who)
     column.addWidget(_remark(parts))
     task = label(_("Task"), "subtitle")
     task.setBuddy(parts.task)

@@ -88,15 +88,20 @@ class PhoneView(QWidget):
     def _show(self, _state: object = None) -> None:
         controller, parts, state = self.controller, self.parts, self._session.state
         self._show_picture(controller.preview)
-        self._show_remark(words.remark(state, controller.error))
-        ready = controller.preview is not None and words.can_run(state)
+        remote = controller.remote
+        self._show_remark(words.remark(state, controller.error, remote))
+        ready = controller.preview is not None and words.can_run(state, remote)
+        parts.invitation.setText(words.invitation(remote))
+        parts.who.setText(words.who_text(state, remote))
+        parts.who.setVisible(bool(parts.who.text()))
+        set_role(parts.who, "warn" if remote is not None and remote.leaves else "muted")
         parts.run.setEnabled(ready and bool(parts.task.toPlainText().strip()))
         parts.run.setVisible(not controller.running)
         parts.stop.setVisible(controller.running)
         parts.other.setEnabled(not controller.running)
         parts.task.setReadOnly(controller.running)
         parts.language.setEnabled(not controller.running)
-        parts.expected.setText(words.expected_text(state))
+        parts.expected.setText(words.expected_text(state) if remote is None else "")
         self._show_progress()
         self._show_result()
 
@@ -122,7 +127,9 @@ class PhoneView(QWidget):
         if controller.running:
             state = self._session.state
             parts.progress.set_text(
-                words.progress_text(state, controller.shown, controller.written, controller.elapsed)
+                words.progress_text(
+                    state, controller.shown, controller.written, controller.elapsed, controller.remote
+                )
             )
 
     def _show_result(self) -> None:

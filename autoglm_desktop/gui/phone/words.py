@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...core.errors import AppError
+from ...core.remote import Endpoint
 from ...core.units import format_seconds
 from ...i18n import _, ngettext
 from ...texts import errors, values
+from ...texts.remote import place_text
 from ...usecases.phone_step import Written
 from ...usecases.pictures import Prepared
 from ...usecases.session import SessionState
@@ -39,8 +41,12 @@ class Remark:
     offers: tuple[Offer, ...] = ()
 
 
-def remark(state: SessionState, error: AppError | None) -> Remark | None:
-    """What stands in the way of a step, and what to do; None where nothing does."""
+def remark(state: SessionState, error: AppError | None, remote: Endpoint | None = None) -> Remark | None:
+    """What stands in the way of a step, and what to do; None where nothing does. ``remote``: the server that answers
+    instead of this machine."""
+    if remote is not None:
+        close = (Offer("close", _("Close")),)
+        return Remark("error", errors.text(error), close) if error is not None else None
     to_models = Offer("models", _("Choose a model"))
     if state.target is None:
         return Remark("warn", _("No model is loaded. Choose one that can look at pictures."), (to_models,))
@@ -56,26 +62,49 @@ def remark(state: SessionState, error: AppError | None) -> Remark | None:
     return None
 
 
-def can_run(state: SessionState) -> bool:
+def can_run(state: SessionState, remote: Endpoint | None = None) -> bool:
     """Whether a step can be asked for: a model that isn't loaded yet is loaded first."""
-    return state.target is not None and not _is_blind(state)
+    return remote is not None or (state.target is not None and not _is_blind(state))
 
 
 def progress_text(
-    state: SessionState, shown: Prepared | None, written: Written | None, elapsed: float
+    state: SessionState,
+    shown: Prepared | None,
+    written: Written | None,
+    elapsed: float,
+    remote: Endpoint | None = None,
 ) -> str:
     """``Thinking · 120 tokens · 14 s``"""
     if written is not None:
         doing = _("Thinking") if written.thinking else _("Writing the action")
+        if remote is not None:  # a server's pieces are no tokens
+            return f"{doing} · {format_seconds(elapsed)}"
         count = ngettext("{count} token", "{count} tokens", written.tokens).format(count=written.tokens)
         return f"{doing} · {count} · {format_seconds(elapsed)}"
     if shown is not None:
         doing = _("Looking at the screenshot ({tokens} tokens)").format(tokens=f"{shown.size.tokens:,}")
-    elif state.phase in ("loading", "installing"):
+    elif remote is None and state.phase in ("loading", "installing"):
         doing = _("Loading {model}").format(model=state.target.name if state.target is not None else "?")
     else:
         doing = _("Preparing the screenshot")
     return f"{doing} · {format_seconds(elapsed)}"
+
+
+def invitation(remote: Endpoint | None) -> str:
+    """What becomes of a screenshot that is dropped."""
+    if remote is None or not remote.leaves:
+        return _("It stays on this machine. Nothing is done on any phone: you see what the model would do.")
+    return _("It is sent to {name}. Nothing is done on any phone: you see what the model would do.").format(
+        name=remote.name
+    )
+
+
+def who_text(state: SessionState, remote: Endpoint | None) -> str:
+    """Who answers, and where the screenshot goes."""
+    if remote is not None:
+        return f"{remote.name}: {place_text(remote)}"
+    name = state.target.name if state.target is not None else None
+    return _("{model} answers on this machine.").format(model=name) if name is not None else ""
 
 
 def expected_text(state: SessionState) -> str:
