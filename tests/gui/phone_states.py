@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QDialog, QWidget
 from autoglm_desktop.core.errors import TargetError
 from autoglm_desktop.core.phone_actions import read_step
 from autoglm_desktop.core.protocol import Proof, Usage
+from autoglm_desktop.core.remote import Endpoint
 from autoglm_desktop.core.rungs import PhoneStep, RungPlan
 from autoglm_desktop.gui.bridge import Bridge
 from autoglm_desktop.gui.phone.controller import PhoneController
@@ -31,6 +32,7 @@ SEEING = Proof("llama.cpp", "made", projector="gpu glm4v F16", context=10_240)
 PLAN = RungPlan("gguf-gpu", phone_step=PhoneStep(3_354, 2_000, 0, 150), phone_step_s=14.0)
 READY = SessionState("ready", TARGET, plan=PLAN, proof=SEEING)
 BLIND = SessionState("ready", TARGET, plan=PLAN, proof=Proof("llama.cpp", "made", context=4_096))
+FAR = Endpoint("made", "made: lab server", "https://models.example.org/v1", "autoglm-phone-9b")
 TASK = "打开设置里的深色模式"
 THOUGHT = "made: 现在在设置的首页，要找到“显示”这一项，它在列表的第四行。"
 
@@ -159,5 +161,6 @@ def phone_states(until: Until) -> dict[str, Callable[[Bridge, Path], QWidget]]:
         "phone-stopped": state(stopped),
         "phone-blind": state(blind),
         "phone-refused": state(refused),
+        "phone-remote": state(lambda stand: stand.controller.answer_by(FAR)),
         "phone-dialog": dialog,
     }
