@@ -37,6 +37,7 @@ from autoglm_desktop.usecases.targets import Target, of_local
 from tests.fakes.fake_downloads import FakeActions, FakeQueue
 from tests.gui import download_states, running_states
 from tests.gui.card_states import CHECKS
+from tests.gui.chat_more_states import chat_more_states
 from tests.gui.chat_states import chat_states
 from tests.gui.composer_states import composer_states
 from tests.gui.engine_states import engine_states
@@ -408,6 +409,7 @@ def chat(build_page: Callable[[Bridge, Path], ChatPage]) -> State:
 
 
 STATES.update({f"page-{name}": chat(build_page) for name, build_page in chat_states(until).items()})
+STATES.update({f"page-{name}": chat(build_page) for name, build_page in chat_more_states(until).items()})
 
 
 def engine_page(build_page: Callable[[Bridge, Path], QWidget]) -> State:

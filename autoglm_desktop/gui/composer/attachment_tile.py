@@ -28,7 +28,7 @@ from .attachment_values import Item
 from .big_paste import Folded
 
 SIDE = 72
-WIDTH = 292
+WIDTH = 328
 LINES = 4
 OPENS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space, Qt.Key.Key_Menu)
 REMOVES = (Qt.Key.Key_Delete, Qt.Key.Key_Backspace)

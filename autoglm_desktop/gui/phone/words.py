@@ -94,9 +94,9 @@ def invitation(remote: Endpoint | None) -> str:
     """What becomes of a screenshot that is dropped."""
     if remote is None or not remote.leaves:
         return _("It stays on this machine. Nothing is done on any phone: you see what the model would do.")
-    return _("It is sent to {name}. Nothing is done on any phone: you see what the model would do.").format(
-        name=remote.name
-    )
+    return _(
+        "It is sent to {name} when you ask for the step. Nothing is done on any phone: you see what the model would do."
+    ).format(name=remote.name)
 
 
 def who_text(state: SessionState, remote: Endpoint | None) -> str:
