@@ -110,6 +110,8 @@ class Application:
             return
         self._closed = True
         if self._end is not None:
+            if self.window.contents is not None:
+                self.window.contents.chat.put_away()
             self._end()
         settings.update(paths.home(), geometry=self.window.geometry_text())
 

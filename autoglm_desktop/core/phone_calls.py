@@ -33,6 +33,8 @@ _WORDS: dict[str, bool | None] = {"True": True, "False": False, "None": None, "t
 _WORD = re.compile("|".join(rf"{word}\b" for word in _WORDS))
 _AFTER = r"(?=\s*(?:\)\s*\Z|,\s*[A-Za-z_]\w{0,31}\s*=))"
 _CLOSE = {quote: re.compile(rf"(?:\\.|[^\\])*?{quote}{_AFTER}", re.DOTALL) for quote in "\"'"}
+_SECOND = re.compile(r"[\"']\s*\)\s*((?:do|finish)\s*\()")
+"""A second call behind the first, whose quotes would make it a part of the first one's prose."""
 _CLOSE_EARLY = {quote: re.compile(rf"(?:\\.|[^\\{quote}])*{quote}", re.DOTALL) for quote in "\"'"}
 
 
@@ -100,6 +102,9 @@ def _string(text: str, place: int, quote: str, *, prose: bool) -> tuple[str, int
     found = found or _CLOSE_EARLY[quote].match(text, place + 1)
     if found is None:
         raise CallError("action_cut")
+    second = _SECOND.search(found[0])
+    if second is not None:
+        raise CallError("action_after", text=_near(found[0], second.start(1)))
     text = _ESCAPE.sub(_unescaped, found[0][:-1])
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), found.end()
 

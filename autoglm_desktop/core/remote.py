@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -79,7 +80,7 @@ def base_url(text: str) -> str:
         address = f"{_usual_scheme(address)}://{address}"
     try:
         parts = urlsplit(address)
-        host, port = (parts.hostname or "").rstrip("."), parts.port
+        host, port = _plain(parts.hostname or ""), parts.port
     except ValueError:
         raise wrong from None
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
@@ -96,12 +97,17 @@ def base_url(text: str) -> str:
 
 def place_of(url: str) -> str:
     """HERE, NEAR or AWAY, by the host of an address of ``base_url``."""
-    return _host_place((urlsplit(url).hostname or "").rstrip("."))
+    return _host_place(_plain(urlsplit(url).hostname or ""))
+
+
+def _plain(host: str) -> str:
+    """As the HTTP client reads it: full-width letters and dots, as a Chinese keyboard writes them, are usual ones."""
+    return unicodedata.normalize("NFKC", host).replace("\u3002", ".").rstrip(".").lower()
 
 
 def _usual_scheme(address: str) -> str:
     try:
-        host = urlsplit(f"//{address}").hostname or ""
+        host = _plain(urlsplit(f"//{address}").hostname or "")
     except ValueError:
         return "https"
     return "https" if _host_place(LISTENING_ON_ALL.get(host, host)) == AWAY else "http"

@@ -26,11 +26,21 @@ class Result:
     seconds: float
 
 
+MOST_WORKERS = 4
+"""Processes that run tests side by side; each takes up to a gigabyte with what it starts."""
+
+
+def workers() -> int:
+    """As many as there are cores, up to MOST_WORKERS."""
+    return min(MOST_WORKERS, os.cpu_count() or 1)
+
+
 def checks(arguments: tuple[str, ...], writable: bool) -> tuple[Check, ...]:
     """With arguments only pytest, which gets them. In a checkout that cannot be written nothing is cached."""
-    tests = Check("pytest", "pytest", (*(() if writable else ("-p", "no:cacheprovider")), *arguments))
+    cache = () if writable else ("-p", "no:cacheprovider")
     if arguments:
-        return (tests,)
+        return (Check("pytest", "pytest", (*cache, *arguments)),)
+    tests = Check("pytest", "pytest", (*cache, "-n", str(workers()), "--dist", "worksteal"))
     no_cache = () if writable else ("--no-cache",)
     return (
         Check("ruff check", "ruff", ("check", *no_cache, ".")),

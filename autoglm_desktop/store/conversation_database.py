@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import AppError, Reason
+
+log = logging.getLogger(__name__)
 
 
 class Database:
@@ -32,9 +35,19 @@ class Database:
 
     def rows(self, statement: str, values: Iterable[Any] = ()) -> list[Any]:
         """Read. Raises AppError(file_unreadable)."""
+        wanted = tuple(values)
         try:
-            return self.connection.execute(statement, tuple(values)).fetchall()
-        except sqlite3.Error as error:
+            try:
+                return self.connection.execute(statement, wanted).fetchall()
+            except sqlite3.OperationalError as error:
+                if "decode to UTF-8" not in str(error):
+                    raise
+                log.warning(
+                    "a text holds bytes that are none: %s", statement
+                )  # a fault of the disk, as others are not
+                self.connection.text_factory = lambda data: data.decode("utf-8", "replace")
+                return self.connection.execute(statement, wanted).fetchall()
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise AppError("file_unreadable", path=str(self.path), detail=str(error)) from error
 
     @contextlib.contextmanager

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from ..core import message_tree
-from . import conversation_pictures, conversation_search
+from . import conversation_file, conversation_pictures, conversation_search
 from .conversation_database import Database
 from .conversation_values import Deletion
 
@@ -76,10 +76,11 @@ def purge_all(store: Database) -> None:
 
 
 def purge_old(store: Database) -> None:
-    """Remove what was deleted a week ago, and the pictures that nobody refers to."""
+    """Remove what was deleted a week ago, and the pictures that nobody refers to; those stay while a damaged file is
+    kept, which may."""
     now = store.clock()
     _purge(store, "<= ?", now - DELETED_KEPT_S)
-    if store.kept:
+    if store.kept and not conversation_file.is_one_aside(store.path):
         conversation_pictures.sweep(store.pictures, conversation_pictures.referred(store.connection), now)
 
 

@@ -22,15 +22,13 @@ from . import conversation_pictures
 from .conversation_export import FORMAT, VERSION
 from .conversation_rows import clean, fact_values, id_of, settings_text
 from .conversation_schema import FACT_COLUMNS
-from .conversation_values import Conversation, Facts, Picture, StoredMessage
+from .conversation_values import LATEST, Conversation, Facts, Picture, StoredMessage
 from .conversations import Conversations
 
 MOST_BYTES = 256 * 1024 * 1024
 MOST_TITLE = 1_000
 EXTENSIONS = ("png", "jpg", "webp", "bmp", "gif")
 REASONS = (None, "stop", "length", "cancelled", "failed")
-LATEST = 32_503_680_000.0
-"""The year 3000: a time after it is none, and a calendar cannot show it."""
 MOST_COUNT = 2**53
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import AppError
+from .conversation_rows import clean, kept_value
 from .conversation_schema import PICTURE_COLUMNS
 from .conversation_values import Picture
 
@@ -40,7 +41,7 @@ def keep(folder: Path, source: Path | bytes) -> Picture:
     extension = _extension(data)
     picture = Picture(
         hashlib.sha256(data).hexdigest(), extension, bitmap.width, bitmap.height, len(data),
-        "" if isinstance(source, bytes) else source.name,
+        "" if isinstance(source, bytes) else clean(source.name),
     )  # fmt: skip
     put(folder, picture.file_name, data)
     return picture
@@ -52,7 +53,8 @@ def put(folder: Path, name: str, data: bytes) -> None:
     fresh = folder / f"{name}.{os.getpid()}.part"
     try:
         if target.is_file() and target.stat().st_size == len(data):
-            os.utime(target)  # young again: a sweep leaves it
+            with contextlib.suppress(OSError):  # it can be read all the same
+                os.utime(target)  # young again: a sweep leaves it
             return
         folder.mkdir(parents=True, exist_ok=True)
         with fresh.open("wb") as stream:
@@ -77,7 +79,7 @@ def add_rows(database: sqlite3.Connection, message: int, pictures: Iterable[Pict
 
 
 def row_of(picture: Picture) -> tuple[object, ...]:
-    return tuple(getattr(picture, column) for column in PICTURE_COLUMNS)
+    return tuple(kept_value(getattr(picture, column)) for column in PICTURE_COLUMNS)
 
 
 def of_conversation(

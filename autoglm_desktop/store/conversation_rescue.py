@@ -7,6 +7,7 @@ unreadable ones are alone; what stands in no readable conversation goes into one
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .conversation_schema import CONVERSATION_COLUMNS, MESSAGE_COLUMNS, PICTURE_COLUMNS
+from .conversation_values import LATEST
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ NEEDED = {
     "conversations": ("title", "created", "updated"),
     "messages": ("conversation", "role", "text", "created"),
 }
+TIMES = ("created", "updated")
 DEFAULTS: dict[str, object] = {"settings": "{}", "pinned": 0}
 """In the place of what cannot be used; else nothing."""
 TABLES = {
@@ -74,7 +77,7 @@ def _copy_all(source: sqlite3.Connection, database: sqlite3.Connection) -> Rescu
     try:
         conversations = _fill(database, reader, "conversations")
         messages = _fill(database, reader, "messages")
-        _repair(database)
+        _repair(database, linked="parent" in reader.columns("messages", ("parent",)))
         _plain(database, reader, "pictures", ("message", "position", *PICTURE_COLUMNS), "rowid")
         _plain(database, reader, "drafts", ("conversation", "text", "pictures"), "conversation")
         database.execute("DELETE FROM pictures WHERE message NOT IN (SELECT id FROM messages)")
@@ -94,7 +97,7 @@ def _fill(database: sqlite3.Connection, reader: _Reader, table: str) -> int:
     names, marks = ", ".join(columns), ", ".join("?" * len(columns))
     count = 0
     for row in reader.rows(table, columns):
-        values = dict(zip(columns, row, strict=True))
+        values = {name: _mended(name, value) for name, value in zip(columns, row, strict=True)}
         if not all(_fits(name, values.get(name)) for name in NEEDED[table]):
             reader.unreadable += 1
             continue
@@ -112,8 +115,16 @@ def _fits(name: str, value: object) -> bool:
     return isinstance(value, str if name in WORDS else (int, float))
 
 
-def _repair(database: sqlite3.Connection) -> None:
-    """Conversations for messages that have none; a parent for messages whose own is lost; heads that exist."""
+def _mended(name: str, value: object) -> object:
+    """A time that cannot be one becomes now: a message is worth more than when it was written."""
+    if name in TIMES and isinstance(value, (int, float)) and not 0 <= value < LATEST:
+        return time.time()
+    return value
+
+
+def _repair(database: sqlite3.Connection, *, linked: bool) -> None:
+    """Conversations for messages that have none; a parent for messages whose own is lost; heads that exist. ``linked``:
+    the file knows parents, so that a message without one is a first one."""
     database.execute(
         """INSERT INTO conversations (id, title, created, updated)
             SELECT conversation, ?, min(created), max(created) FROM messages
@@ -122,8 +133,11 @@ def _repair(database: sqlite3.Connection) -> None:
     )
     database.execute(
         """UPDATE messages SET parent = (SELECT max(b.id) FROM messages AS b
-            WHERE b.conversation = messages.conversation AND b.id < messages.id)
-            WHERE parent IS NULL OR NOT EXISTS (SELECT 1 FROM messages AS p WHERE p.id = messages.parent)"""
+            WHERE b.conversation = messages.conversation AND b.id < messages.id
+                AND (b.deleted IS NULL OR messages.deleted IS NOT NULL))
+            WHERE (parent IS NOT NULL OR ?)
+                AND NOT EXISTS (SELECT 1 FROM messages AS p WHERE p.id = messages.parent)""",
+        (not linked,),
     )
     database.execute(
         """UPDATE conversations SET head = (SELECT max(id) FROM messages AS m
@@ -140,10 +154,26 @@ def _plain(
     if columns != wanted:
         return
     for row in reader.rows(table, columns, key):
+        if not all(map(_is_right, wanted, row)):
+            reader.unreadable += 1
+            continue
         database.execute(
             f"INSERT OR IGNORE INTO {table} ({', '.join(wanted)}) VALUES ({', '.join('?' * len(wanted))})",
             row,
         )
+
+
+def _is_right(name: str, value: object) -> bool:
+    """Whether a value of a picture or a draft is one."""
+    if name == "most_tokens" and value is None:
+        return True
+    if name == "sha256":
+        return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+    if name == "extension":
+        return isinstance(value, str) and re.fullmatch("[a-z]{3,4}", value) is not None
+    if name in ("text", "pictures", "name"):
+        return isinstance(value, str)
+    return isinstance(value, int) and value >= (1 if name in ("width", "height", "most_tokens") else 0)
 
 
 class _Reader:
@@ -158,7 +188,7 @@ class _Reader:
         """Those of the wanted ones that the file has; none where its schema cannot be read."""
         try:
             found = {row[1] for row in self._source.execute(f"PRAGMA table_info({table})")}
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             log.warning("nothing can be read of %s: %s", table, error)
             self.unreadable += 1
             return ()

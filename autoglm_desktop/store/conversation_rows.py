@@ -11,7 +11,7 @@ from ..core import conversation as settings_core
 from ..core import message_tree
 from ..core.conversation import ConversationSettings
 from .conversation_schema import CONVERSATION_COLUMNS, FACT_COLUMNS, MESSAGE_COLUMNS
-from .conversation_values import Conversation, Facts, Picture, StoredMessage
+from .conversation_values import LATEST, Conversation, Facts, Picture, StoredMessage
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,13 @@ MESSAGES = f"SELECT {', '.join(MESSAGE_COLUMNS)} FROM messages"
 
 def conversation_of(row: tuple[Any, ...]) -> Conversation:
     number, title, created, updated, pinned, head, settings = row
-    return Conversation(number, title, created, updated, bool(pinned), head, _settings(number, settings))
+    settings = _settings(number, settings)
+    return Conversation(number, title, _time(created), _time(updated), bool(pinned), head, settings)
+
+
+def _time(value: float) -> float:
+    """One that a calendar can show: a single wrong bit makes any number of it, and is no damage to SQLite."""
+    return value if isinstance(value, (int, float)) and 0.0 <= value < LATEST else 0.0
 
 
 def _settings(conversation: int, text: str) -> ConversationSettings:
@@ -46,13 +52,18 @@ def message_of(
 ) -> StoredMessage:
     number, conversation, role, text, created, *facts, finish_reason, _parent = row
     return StoredMessage(
-        number, conversation, role, text, created, Facts(*facts), finish_reason, tree.parents[number],
+        number, conversation, role, text, _time(created), Facts(*facts), finish_reason, tree.parents[number],
         message_tree.versions(tree, number), pictures.get(number, ()),
     )  # fmt: skip
 
 
 def fact_values(facts: Facts) -> tuple[object, ...]:
-    return tuple(getattr(facts, name) for name in FACT_COLUMNS)
+    return tuple(kept_value(getattr(facts, name)) for name in FACT_COLUMNS)
+
+
+def kept_value(value: object) -> object:
+    """A file's name, which a model is called by, may hold bytes that are no text."""
+    return clean(value) if isinstance(value, str) else value
 
 
 def id_of(cursor: sqlite3.Cursor) -> int:

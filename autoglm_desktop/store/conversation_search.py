@@ -70,7 +70,8 @@ def prepare(database: sqlite3.Connection, *, anew: bool = False) -> bool:
             database.execute("ROLLBACK")
         log.warning("no full-text index, every text is read instead: %s", error)
         if known is None or known[0] != STALE:
-            _state(database, STALE)  # what changes from now on is not in it
+            with contextlib.suppress(sqlite3.DatabaseError):  # a file that takes no change loses none either
+                _state(database, STALE)  # what changes from now on is not in it
         return False
 
 

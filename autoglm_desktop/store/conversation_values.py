@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from ..core.conversation import ConversationSettings
 
+LATEST = 32_503_680_000.0
+"""The year 3000: a time after it is none, and no calendar shows it."""
+
 
 @dataclass(frozen=True)
 class Conversation:

@@ -189,13 +189,16 @@ class Conversations(Database):
         return self.messages(conversation)
 
     def reopen(self, message: int) -> StoredMessage | None:
-        """An answer is written on: until ``finish`` it counts as being written, and what it has stays. Returns it as
-        it was; None: it is gone."""
+        """An answer is written on: until ``finish`` it counts as being written, and what it has stays, but for its
+        counts, which no longer hold. Returns it as it was; None: it is gone."""
         found = self.message(message)
         if found is None:
             return None
         with self.change() as database:
-            database.execute("UPDATE messages SET finish_reason = NULL WHERE id = ?", (message,))
+            database.execute(
+                "UPDATE messages SET finish_reason = NULL, tokens = NULL, prompt_tokens = NULL WHERE id = ?",
+                (message,),
+            )
             database.execute(
                 "UPDATE conversations SET updated = ? WHERE id = ?", (self.clock(), found.conversation)
             )

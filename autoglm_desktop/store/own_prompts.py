@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from ..core.errors import AppError
 from ..core.machine import from_json, to_json
+from .conversation_rows import clean
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class OwnPrompts:
         added = uuid.uuid4().hex
 
         def change(known: tuple[Prompt, ...]) -> tuple[Prompt, ...]:
-            return (*known, Prompt(added, _free(name, known), text[:LONGEST_TEXT]))
+            return (*known, Prompt(added, _free(name, known), clean(text)[:LONGEST_TEXT]))
 
         return self._change(change)
 
@@ -146,7 +147,7 @@ class OwnPrompts:
 
 def _free(name: str, known: tuple[Prompt, ...]) -> str:
     """A name that no other prompt has."""
-    wanted = " ".join(name.split())[:LONGEST_NAME]
+    wanted = " ".join(clean(name).split())[:LONGEST_NAME]
     taken = {one.name for one in known}
     number, found = 2, wanted
     while found in taken:

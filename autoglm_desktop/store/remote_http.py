@@ -60,6 +60,10 @@ class Answer:
             raise self._http.failure(error, begun=True) from None
         return b""
 
+    def hide(self, text: str) -> str:
+        """Of an error in the middle of the answer: as ``RemoteHttp.hide``."""
+        return self._http.hide(text)
+
     async def close(self) -> None:
         await self._client.aclose()
         await to_the_end(self._response.aclose())
@@ -139,8 +143,13 @@ class RemoteHttp:
         return bytes(data[:most])
 
     def hide(self, text: str) -> str:
-        """Without the key: some servers repeat what was wrong."""
-        return text.replace(self.key, "…") if self.key else text
+        """Without the key: some servers repeat what was wrong. A text that was cut (``shorten``) may end within it."""
+        if not self.key:
+            return text
+        text = text.replace(self.key, "…")
+        cut = text.removesuffix("…")
+        begun = next((n for n in range(len(self.key) - 1, 3, -1) if cut.endswith(self.key[:n])), 0)
+        return cut[: len(cut) - begun] + "…" if begun else text
 
     def _said(self, text: str, kind: str) -> object:
         text = self.hide(text)

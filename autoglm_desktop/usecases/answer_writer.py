@@ -90,7 +90,7 @@ class Writer:
     async def close(self) -> None:
         """Write the last state, also where this is cancelled. An answer that is cancelled ends here as well."""
         self.end("cancelled")
-        await asyncio.shield(asyncio.ensure_future(self._finish()))
+        await self._archive.finish(self._finish())
 
     async def _finish(self) -> None:
         if self._saving is not None:
@@ -144,6 +144,9 @@ def added_up(before: Facts, last: Facts) -> Facts:
         last,
         tokens=(before.tokens or 0) + (last.tokens or 0) if known else None,
         prompt_tokens=prompt,
+        tokens_per_s=last.tokens_per_s
+        if last.tokens_per_s is not None or last.tokens
+        else before.tokens_per_s,
         first_token_s=before.first_token_s if before.first_token_s is not None else last.first_token_s,
         thinking_s=sum(times) if times else None,
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..core.errors import AppError
 from ..store import conversation_search
@@ -25,6 +25,7 @@ class Archive:
         self._conversations = conversations
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="conversations")
         self._indexing: asyncio.Task[None] | None = None
+        self._unfinished: set[asyncio.Task[Any]] = set()
 
     @property
     def pictures(self) -> Path:
@@ -48,8 +49,22 @@ class Archive:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, call, self._conversations, *arguments)
 
+    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
+        """Work of several calls. It comes to its end also where who waits for it is cancelled, and then its failure is
+        logged; ``close`` waits for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._unfinished.add(task)
+        task.add_done_callback(self._unfinished.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_failed_unseen)
+            raise
+
     async def close(self) -> None:
         """Write what is pending and close the file."""
+        while self._unfinished:
+            await asyncio.wait(set(self._unfinished))
         if self._indexing is not None:
             self._indexing.cancel()
             await asyncio.wait({self._indexing})
@@ -62,3 +77,9 @@ class Archive:
                 pass
         except AppError as error:  # a full disk; the next start goes on
             log.warning("not every text is indexed: %s", error)
+
+
+def _failed_unseen(task: asyncio.Task[Any]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.error("what was left to be kept could not be: %s", error)

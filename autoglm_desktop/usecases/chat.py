@@ -17,6 +17,7 @@ from .answering import Always, Chooser
 from .archive import Archive as Archive
 from .chat_messages import as_messages, none_shown
 from .chat_messages import title_of as title_of
+from .remote import Remote
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answered:
-    """The last state of an answer, as kept."""
+    """The last state of an answer, as kept. ``left_out``: what is set for the conversation and the server
+    who answered does not know."""
 
     answer: StoredMessage
+    left_out: tuple[str, ...] = ()
 
 
 Events: TypeAlias = AsyncGenerator[Asked | Delta | Answered, None]
@@ -50,12 +53,11 @@ async def ask(
     """Keep a question (in a new conversation with ``settings`` where none is given), stream its answer and keep that
     too.
 
-    What was streamed is kept however it ends: stopped, cancelled, or by the AppError that is raised.
+    The question is kept also where this is cancelled before ``Asked``; what was streamed is kept however it ends:
+    stopped, cancelled, or by the AppError that is raised.
     """
-    if conversation is None:
-        conversation = await archive.run(Conversations.create, title_of(text), settings)
-    question = await archive.run(Conversations.append, conversation.id, "user", text, Facts(), pictures)
-    async with contextlib.aclosing(_answer(archive, chooser, conversation, question)) as events:
+    where, question = await archive.finish(archive.run(_kept, conversation, text, pictures, settings))
+    async with contextlib.aclosing(_answer(archive, chooser, where, question)) as events:
         async for event in events:
             yield event
 
@@ -80,9 +82,7 @@ async def ask_edited(
 ) -> Events:
     """Ask a question in other words: another version of it, with the same pictures where none are given."""
     shown = question.pictures if pictures is None else pictures
-    edited = await archive.run(
-        Conversations.add, conversation.id, question.parent, "user", text, Facts(), shown
-    )
+    edited = await archive.finish(archive.run(_edited, conversation, question.parent, text, shown))
     async with contextlib.aclosing(_answer(archive, chooser, conversation, edited)) as events:
         async for event in events:
             yield event
@@ -150,12 +150,41 @@ async def _written(
         raise
     finally:
         await writer.close()
-    yield Answered(writer.answer)
+    left_out = writer.answerer.left_out if isinstance(writer.answerer, Remote) else ()
+    yield Answered(writer.answer, tuple(name for name in left_out if getattr(settings, name, None) is not None))
+
+
+def _kept(
+    store: Conversations,
+    conversation: Conversation | None,
+    text: str,
+    pictures: Sequence[Picture],
+    settings: ConversationSettings,
+) -> tuple[Conversation, StoredMessage]:
+    begun = store.create(title_of(text), settings) if conversation is None else _present(store, conversation)
+    return begun, store.append(begun.id, "user", text, Facts(), pictures)
+
+
+def _edited(
+    store: Conversations,
+    conversation: Conversation,
+    parent: int | None,
+    text: str,
+    pictures: Sequence[Picture],
+) -> StoredMessage:
+    return store.add(_present(store, conversation).id, parent, "user", text, Facts(), pictures)
 
 
 async def _fresh(archive: Archive, conversation: Conversation) -> Conversation:
-    """As it is now, not as the window last saw it."""
-    return await archive.run(Conversations.get, conversation.id) or conversation
+    """As it is now, not as the window last saw it. Raises AppError(conversation_gone)."""
+    return await archive.run(_present, conversation)
+
+
+def _present(store: Conversations, conversation: Conversation) -> Conversation:
+    found = store.get(conversation.id)
+    if found is None:
+        raise AppError("conversation_gone")
+    return found
 
 
 def _reopened(store: Conversations, message: int) -> StoredMessage:
@@ -174,6 +203,10 @@ async def _begun(
     try:
         return await asyncio.shield(written)
     except asyncio.CancelledError:
-        answer = await written
-        await Writer(archive, answer, answer if written_on else None).close()
+        await archive.finish(_taken_back(archive, written, written_on=written_on))
         raise
+
+
+async def _taken_back(archive: Archive, written: Awaitable[StoredMessage], *, written_on: bool) -> None:
+    answer = await written
+    await Writer(archive, answer, answer if written_on else None).close()

@@ -70,4 +70,4 @@ def _line(text: str) -> str:
 
 
 def _day(created: float) -> str:
-    return datetime.datetime.fromtimestamp(created).astimezone().strftime("%Y-%m-%d %H:%M")
+    return datetime.datetime.fromtimestamp(created).strftime("%Y-%m-%d %H:%M")

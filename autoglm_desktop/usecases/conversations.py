@@ -7,10 +7,12 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import quote
 
 from ..core.errors import AppError
 from ..store import conversation_export, conversation_import, conversation_pictures, conversation_search
@@ -22,8 +24,12 @@ from .conversation_markdown import markdown
 
 
 async def search(archive: Archive, query: str) -> Found:
-    """Messages and titles that hold all words of the query; the last may be the beginning of one."""
-    return await archive.run(conversation_search.search, query)
+    """Messages and titles that hold all words of the query; the last may be the beginning of one. What is not indexed,
+    as behind a damage that was met just now, is from now on."""
+    found = await archive.run(conversation_search.search, query)
+    if not found.complete:
+        archive.index()
+    return found
 
 
 async def keep_picture(archive: Archive, source: Path | bytes) -> Picture:
@@ -81,7 +87,8 @@ async def import_json(archive: Archive, path: Path) -> Imported:
 
 
 def _text(conversation: Conversation, messages: Sequence[StoredMessage], path: Path) -> str:
-    return markdown(conversation, messages, _pictures_folder(path).name.replace(" ", "%20"))
+    folder = re.sub(r"[\s!-,:-@\[-^`{-~]", lambda found: quote(found[0]), _pictures_folder(path).name)
+    return markdown(conversation, messages, folder)
 
 
 def _pictures_folder(path: Path) -> Path:

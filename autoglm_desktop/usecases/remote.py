@@ -117,7 +117,7 @@ class Remote:
             yield tally.done(streamed=True, reason="cancelled")
         except RemoteError as error:
             log.info("%s: %s", self.endpoint.id, error.code)
-            raise self._named(error) from None
+            raise self._named(error, opened) from None
         finally:
             self._stops.discard(stop)
             stop.cancel()
@@ -162,11 +162,13 @@ class Remote:
             wait_s=refused.wait_s,
         )
 
-    def _named(self, error: RemoteError) -> RemoteError:
-        """With the server's name, which pure parts don't know."""
-        return RemoteError(
-            error.code, **{"name": self.endpoint.name, "address": self.endpoint.url, **error.values}
-        )
+    def _named(self, error: RemoteError, opened: Sequence[Answer]) -> RemoteError:
+        """With the server's name, and without the key, neither of which pure parts know."""
+        told = {
+            name: opened[0].hide(value) if opened and isinstance(value, str) else value
+            for name, value in error.values.items()
+        }
+        return RemoteError(error.code, **{"name": self.endpoint.name, "address": self.endpoint.url, **told})
 
 
 class _Events:

@@ -13,6 +13,7 @@ from pathlib import Path
 from ..core.errors import AppError
 from ..core.remote import Endpoint, RemoteError, base_url
 from ..core.remote_check import Finding
+from ..store.conversation_rows import clean as clean_text
 from ..store.endpoints import EndpointFile
 from ..store.keys import Keys, clean
 from ..store.web import Web
@@ -53,6 +54,7 @@ class RemoteServers:
 
     def __init__(self, file: Path, web: Web) -> None:
         self._file, self._web = EndpointFile(file), web
+        self._known: dict[Endpoint, Remote] = {}  # with what each server was found to refuse
 
     async def all(self) -> tuple[Endpoint, ...]:
         return await asyncio.to_thread(self._file.all)
@@ -63,7 +65,8 @@ class RemoteServers:
         endpoint = await asyncio.to_thread(self._file.get, endpoint_id)
         if endpoint is None:
             raise RemoteError("remote_gone")
-        return Remote(self._web, dataclasses.replace(endpoint, model=model or endpoint.model))
+        wanted = dataclasses.replace(endpoint, model=model or endpoint.model)
+        return self._known.setdefault(wanted, Remote(self._web, wanted))
 
     async def save(self, draft: Draft) -> Saved:
         """Keep what was entered, its key in the keyring. Raises AppError (see ``base_url``; remote_key_wrong,
@@ -115,8 +118,8 @@ def servers_of(services: Services) -> RemoteServers:
 def _endpoint(draft: Draft, old: Endpoint | None) -> Endpoint:
     """What the draft means. Raises RemoteError."""
     url = base_url(draft.address)
-    name = " ".join(draft.name.split())[:MOST_NAME]
-    made = Endpoint(draft.id or uuid.uuid4().hex[:12], name, url, draft.model.strip())
+    name = " ".join(clean_text(draft.name).split())[:MOST_NAME]
+    made = Endpoint(draft.id or uuid.uuid4().hex[:12], name, url, clean_text(draft.model).strip())
     had = old is not None and old.has_key and old.key_name == made.key_name and not draft.forget_key
     return Endpoint(made.id, name or made.host, url, made.model, has_key=bool(draft.key.strip()) or had)
 

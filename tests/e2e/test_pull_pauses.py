@@ -104,7 +104,7 @@ def test_paused_three_times_it_still_becomes_the_exact_file(home):
 @stops
 def test_with_json_a_pause_leaves_stdout_empty(home, number):
     with slow_hub() as hub:
-        status, out, err = stopped(home, hub, number, 2 * MIB, "--json")
+        status, out, err = stopped(home, hub, number, 2 * IN_FLIGHT, "--json")
         assert (status, out) == (130, "") and no_control_characters(err)
         status, out, err = run(home, hub, "pull", PLAIN, "--json")
     assert status == 0, err

@@ -194,3 +194,23 @@ def test_the_button_opens_the_dialog_and_tells_the_list(qtbot, bridge):
     assert told.args == [(HERE,)]
     button.dialog.reject()
     assert button.dialog is None
+
+
+def test_a_second_click_does_not_keep_a_server_twice(qtbot, opened):
+    saved = []
+
+    class Counting(FakeServers):
+        async def save(self, draft):
+            saved.append(draft)
+            return await super().save(draft)
+
+    servers = Counting()
+    dialog = opened(servers)
+    dialog.form.address.setText("http://localhost:8000/v1")
+    dialog.save_button.click()
+    dialog.save_button.click()
+    qtbot.waitUntil(lambda: dialog.side.list.count() > 0 and not dialog.save_button.isEnabled())
+    assert len(saved) == 1
+    dialog.form.name.setText("made: another name")
+    dialog.save_button.click()
+    qtbot.waitUntil(lambda: servers.kept[0].name == "made: another name")

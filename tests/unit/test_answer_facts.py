@@ -116,3 +116,11 @@ def test_thinking_that_had_ended_stays_as_it_was(tmp_path):
 def test_counts_of_two_runs(before, last, tokens, prompt):
     found = added_up(before, last)
     assert (found.tokens, found.prompt_tokens) == (tokens, prompt)
+
+
+@pytest.mark.parametrize(
+    ("last", "speed"),
+    [(Facts(tokens=3, tokens_per_s=4.0), 4.0), (Facts(tokens=0), 9.0), (Facts(tokens=3), None)],
+)
+def test_the_speed_is_that_of_the_last_run_that_said_anything(last, speed):
+    assert added_up(Facts(tokens=5, tokens_per_s=9.0), last).tokens_per_s == speed

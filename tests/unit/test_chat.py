@@ -83,6 +83,30 @@ def test_what_was_streamed_stays_when_it_is_cancelled(run, how):
     assert (answer.text, answer.finish_reason) == ("half an", "cancelled")
 
 
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_question_is_kept_when_it_is_cancelled_before_its_answer_begins(run, edited):
+    async def work(archive):
+        if edited:
+            asked = (await collect(chat.ask(archive, Always(MadeSession(["A"])), None, "q")))[0]
+            events = chat.ask_edited(
+                archive, Always(MadeSession(["B"])), asked.conversation, asked.question, "sent"
+            )
+        else:
+            events = chat.ask(archive, Always(MadeSession(["A"])), None, "sent")
+        gate = threading.Event()
+        busy = asyncio.ensure_future(archive.run(lambda _store: gate.wait(30)))
+        waiting = asyncio.ensure_future(anext(events))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.sleep(0)
+        gate.set()
+        await busy
+        await asyncio.wait({waiting})
+        return await archive.run(Conversations.messages, 1)
+
+    assert run(work)[0].text == "sent"
+
+
 def test_it_stays_when_its_last_save_is_cancelled_as_well(run):
     async def work(archive):
         events = chat.ask(archive, Always(MadeSession(["half ", "an"], "wait")), None, "q")
@@ -100,6 +124,45 @@ def test_it_stays_when_its_last_save_is_cancelled_as_well(run):
 
     answer = run(work)[1]
     assert (answer.text, answer.finish_reason) == ("half an", "cancelled")
+
+
+def test_it_stays_when_the_archive_is_closed_behind_two_stops(tmp_path, monkeypatch):
+    monkeypatch.setattr(answer_writer, "SAVE_EVERY_S", 0.0)
+    path = tmp_path / "c.sqlite3"
+
+    async def work():
+        archive = chat.Archive(Conversations(path))
+        await archive.open()
+        events = chat.ask(archive, Always(MadeSession(["half ", "an"], "wait")), None, "q")
+        for _number in range(3):
+            await anext(events)
+        waiting = asyncio.ensure_future(anext(events))
+        for _time in range(2):
+            await asyncio.sleep(0)
+            waiting.cancel()
+        await asyncio.wait({waiting})
+        await archive.close()
+
+    asyncio.run(asyncio.wait_for(work(), 30))
+    store = Conversations(path)
+    store.open()
+    answer = store.messages(1)[1]
+    store.close()
+    assert (answer.text, answer.finish_reason) == ("half an", "cancelled")
+
+
+def test_a_failure_that_nobody_waits_for_is_logged(run, caplog):
+    async def work(archive):
+        async def fail():
+            raise await archive.run(lambda _store: AppError("state_unwritable", path="p", detail="made"))
+
+        waiting = asyncio.ensure_future(archive.finish(fail()))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait({waiting})
+
+    run(work)
+    assert "state_unwritable" in caplog.text
 
 
 def test_an_answer_is_saved_while_it_is_written(run, monkeypatch):
@@ -138,6 +201,32 @@ def test_asking_again_gives_another_version_of_the_answer(run):
     assert [message.text for message in messages] == ["q", "good"]
     bad, good = messages[1].versions
     assert events[0].answer.id == good == messages[1].id and bad == good - 1
+
+
+@pytest.mark.parametrize("purged", [False, True])
+def test_nothing_is_asked_in_a_conversation_that_was_deleted_elsewhere(run, purged):
+    async def work(archive):
+        asked = (await collect(chat.ask(archive, Always(MadeSession(["A"])), None, "q")))[0]
+        deletion = await archive.run(Conversations.delete, asked.conversation.id)
+        if purged:
+            await archive.run(Conversations.purge, deletion)
+        session = MadeSession(["B"])
+        codes = []
+        for events in (
+            chat.ask(archive, Always(session), asked.conversation, "q2"),
+            chat.ask_again(archive, Always(session), asked.conversation, asked.question),
+            chat.ask_edited(archive, Always(session), asked.conversation, asked.question, "q3"),
+        ):
+            with pytest.raises(AppError) as raised:
+                await collect(events)
+            codes.append(raised.value.code)
+        return (
+            codes,
+            session.asked,
+            await archive.run(lambda store: store.rows("SELECT count(*) FROM messages")),
+        )
+
+    assert run(work) == (["conversation_gone"] * 3, None, [(0 if purged else 2,)])
 
 
 def test_asking_in_other_words_gives_another_version_of_the_question(run):

@@ -6,6 +6,8 @@ import dataclasses
 import hashlib
 import io
 import json
+import re
+from urllib.parse import unquote
 
 import pytest
 from PIL import Image
@@ -116,6 +118,17 @@ def test_what_was_imported_is_found(tmp_path):
     assert [hit.snippet for hit in run(other, work).hits] == ["one 答案"]
 
 
+def test_an_index_that_was_damaged_is_whole_again_in_a_while(tmp_path):
+    async def work(archive):
+        talk = await archive.run(Conversations.create, "t")
+        await archive.run(Conversations.append, talk.id, "user", "答案")
+        await archive.run(lambda store: store.connection.execute("DROP TABLE search_data"))
+        return [await usecase.search(archive, "答案") for _time in range(20)]
+
+    found = run(Conversations(tmp_path / "c.sqlite3"), work)
+    assert [(len(one.hits), one.complete) for one in (found[0], found[-1])] == [(1, False), (1, True)]
+
+
 def test_markdown_holds_what_is_shown(tmp_path):
     store = opened(tmp_path / "here")
     talk, picture = filled(store)
@@ -128,6 +141,15 @@ def test_markdown_holds_what_is_shown(tmp_path):
     assert f"(my%20talk-pictures/{picture.file_name})" in text
     assert (tmp_path / "my talk-pictures" / picture.file_name).is_file()
     assert "Be brief." in text and "12.5 tokens/s" in text
+
+
+def test_pictures_are_found_whatever_the_file_is_called(tmp_path):
+    store = opened(tmp_path / "here")
+    talk, picture = filled(store)
+    file = tmp_path / "50% of (a) <b> #1 文件.md"
+    run(store, lambda archive: usecase.export_markdown(archive, file, talk.id))
+    address = re.search(r"\]\(([^()\s<>#?]+)\)", file.read_text(encoding="utf-8"))[1]
+    assert (tmp_path / unquote(address)).samefile(next(tmp_path.glob(f"*/{picture.file_name}")))
 
 
 def test_markdown_of_what_is_gone(tmp_path):

@@ -1,5 +1,7 @@
 """Damaged files: kept aside as they are, and what can be read goes into the new one. Full disks, newer versions."""
 
+import datetime
+import os
 import random
 import sqlite3
 
@@ -215,4 +217,121 @@ def test_a_file_that_cannot_be_migrated_is_shown(path, monkeypatch):
     store, opening = opened(path)
     assert opening.kind == "not_kept" and "full" in opening.detail
     assert [message.text[:6] for message in store.messages(1)] == ["text 0", "text 1", "with a"]
+    store.close()
+
+
+def test_versions_of_the_first_question_stay_versions(path):
+    fill(path, 2, 4)
+    store, _opening = opened(path)
+    store.add(1, None, "user", "the first question in other words")
+    store.append(1, "assistant", "another answer")
+    shown = [message.text for message in store.messages(1)]
+    store.close()
+    spoil(path, root_page(path, "drafts"))
+    store, opening = opened(path)
+    assert opening.kind == "set_aside"
+    assert [message.text for message in store.messages(1)] == shown
+    assert len(store.messages(1)[0].versions) == 2
+    store.close()
+
+
+def test_a_message_whose_parent_is_lost_follows_one_that_is_shown(path):
+    fill(path, 1, 4)
+    store, _opening = opened(path)
+    store.delete_from(1, 3)
+    with sqlite3.connect(path) as raw:
+        raw.execute(
+            "INSERT INTO messages (id, conversation, parent, role, text, created) VALUES (9, 1, 8, 'user', 'x', 0)"
+        )
+        raw.execute("UPDATE conversations SET head = 9")
+    raw.close()
+    store.close()
+    spoil(path, root_page(path, "drafts"))
+    store, _opening = opened(path)
+    assert [message.id for message in store.messages(1)] == [1, 2, 9]
+    store.close()
+
+
+def test_rubbish_for_a_time_or_a_picture_is_not_shown(path):
+    fill(path, 2, 4)
+    with sqlite3.connect(path) as raw:
+        raw.execute("UPDATE messages SET created = 1e300 WHERE id = 1")
+        raw.execute("UPDATE conversations SET updated = -9e999, created = 1e17 WHERE id = 1")
+        raw.execute("UPDATE pictures SET sha256 = '../../etc/passwd'")
+    raw.close()
+    spoil(path, root_page(path, "drafts"))
+    store, opening = opened(path)
+    assert opening.rescued.messages == 9
+    talk = store.get(1)
+    times = [talk.created, talk.updated, *(message.created for message in store.messages(1))]
+    assert all(datetime.datetime.fromtimestamp(time).year >= 1970 for time in times)
+    assert all(not message.pictures for message in store.messages(1))
+    store.close()
+
+
+def test_pictures_stay_as_long_as_a_damaged_file_may_refer_to_them(path):
+    fill(path, 2, 4)
+    picture = path.parent / "pictures" / PICTURE.file_name
+    picture.parent.mkdir()
+    picture.write_bytes(b"made")
+    os.utime(picture, (1, 1))
+    spoil(path, root_page(path, "pictures"), root_page(path, "drafts"))
+    for _start in range(2):
+        store, _opening = opened(path)
+        assert store.rows("SELECT count(*) FROM pictures") == [(0,)]
+        store.close()
+        assert picture.is_file()
+    next(path.parent.glob("*.damaged-*.sqlite3")).unlink()
+    opened(path)[0].close()
+    assert not picture.exists()
+
+
+def test_a_name_that_is_no_text_is_damage(path):
+    fill(path, 2, 4)
+    data = path.read_bytes()
+    assert data.count(b"CREATE INDEX messages_by_parent") == 1
+    path.write_bytes(
+        data.replace(b"CREATE INDEX messages_by_parent", b"CREATE INDEX\xb6messages_by_par\xb6nt")
+    )
+    store, opening = opened(path)
+    assert (opening.kind, opening.path.name[:21]) == ("set_aside", "conversations.damaged")
+    assert store.append(store.create("works").id, "user", "x").id
+    store.close()
+
+
+def test_a_file_without_its_tables_is_damage(path):
+    fill(path, 2, 4)
+    with sqlite3.connect(path) as raw:
+        raw.execute("DROP TABLE conversations")
+    raw.close()
+    store, opening = opened(path)
+    assert (opening.kind, opening.rescued.messages) == ("set_aside", 9)
+    assert sorted(len(store.messages(talk.id)) for talk in store.all()) == [4, 5]
+    store.close()
+
+
+def test_an_index_that_hides_a_row_is_damage(path):
+    fill(path, 1, 4)
+    end = root_page(path, "messages_by_parent") * PAGE
+    data = bytearray(path.read_bytes())
+    data[end - 1] ^= 64
+    path.write_bytes(data)
+    store, opening = opened(path)
+    assert (opening.kind, opening.rescued.messages, len(store.messages(1))) == ("set_aside", 5, 5)
+    store.close()
+
+
+def test_wrong_bits_within_a_row_cost_no_other(path):
+    """SQLite knows nothing of them: the file is fine."""
+    fill(path, 2, 4)
+    with sqlite3.connect(path) as raw:
+        raw.execute("UPDATE messages SET text = CAST(x'e4bda0ff' AS TEXT), created = 1e300 WHERE id = 1")
+        raw.execute("UPDATE conversations SET updated = -1e300, title = CAST(x'ff41' AS TEXT) WHERE id = 1")
+    raw.close()
+    store, opening = opened(path)
+    assert opening.kind == "fine"
+    talk = store.get(1)
+    assert (talk.title, talk.updated) == ("\ufffdA", 0.0)
+    messages = store.messages(1)
+    assert (messages[0].text, messages[0].created, len(messages)) == ("你\ufffd", 0.0, 5)
     store.close()

@@ -3,14 +3,16 @@
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
 import pytest
 
 from autoglm_desktop.core.errors import AppError
+from autoglm_desktop.store import conversation_pictures
 from autoglm_desktop.store.conversation_schema import MIGRATIONS
-from autoglm_desktop.store.conversations import Conversations, Facts
+from autoglm_desktop.store.conversations import Conversations, Facts, Picture
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -210,6 +212,44 @@ def test_what_cannot_be_kept_is_held_in_memory(tmp_path, what):
     store.close()
 
 
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from autoglm_desktop.store.conversations import Conversations
+store = Conversations(Path(sys.argv[1]))
+if os.geteuid() == 0:
+    os.setuid(65534)
+opening = store.open()
+talk = store.create("begun now")
+store.append(talk.id, "user", "hello")
+print(opening.kind, [one.title for one in store.all()], [m.text for m in store.messages(1)])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are those of POSIX")
+@pytest.mark.parametrize(("folder", "file"), [(0o777, 0o444), (0o555, 0o666), (0o555, 0o444)])
+def test_what_can_only_be_read_is_shown_and_a_chat_works(folder, file):
+    with tempfile.TemporaryDirectory() as name:  # tmp_path is closed for others
+        home = Path(name)
+        home.chmod(0o777)
+        path = home / "conversations.sqlite3"
+        store = Conversations(path)
+        store.open()
+        store.append(store.create("kept").id, "user", "before")
+        store.close()
+        path.chmod(file)
+        home.chmod(folder)
+        done = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, str(path)],
+            cwd=ROOT,
+            text=True,
+            capture_output=True,
+            check=False,
+        )
+        home.chmod(0o777)
+    assert done.stdout.strip() == "not_kept ['begun now', 'kept'] ['before']", done.stderr
+
+
 def test_a_full_disk_is_an_expected_error_and_changes_nothing(store):
     talk = store.create("t")
     store.append(talk.id, "user", "fits")
@@ -240,3 +280,38 @@ def test_two_programs_may_begin_the_same_file(path):
     assert kinds == ["fine"] * 4
     assert len(again.all()) == 4
     again.close()
+
+
+def test_the_counts_of_an_answer_that_was_being_written_on_are_unknown(store):
+    """A sudden death leaves more text than was counted."""
+    talk = store.create("t")
+    answer = store.append(talk.id, "assistant", "")
+    facts = Facts(model="m", tokens=5, prompt_tokens=20, tokens_per_s=9.0)
+    store.finish(answer.id, "begun", "length", facts)
+    before = store.reopen(answer.id)
+    store.update_text(answer.id, "begun and gone on")
+    left = store.message(answer.id)
+    assert (left.facts, left.finish_reason) == (Facts(model="m", tokens_per_s=9.0), None)
+    store.finish(answer.id, before.text, before.finish_reason, before.facts)
+    assert store.message(answer.id) == before
+
+
+def test_a_picture_that_is_there_need_not_be_touched(tmp_path, monkeypatch):
+    def refuse(_path):
+        raise PermissionError(13, "made up")
+
+    conversation_pictures.put(tmp_path, "a.png", b"made")
+    monkeypatch.setattr(conversation_pictures.os, "utime", refuse)
+    conversation_pictures.put(tmp_path, "a.png", b"made")
+    assert [one.name for one in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_names_that_are_no_text_do_not_stop_it(store):
+    """A file's name on Linux is bytes; Python makes half surrogate pairs of what is no UTF-8."""
+    talk = store.create("t")
+    picture = Picture("0" * 64, "png", 3, 2, 7, "a\udce9.png")
+    store.append(talk.id, "user", "look", pictures=(picture,))
+    answer = store.append(talk.id, "assistant", "")
+    store.finish(answer.id, "seen", "stop", Facts(model="mod\udce9l.gguf"))
+    question, answer = store.messages(talk.id)
+    assert (question.pictures[0].name, answer.facts.model, answer.text) == ("a?.png", "mod?l.gguf", "seen")

@@ -133,3 +133,8 @@ def test_many_writers_lose_nothing(own):
     for thread in threads:
         thread.join()
     assert sorted(names(own.read())) == sorted(f"p{n}" for n in range(12))
+
+
+def test_half_surrogate_pairs_do_not_stop_it(own):
+    (kept,) = own.keep("na\ud83dme", "te\udc00xt").prompts
+    assert (kept.name, kept.text) == ("na?me", "te?xt") and own.read().prompts == (kept,)

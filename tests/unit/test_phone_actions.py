@@ -67,6 +67,8 @@ REFUSED = [
     ('do(action="Type", text="hel', "action_cut"),
     ('do(action="Back") and then', "action_after"),
     ('do(action="Back")do(action="Home")', "action_after"),
+    ('do(action="Type", text="a")\n\ndo(action="Tap", element=[1,2])', "action_after"),
+    ('do(action="Type", text="a")do(action="Back")', "action_after"),
     ('do(action="Tap", element=[nan,1])', "action_unclear"),
     ('do(action="Tap", element=[1e3,1])', "action_unclear"),
     ('do(action=__import__("os").system("true"))', "action_unclear"),

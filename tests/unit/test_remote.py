@@ -17,6 +17,7 @@ from PIL import Image
 
 from autoglm_desktop.core.protocol import Delta, Done, Message, Sampling
 from autoglm_desktop.core.remote import Endpoint, RemoteError
+from autoglm_desktop.core.remote_stream import DETAIL_CHARACTERS
 from autoglm_desktop.store.keys import Keys
 from autoglm_desktop.store.remote_http import RemoteHttp
 from autoglm_desktop.store.web import Web
@@ -436,6 +437,22 @@ def test_a_key_that_the_server_repeats_is_nowhere(status, caplog, capfd):
     told = capfd.readouterr()
     assert KEY not in caplog.text + told.out + told.err + repr(error) + sentence(error)
     assert error.__cause__ is None and error.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"message": f"bad key {KEY}"}},
+        {"error": {"message": "x" * (DETAIL_CHARACTERS - 10) + KEY}},
+        {"choices": f"no chunk {KEY}"},
+    ],
+)
+def test_nor_in_the_middle_of_an_answer(body, caplog):
+    caplog.set_level(logging.DEBUG)
+    raw = (f"data: {json.dumps(body)}\n\n".encode(),)
+    (_text, error), _fake = run(Behaviour(raw=raw), refused, key=KEY)
+    assert error.code in ("remote_said", "remote_garbled")
+    assert KEY[:4] not in caplog.text + repr(error) + sentence(error)
 
 
 def test_a_redirect_is_not_followed_with_the_key():

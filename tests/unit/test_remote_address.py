@@ -28,6 +28,9 @@ from autoglm_desktop.texts import errors
         ("https://localhost.example.org/v1", "https://localhost.example.org/v1", AWAY),
         ("https://2130706433/v1", "https://2130706433/v1", AWAY),
         ("https://模型.example.cn/v1", "https://模型.example.cn/v1", AWAY),
+        ("api。example．cn", "https://api.example.cn/v1", AWAY),  # typed on a Chinese keyboard
+        ("ｌocalhost：8000".replace("：", ":"), "http://localhost:8000/v1", HERE),
+        ("https://gpu－box。lan/v1", "https://gpu-box.lan/v1", NEAR),
     ],
 )
 def test_what_people_paste_becomes_one_form(entered, url, place):
@@ -58,6 +61,8 @@ def test_what_people_paste_becomes_one_form(entered, url, place):
         ("https://example.org/v1#madeSECRET", "remote_address_secret"),
         ("http://example.org/v1", "remote_needs_https"),
         ("http://8.8.8.8:8000/v1", "remote_needs_https"),
+        ("http://api。example。com/v1", "remote_needs_https"),
+        ("http://８。８。８。８/v1", "remote_needs_https"),
     ],
 )
 def test_what_is_no_address_is_refused_in_a_sentence_without_secrets(entered, code):

@@ -59,6 +59,12 @@ def test_a_server_is_kept_without_its_key(tmp_path):
     assert KEY not in repr(Draft("a", "b", key=KEY)) + repr(saved)
 
 
+def test_half_surrogate_pairs_do_not_stop_it(tmp_path):
+    saved = save(servers(tmp_path), name="na\ud83dme", model="mo\udc00del").endpoint
+    assert (saved.name, saved.model) == ("na?me", "mo?del")
+    assert asyncio.run(servers(tmp_path).all()) == (saved,)
+
+
 def test_without_a_keyring_the_key_is_kept_for_this_run(tmp_path):
     store = servers(tmp_path, Ring(priority=0.5))
     saved = save(store, key=KEY)

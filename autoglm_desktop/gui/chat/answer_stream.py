@@ -46,6 +46,7 @@ class AnswerStream(QObject):
     asked = Signal(object)
     delta = Signal(str)
     answered = Signal(object)
+    left_out = Signal(object)  # names of settings that the server who answered does not know
     broken = Signal(object, object)
 
     def __init__(self, bridge: Bridge, session: SessionModel, parent: QObject | None = None) -> None:
@@ -94,6 +95,8 @@ class AnswerStream(QObject):
         elif isinstance(event, chat.Answered):
             self._forget()
             self.answered.emit(event.answer)
+            if event.left_out:
+                self.left_out.emit(event.left_out)
             self.changed.emit()
 
     def _end(self, error: AppError | None = None) -> None:

@@ -30,7 +30,9 @@ class ChatController(QObject):
     settings_changed = Signal()
     deleted = Signal()  # messages of the open conversation
     named = Signal(int)  # the new conversation that is open is kept now, under this id
-    failed = Signal(object)  # AppError
+    reopened = Signal(int)  # what was open when it was deleted is there again
+    failed = Signal(object)  # AppError, of an answer in the open conversation
+    trouble = Signal(object)  # AppError, of anything else
     failed_elsewhere = Signal(object, object)  # the same of another one: AppError, its Conversation or None
     draft_returned = Signal(object, str, object)  # id of a conversation or None, a question, its pictures
 
@@ -56,7 +58,9 @@ class ChatController(QObject):
         self.messages: tuple[StoredMessage, ...] = ()
         self._fresh = AS_THE_MODEL_HAS_IT
         self._deletion: Deletion | None = None
+        self._left: int | None = None  # open when it was deleted
         conversations.listed.connect(self._listed)
+        conversations.returned.connect(self._returned)
 
     @property
     def answering(self) -> Answering | None:
@@ -77,6 +81,13 @@ class ChatController(QObject):
             self._conversations.change_settings(self.current.id, settings)
         self.settings_changed.emit()
 
+    def unsent(self) -> tuple[int | None, str, tuple[Picture, ...]] | None:
+        """A question that was asked and is not kept yet: its conversation, its text and its pictures."""
+        answering = self.answering
+        if answering is None or answering.asked is not None or not (answering.draft or answering.pictures):
+            return None
+        return _id(answering.conversation), answering.draft, answering.pictures
+
     def live(self) -> Answering | None:
         """The answer that is being written in the open conversation."""
         answering = self.answering
@@ -87,14 +98,15 @@ class ChatController(QObject):
     def open_conversation(self, conversation: int | None, message: int | None = None) -> None:
         """Show a conversation; None: a new one. ``message``: in the version that holds it."""
         found = self._conversations.get(conversation)
+        if found is None and self.current is None:  # from a new one to a new one: with nothing set
+            self._fresh = AS_THE_MODEL_HAS_IT
         self.current, self.messages = found, ()
-        self._fresh = AS_THE_MODEL_HAS_IT
         self.messages_changed.emit()
         self.settings_changed.emit()
         if found is None:
             return
         wanted = found.id
-        if message is None:
+        if message is None or self._writes_in(wanted):  # the version that is being written stays
             self._call(lambda messages: self._show(wanted, messages), Conversations.messages, wanted)
         else:
             self._call(lambda messages: self._show(wanted, messages), Conversations.choose, wanted, message)
@@ -198,8 +210,21 @@ class ChatController(QObject):
 
     def _delete(self, conversation: int) -> None:
         if self.current is not None and self.current.id == conversation:
+            self._left = conversation
             self.open_conversation(None)
         self._conversations.delete(conversation)
+
+    def _returned(self, conversation: int) -> None:
+        """A deletion was undone: who had it open, and has opened nothing since, sees it again."""
+        if conversation == self._left and self.current is None and self.answering is None:
+            self.reopened.emit(conversation)
+
+    def _writes_in(self, conversation: int) -> bool:
+        answering = self.answering
+        if answering is None:
+            return False
+        asked = answering.asked.conversation if answering.asked is not None else answering.conversation
+        return _id(asked) == conversation
 
     def _listed(self) -> None:
         if self.current is not None:
@@ -218,7 +243,7 @@ class ChatController(QObject):
             self.began.emit()
 
     def _call(self, on_result: Callable[[Any], None], call: Callable[..., Any], *arguments: object) -> None:
-        self._bridge.submit(lambda _report: self._archive.run(call, *arguments), on_result, self.failed.emit)
+        self._bridge.submit(lambda _report: self._archive.run(call, *arguments), on_result, self.trouble.emit)
 
     def _begin(self, answering: Answering, work: Callable[[], chat.Events]) -> None:
         answering.remote = self.settings.endpoint is not None
@@ -231,31 +256,37 @@ class ChatController(QObject):
     def _asked(self, asked: chat.Asked) -> None:
         answering = self.answering
         here = _id(self.current)
+        if answering is not None and answering.conversation is None:
+            self._fresh = AS_THE_MODEL_HAS_IT  # they are its own from now on
         if answering is not None and here == _id(answering.conversation):
             self.current = asked.conversation
             if here is None:
                 self.named.emit(asked.conversation.id)
-            self.messages = (*self.messages, asked.question)
+            before = tuple(
+                m for m in self.messages if m.id < asked.question.id
+            )  # it may have been read meanwhile
+            self.messages = (*before, asked.question)
             self.messages_changed.emit()
             self.began.emit()
         self._conversations.read()
 
     def _answered(self, answer: StoredMessage) -> None:
         if _id(self.current) == answer.conversation:
-            self.messages = (*self.messages, answer)
+            self.messages = (*(m for m in self.messages if m.id < answer.id), answer)
             self.messages_changed.emit()
 
     def _broken(self, answering: Answering, error: AppError | None) -> None:
         """Show what the use case has kept of it, and say why."""
         asked = answering.asked
         where = asked.conversation if asked is not None else answering.conversation
-        if asked is None and error is not None and (answering.draft or answering.pictures):
+        if asked is None and (answering.draft or answering.pictures):  # also one that was stopped
+            self._conversations.read()
             self.draft_returned.emit(_id(where), answering.draft, answering.pictures)
         unsaved = error is not None and error.code == "state_unwritable"
         if asked is not None:
             reason = "unsaved" if unsaved else "failed" if error is not None else "cancelled"
             self._answered(dataclasses.replace(asked.answer, text=answering.text(), finish_reason=reason))
-        if not unsaved:
+        if not unsaved or asked is None:  # what is shown of it is nowhere else
             self._read_again(_id(where))
         if error is not None and _id(where) == _id(self.current):
             self.failed.emit(error)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from ...core.conversation import ConversationSettings
+from ...core.errors import AppError
 from ...store.conversation_file import Opening
 from ...store.conversation_import import Imported
 from ...store.conversation_search import Found
@@ -19,6 +22,7 @@ from ...usecases import conversations as usecases
 from ...usecases.archive import Archive
 from ..bridge import Bridge, Job
 
+log = logging.getLogger(__name__)
 MARKDOWN, JSON = "markdown", "json"
 
 
@@ -30,6 +34,7 @@ class ConversationsModel(QObject):
     listed = Signal()
     found = Signal(object)  # Found or None
     removed = Signal(object)  # the Conversation that was deleted
+    returned = Signal(int)  # it is in the list again
     written = Signal(object, object)  # the Path, how many conversations are in it (None: one)
     imported = Signal(object)  # usecases.conversations.Imported
     failed = Signal(object)  # AppError
@@ -42,13 +47,19 @@ class ConversationsModel(QObject):
         self.all: tuple[Conversation, ...] = ()
         self._search: Job | None = None
         self._deletion: Deletion | None = None
+        self._changing: dict[int, ConversationSettings] = {}
 
     def start(self) -> None:
         """Open the file of conversations."""
         self._bridge.submit(lambda _report: self.archive.open(), self._opened, self.failed.emit)
 
     async def close(self) -> None:
-        """Close the file; on the loop, after all jobs have ended."""
+        """Write the settings that are not written, and close the file; on the loop, after all jobs have ended."""
+        for conversation, settings in self._changing.items():
+            try:
+                await self.archive.run(Conversations.change_settings, conversation, settings)
+            except AppError as error:
+                log.warning("settings are not kept: %s", error)
         await self.archive.close()
 
     def get(self, conversation: int | None) -> Conversation | None:
@@ -72,7 +83,10 @@ class ConversationsModel(QObject):
         self.call(self._changed, Conversations.pin, conversation, pinned)
 
     def change_settings(self, conversation: int, settings: ConversationSettings) -> None:
-        self.call(self._changed, Conversations.change_settings, conversation, settings)
+        self._changing[conversation] = settings
+        self.all = self._with_changes(self.all)
+        done = functools.partial(self._settings_changed, conversation, settings)
+        self.call(done, Conversations.change_settings, conversation, settings)
 
     def delete(self, conversation: int) -> None:
         """Take a conversation away; ``removed`` follows, and ``undo`` brings it back."""
@@ -83,7 +97,19 @@ class ConversationsModel(QObject):
         """Bring back the conversation that was deleted last."""
         deletion, self._deletion = self._deletion, None
         if deletion is not None:
-            self.call(self._changed, Conversations.undo, deletion)
+            self._call_undo(deletion)
+
+    def _call_undo(self, deletion: Deletion) -> None:
+        def undo(store: Conversations) -> tuple[Conversation, ...]:
+            store.undo(deletion)
+            return store.all()
+
+        def returned(conversations: tuple[Conversation, ...]) -> None:
+            self._listed(conversations)
+            if self.get(deletion.conversation) is not None:
+                self.returned.emit(deletion.conversation)
+
+        self.call(returned, undo)
 
     def search(self, text: str) -> None:
         """Search for a text; ``found`` follows, for the last one that was asked for. An empty one ends the search."""
@@ -136,8 +162,20 @@ class ConversationsModel(QObject):
         self.opened.emit(opening)
         self.read()
 
+    def _with_changes(self, conversations: tuple[Conversation, ...]) -> tuple[Conversation, ...]:
+        """With the settings that are not written yet: a list that was read before must not bring the old ones back."""
+        changing = self._changing
+        return tuple(
+            dataclasses.replace(one, settings=changing.get(one.id, one.settings)) for one in conversations
+        )
+
+    def _settings_changed(self, conversation: int, settings: ConversationSettings, _done: object) -> None:
+        if self._changing.get(conversation) is settings:
+            del self._changing[conversation]
+        self.read()
+
     def _listed(self, conversations: tuple[Conversation, ...]) -> None:
-        self.all = conversations
+        self.all = self._with_changes(conversations) if self._changing else conversations
         self.listed.emit()
 
     def _changed(self, _done: object) -> None:

@@ -26,6 +26,7 @@ class EmptyState(QScrollArea):
         super().__init__(parent)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # Tab scrolls to its buttons
         self.title = label("", "title", wrap=True)
         self.text = label("", "muted", wrap=True)
         self.choose = button(_("Choose a model"), self.models_wanted.emit, "primary")
@@ -53,17 +54,22 @@ class EmptyState(QScrollArea):
         self.setWidget(content)
         self.set_state(SessionState())
 
-    def set_state(self, state: SessionState, endpoint: Endpoint | None = None) -> None:
-        """What may be asked now, and of which model or server."""
-        name = words.who(state, endpoint)
+    def set_state(
+        self, state: SessionState, endpoint: Endpoint | None = None, *, remote: bool = False
+    ) -> None:
+        """What may be asked now, and of which model or server. ``remote`` without ``endpoint``: it is gone."""
+        target = state.target.name if state.target is not None else None
+        name = endpoint.name if endpoint is not None else None if remote else target
         ready = endpoint is not None or state.phase != "failed"
         if endpoint is not None:
             title, text = words.remote_invitation(endpoint)
+        elif remote:
+            title, text = _("What would you like to know?"), ""
         else:
             title, text = words.invitation(state.phase, name)
         self.title.setText(title)
         self.text.setText(text)
-        self.choose.setVisible(name is None)
+        self.choose.setVisible(name is None and not remote)
         for example in self.examples:
             example.setVisible(name is not None and ready)
 

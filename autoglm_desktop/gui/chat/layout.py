@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QObject, Qt
@@ -48,13 +49,36 @@ class Parts:
 
     def search(self) -> None:
         """Go to the field above the list, which may be folded away."""
+        self.unfold()
+        self.list.search()
+
+    def unfold(self) -> None:
+        """Show the list where it is folded away."""
         left, right = self.splitter.sizes()
         if left == 0:
             self.splitter.setSizes([LIST_WIDTH, max(right - LIST_WIDTH, 1)])
-        self.list.search()
 
     def say_copied(self) -> None:
         QToolTip.showText(QCursor.pos(), _("Copied"), self.transcript)
+
+
+class TabOrder:
+    """Tab goes down the page, also to what was put on it later."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._known: list[QWidget] = []
+
+    def follow(self) -> None:
+        """Look again at what there is."""
+        parts = self._parts
+        above = [parts.header.more, *parts.opening.reached()]
+        below = [parts.empty.examples[-1], *parts.notice.reached(), *parts.composer.strip.reached()]
+        if self._known != above + below:
+            self._known = above + below
+            for line in (above, below):
+                for before, after in itertools.pairwise(line):
+                    QWidget.setTabOrder(before, after)
 
 
 class Newest(QObject):

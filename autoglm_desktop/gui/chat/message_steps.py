@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...i18n import _
-from ...store.conversations import StoredMessage
+from ...store.conversations import Picture, StoredMessage
 from .controller import ChatController
 from .words import Action, Notice
 from .writing import Writing
@@ -44,13 +44,15 @@ class MessageSteps:
 
     def send(self, text: str) -> bool:
         """Ask the question that is edited with this text; whether one is."""
-        edited, self._edited = self._edited, None
+        edited = self._edited
         if edited is None:
             return False
-        self._notice(None)
         pictures = self._writing.attachments.pictures()
-        self._writing.leave()
-        self._controller.ask_edited(edited.id, text, pictures)
+        self.leave()
+        if self._is_shown(edited):
+            self._controller.ask_edited(edited.id, text, pictures)
+        else:
+            self._controller.ask(text, pictures)
         return True
 
     def leave(self) -> None:
@@ -60,13 +62,38 @@ class MessageSteps:
             self._writing.leave()
             self._notice(None)
 
+    def switch(self, conversation: int | None) -> None:
+        """Another conversation is shown: what was written on a question waits as a draft where it was asked."""
+        unsent = self.unsent()
+        self.leave()
+        self._writing.switch(conversation)
+        if unsent is not None:
+            self._writing.take_back(*unsent)
+
+    def follow(self) -> None:
+        """Edit no more what is shown no more; what was written on it is not lost."""
+        edited, unsent = self._edited, self.unsent()
+        if edited is not None and self._controller.messages and not self._is_shown(edited):
+            self.leave()
+            if unsent is not None:
+                self._writing.take_back(*unsent)
+
+    def unsent(self) -> tuple[int | None, str, tuple[Picture, ...]] | None:
+        """The conversation, the text and the pictures of a question that is edited, where they are changed."""
+        edited, writing = self._edited, self._writing
+        if edited is None:
+            return None
+        text, pictures = writing.composer.text(), writing.attachments.pictures()
+        changed = (text.strip(), pictures) != (edited.text.strip(), edited.pictures)
+        return (writing.shown, text, pictures) if changed else None
+
+    def _is_shown(self, message: StoredMessage) -> bool:
+        return any(found.id == message.id for found in self._controller.messages)
+
     def _edit(self, message: StoredMessage) -> None:
         self._edited = message
         self._writing.edit(message.text, message.pictures)
-        text = _(
-            "You are changing a question. It is asked again from there; the one before stays as another version."
-        )
-        self._notice(Notice("info", text, actions=(Action("leave", _("Cancel")),)))
+        self._notice(None)
 
     def _choose(self, message: StoredMessage, by: int) -> None:
         place = message.versions.index(message.id) + by if message.id in message.versions else -1

@@ -32,9 +32,11 @@ def parts_of(use: ContextUse) -> tuple[tuple[str, int, str], ...]:
 
 
 def short(tokens: int) -> str:
-    """``817``, ``3.1k``, ``16k``."""
+    """``817``, ``3.1k``, ``16k``, ``1.5M``."""
     if tokens < 1000:
         return str(tokens)
+    if tokens >= 999_500:
+        return f"{tokens / 1_000_000:.1f}M"
     return f"{tokens / 1000:.1f}k" if tokens < 9950 else f"{round(tokens / 1000)}k"
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
+from ...i18n import _
 from ..running.walk_list import WalkArea
 from ..theme import GAP
 from ..transcript.column import centred
@@ -21,6 +22,8 @@ class NoticeCard(QWidget):
     """Shows a Notice, or hides. ``acted(name)`` when one of its buttons is pressed."""
 
     acted = Signal(str)
+    arranged = Signal()  # other buttons
+    left = Signal()  # the button that had the keyboard is gone
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -30,6 +33,7 @@ class NoticeCard(QWidget):
         self.notice: Notice | None = None
         self.text = label("", "subtitle", wrap=True, selectable=True)
         self.walk = WalkArea()
+        self.walk.setAccessibleName(_("What was tried"))
         self.details = label("", "muted", wrap=True, selectable=True)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
@@ -49,7 +53,10 @@ class NoticeCard(QWidget):
         """Show this; None hides the card."""
         before, self.notice = self.notice, notice
         if notice is None:
+            had = self._has_focus()
             self.hide()
+            if had:
+                self.left.emit()
             return
         if notice == before:
             return
@@ -62,6 +69,12 @@ class NoticeCard(QWidget):
         if before is None or before.actions != notice.actions:
             self._show_actions(notice)
         self.show()
+
+    def reached(self) -> list[QWidget]:
+        """What Tab reaches."""
+        items = [self.buttons.itemAt(place) for place in range(self.buttons.count())]
+        widgets = [item.widget() for item in items if item is not None]
+        return [self.walk, *(widget for widget in widgets if widget is not None)]
 
     def press(self, name: str) -> None:
         """Press the button of an action by its name."""
@@ -78,7 +91,12 @@ class NoticeCard(QWidget):
             self.bar.setRange(0, 0 if progress < 0 else 1000)
             self.bar.setValue(int(max(progress, 0) * 1000))
 
+    def _has_focus(self) -> bool:
+        focused = QApplication.focusWidget()
+        return focused is not None and self.isAncestorOf(focused)
+
     def _show_actions(self, notice: Notice) -> None:
+        had = self._has_focus()
         while (item := self.buttons.takeAt(0)) is not None:
             widget = item.widget()
             if widget is not None:
@@ -89,3 +107,6 @@ class NoticeCard(QWidget):
                 button(action.text, functools.partial(self.acted.emit, action.name), action.kind)
             )
         self.buttons.addStretch(1)
+        self.arranged.emit()
+        if had:
+            self.left.emit()

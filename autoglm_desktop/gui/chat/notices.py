@@ -30,6 +30,7 @@ class ChatNotices:
         self._controller, self._endpoints, self._writing = controller, endpoints, writing
         self._said: Notice | None = None
         self._tries_seen = 0
+        self._was_loading = False
 
     def say(self, notice: Notice | None) -> None:
         """Show this; None: nothing of what was said before."""
@@ -49,17 +50,32 @@ class ChatNotices:
         locked = self._session.state.locked is not None
         self.say(words.failure_notice(error, partial=partial, locked=locked))
 
+    def trouble(self, error: AppError) -> None:
+        """Something else than an answer could not be done."""
+        self.say(words.trouble_notice(error))
+
     def failed_elsewhere(self, error: AppError, conversation: Conversation | None) -> None:
         """Its next steps stand in its own conversation: here they would act on another one."""
         title = conversation.title if conversation is not None else _("New conversation")
         self.say(words.elsewhere_notice(error, title))
 
+    def _follow_loading(self, loading: bool) -> None:
+        """What failed is over when a model is loaded; what can be undone is not."""
+        if loading:
+            self._tries_seen = 0
+        if loading and not self._was_loading and self._said is not None and self._said.tone != "info":
+            self._said = None
+        self._was_loading = loading
+
     def refresh(self) -> None:
         """Show what is to be shown now."""
         state, answering = self._session.state, self._controller.answering
-        if state.phase in ("loading", "installing"):
-            self._said, self._tries_seen = None, 0
+        self._follow_loading(state.phase in ("loading", "installing"))
         waiting = answering is not None and not answering.parts and not answering.remote
         loads = words.state_notice(state, waiting=waiting, tries_seen=self._tries_seen)
         gone = words.gone_notice() if self._endpoints.gone(self._controller.settings) else None
-        self._card.show_notice(self._said or gone or words.first(loads, self._writing.notice))
+        pictures = self._writing.notice
+        editing = words.editing_notice() if self._writing.editing else None
+        shown = self._said or gone or words.first(loads, words.beside(editing, pictures))
+        away = self._endpoints.of(self._controller.settings) is not None
+        self._card.show_notice(words.beside(shown, pictures) if away else shown)

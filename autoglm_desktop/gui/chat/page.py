@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import QWidget
 
+from ...core.errors import AppError
 from ...core.thinking import ReplyParser
 from ...i18n import _
 from ...store.conversation_file import Opening
@@ -69,6 +70,7 @@ class ChatPage(QWidget):
             bridge, services, session, self.controller, self.endpoints, self._pictures, self
         )
         self.notices = ChatNotices(self.parts.notice, session, self.controller, self.endpoints, self.writing)
+        self._order = layout.TabOrder(self.parts)
         self.acts = Acts(
             session,
             self.conversations,
@@ -87,7 +89,7 @@ class ChatPage(QWidget):
     async def finish(self) -> None:
         """Write the draft and close the file of conversations. Called on the loop when all its work has ended, and no
         engine reads pictures any more."""
-        await self.writing.drafts.finish()
+        await self.writing.finish()
         await self.conversations.close()
         await self._pictures.close()
 
@@ -101,7 +103,8 @@ class ChatPage(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.start()
-        self.parts.composer.edit.setFocus()
+        if not event.spontaneous():  # the window came back: the keyboard is where it was
+            self.parts.composer.edit.setFocus()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if event.mimeData().hasImage() or event.mimeData().hasUrls():
@@ -117,18 +120,24 @@ class ChatPage(QWidget):
         parts, controller = self.parts, self.controller
         parts.header.settings_wanted.connect(self.dialogs.open_settings)
         parts.header.phone_wanted.connect(self.dialogs.open_phone)
+        parts.header.act.connect(lambda name: parts.unfold() if name == "rename" else None)
         parts.header.act.connect(self.acts.do_with_conversation)
         self.dialogs.models_wanted.connect(self.models_wanted)
         self.acts.models_wanted.connect(self.models_wanted)
         self.acts.engine_wanted.connect(self.engine_wanted)
         self.acts.new_wanted.connect(lambda: self._open(None))
-        self.acts.send_wanted.connect(lambda: self._send(parts.composer.text().strip()))
+        self.acts.send_wanted.connect(parts.composer.send_now)
         parts.transcript.acted.connect(self.acts.do_with_message)
         parts.transcript.copied.connect(parts.say_copied)
         parts.empty.models_wanted.connect(self.models_wanted)
-        parts.empty.suggested.connect(parts.composer.set_text)
+        parts.empty.suggested.connect(parts.composer.suggest)
         parts.notice.acted.connect(self.acts.do)
         parts.opening.acted.connect(lambda _name: parts.opening.show_notice(None))
+        for card in (parts.notice, parts.opening):
+            card.arranged.connect(self._order.follow)
+            card.left.connect(parts.composer.edit.setFocus)
+        self.writing.changed.connect(self._order.follow)
+        self._order.follow()
         parts.composer.sent.connect(self._send)
         parts.composer.stopped.connect(controller.stop)
         new = QShortcut(QKeySequence(QKeySequence.StandardKey.New), self)
@@ -136,20 +145,19 @@ class ChatPage(QWidget):
         find = QShortcut(QKeySequence(QKeySequence.StandardKey.Find), self)
         find.activated.connect(parts.search)
         stop = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)
-        stop.activated.connect(controller.stop)
-        stop.activated.connect(self.acts.messages.leave)
+        stop.activated.connect(self._escape)
 
     def _connect_state(self) -> None:
         controller, conversations = self.controller, self.conversations
         self._session.changed.connect(self._show_state)
         self.endpoints.changed.connect(self._show_servers)
-        self.endpoints.failed.connect(self.notices.failed)
+        self.endpoints.failed.connect(self.notices.trouble)
         self.writing.changed.connect(self._refresh)
-        self.writing.failed.connect(self.notices.failed)
+        self.writing.failed.connect(self.notices.trouble)
         self.writing.measured.connect(self.parts.header.set_meter)
         conversations.opened.connect(self._opened)
         conversations.listed.connect(self._show_list)
-        conversations.failed.connect(self.notices.failed)
+        conversations.failed.connect(self.notices.trouble)
         conversations.removed.connect(self._removed)
         controller.messages_changed.connect(self._show_messages)
         controller.settings_changed.connect(self._refresh)
@@ -157,7 +165,9 @@ class ChatPage(QWidget):
         controller.delta.connect(self._say)
         controller.busy_changed.connect(self._busy_changed)
         controller.failed.connect(self.notices.failed)
+        controller.trouble.connect(self.notices.trouble)
         controller.failed_elsewhere.connect(self.notices.failed_elsewhere)
+        controller.reopened.connect(self._open)
         controller.named.connect(self.writing.named)
         controller.draft_returned.connect(self.writing.take_back)
 
@@ -177,7 +187,22 @@ class ChatPage(QWidget):
         found.export_all_wanted.connect(self.acts.exchange.export_all)
         found.import_wanted.connect(self.acts.exchange.import_file)
 
+    def put_away(self) -> None:
+        """The window closes: keep what is being typed just now. ``finish`` follows."""
+        self.dialogs.flush()
+        found = (self.controller.unsent(), self.acts.messages.unsent())
+        self.writing.unsent += [one for one in found if one is not None]
+
+    def _escape(self) -> None:
+        """One thing at a time: the answer first."""
+        if self.controller.answering is not None:
+            self.controller.stop()
+        else:
+            self.acts.messages.leave()
+
     def _send(self, text: str) -> None:
+        if self.controller.answering is not None:
+            return
         self.dialogs.flush()
         self.notices.say(None)
         self.parts.transcript.scroll_to_end()
@@ -197,6 +222,9 @@ class ChatPage(QWidget):
 
     def _open_hit(self, conversation: int, message: int) -> None:
         """A place that the search has found, in whatever version it lies."""
+        if self.conversations.get(conversation) is None:
+            self.notices.trouble(AppError("conversation_gone"))
+            return
         self.dialogs.flush()
         self._wanted = message if message >= 0 else None
         self.notices.say(None)
@@ -206,7 +234,7 @@ class ChatPage(QWidget):
 
     def _opened(self, opening: Opening) -> None:
         self.parts.opening.show_notice(words.opening_notice(opening))
-        self.writing.read()
+        self.writing.start()
         self._refresh()
 
     def _show_servers(self) -> None:
@@ -229,8 +257,8 @@ class ChatPage(QWidget):
         controller, parts = self.controller, self.parts
         here = controller.current.id if controller.current is not None else None
         if here != self.writing.shown:
-            self.acts.messages.leave()
-            self.writing.switch(here)
+            self.acts.messages.switch(here)
+        self.acts.messages.follow()
         shown = self._entries()
         parts.transcript.show_entries(shown)
         if self._wanted is not None and shown.place_of(self._wanted) is not None:
@@ -272,16 +300,16 @@ class ChatPage(QWidget):
         controller, parts = self.controller, self.parts
         answering, settings = controller.answering, controller.settings
         endpoint = self.endpoints.of(settings)
-        name = words.who(state, endpoint)
+        name = words.who(state, settings, endpoint)
         self.notices.refresh()
-        parts.empty.set_state(state, endpoint)
+        parts.empty.set_state(state, endpoint, remote=settings.endpoint is not None)
         able = name is not None and not self.endpoints.gone(settings)
         parts.composer.set_state(
             ready=self.conversations.is_open and able and answering is None,
             busy=answering is not None,
             stopping=answering is not None and answering.stopping,
             hint=words.hint(answering is not None, self._elsewhere()),
-            placeholder=words.placeholder(name),
+            placeholder=words.placeholder(name, remote=settings.endpoint is not None),
         )
         self._show_header()
 

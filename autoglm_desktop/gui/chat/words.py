@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from ...core.conversation import ConversationSettings
@@ -171,6 +172,22 @@ def opening_notice(opening: Opening) -> Notice | None:
     return None
 
 
+def trouble_notice(error: AppError) -> Notice:
+    """Something else than an answer could not be done: its next steps are not those of a question."""
+    close = Action("close", _("Close"))
+    steps = (to_models(), close) if error.code.startswith("vision_") else (close,)
+    install, room = _install(error)
+    return Notice("bad", _why(error), room, actions=(*install, *steps), walk=_tries(error))
+
+
+def editing_notice() -> Notice:
+    """What is written is another version of a question."""
+    text = _(
+        "You are changing a question. It is asked again from there; the one before stays as another version."
+    )
+    return Notice("info", text, actions=(Action("leave", _("Cancel")),))
+
+
 def removed_notice(title: str) -> Notice:
     """A conversation was deleted, and can come back."""
     steps = (Action("undo_conversation", _("Undo"), "primary"), Action("close", _("Close")))
@@ -191,10 +208,19 @@ def first(state: Notice | None, pictures: Notice | None) -> Notice | None:
     return state if busy or pictures is None else pictures
 
 
-def who(state: SessionState, endpoint: Endpoint | None) -> str | None:
-    """The name of what answers; None: nothing can."""
-    if endpoint is not None:
-        return endpoint.name
+def beside(shown: Notice | None, other: Notice | None) -> Notice | None:
+    """Both on one card: the second as details of the first."""
+    if shown is None or other is None or shown == other:
+        return shown or other
+    steps = (*shown.actions, *(step for step in other.actions if step not in shown.actions))
+    return dataclasses.replace(shown, details=(*shown.details, other.text), actions=steps)
+
+
+def who(state: SessionState, settings: ConversationSettings, endpoint: Endpoint | None) -> str | None:
+    """The name of what answers; None: nothing can. ``endpoint``: the one that ``settings`` name, None: it is gone or
+    not known yet, and nothing else takes its place."""
+    if endpoint is not None or settings.endpoint is not None:
+        return endpoint.name if endpoint is not None else None
     return state.target.name if state.target is not None else None
 
 
@@ -234,7 +260,10 @@ def hint(busy: bool, elsewhere: str | None) -> str:
     return _("Esc stops the answer.") if busy else _("Enter sends, Shift+Enter begins a new line.")
 
 
-def placeholder(model: str | None) -> str:
+def placeholder(model: str | None, *, remote: bool = False) -> str:
+    """``remote``: a server was chosen, so no model of this machine is missing."""
+    if model is None and remote:
+        return _("Message")
     if model is None:
         return _("Choose a model first, on the Models tab.")
     return _("Write to {model}").format(model=model)

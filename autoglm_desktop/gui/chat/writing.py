@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -28,6 +29,8 @@ from .endpoints_model import EndpointsModel
 from .words import Notice
 
 METER_MS = 150
+Unsent: TypeAlias = "tuple[int | None, str, tuple[Picture, ...]]"
+"""A conversation (None: one that is not begun), a question and its pictures."""
 
 
 class Writing(QObject):
@@ -57,7 +60,10 @@ class Writing(QObject):
         self.drafts = Drafts(bridge, archive, self)
         self.shown: int | None = None
         self.editing = False
-        self._waiting = False  # for the draft of the conversation that is shown
+        self.unsent: list[Unsent] = []
+        self._late: list[Draft] = []  # until the pictures that are written here are read
+        self._meanwhile = Draft()  # what is written while it waits
+        self._waiting = True  # for the draft of the conversation that is shown: nothing overwrites it before
         self._seeing: Target | AppError | None = None
         self._looked_at: Target | None = None
         self._base: ContextUse | None = None
@@ -98,8 +104,24 @@ class Writing(QObject):
     def switch(self, conversation: int | None) -> None:
         """Keep what is written here, and bring what was written there."""
         self._keep()
+        before, late = self.shown, self._put_down()
         self.shown = conversation
         self.read()
+        for draft in late:
+            self.take_back(before, draft.text, draft.pictures)
+
+    def start(self) -> None:
+        """Bring what was being written when the program ended; what is written already stays behind it."""
+        wanted = self.shown
+        self.drafts.read(wanted, lambda draft: self._bring(wanted, draft))
+
+    async def finish(self) -> None:
+        """Write what is not written, and what was not sent (``unsent``) before what was written since; on the loop,
+        after all jobs have ended."""
+        late = [(self.shown, draft.text, draft.pictures) for draft in (*self._late, self._meanwhile)]
+        await self.drafts.finish()
+        for conversation, text, pictures in (*self.unsent, *late):
+            await self.drafts.put_before(conversation, text, pictures)
 
     def read(self) -> None:
         """Bring the draft of the conversation that is shown into the empty composer."""
@@ -109,14 +131,18 @@ class Writing(QObject):
 
     def named(self, conversation: int) -> None:
         """The new conversation is kept; what is being written stays where it is written."""
-        self.drafts.keep(None, "", ())
-        self.shown = conversation
+        if not self._waiting:
+            self.drafts.keep(None, "", ())
+        self.shown, self._waiting = conversation, False
         self._keep()
 
     def edit(self, text: str, pictures: Sequence[Picture]) -> None:
         """Write on a question that was asked; the draft is kept meanwhile."""
         self._keep()
+        late = self._put_down() if not self.editing else []
         self.editing = True
+        for draft in late:
+            self.take_back(self.shown, draft.text, draft.pictures)
         self.composer.load(text, tuple(pictures))
         self.composer.edit.setFocus()
 
@@ -134,14 +160,17 @@ class Writing(QObject):
     def take_back(self, conversation: int | None, text: str, pictures: Sequence[Picture]) -> None:
         """A question that could not be kept goes before what has been written since."""
         if conversation == self.shown and not self.editing:
-            written, shown = self.composer.text(), self.attachments.pictures()
-            self.composer.load(_joined(text, written), (*pictures, *shown))
+            self._put_before(Draft(text, tuple(pictures)))
             return
+        unsent: Unsent = (conversation, text, tuple(pictures))
+        self.unsent.append(unsent)
 
-        def bring(draft: Draft) -> None:
+        def bring(stored: Draft) -> None:
+            self.unsent.remove(unsent)
             if conversation == self.shown and not self.editing:  # it was opened meanwhile
                 self.take_back(conversation, text, pictures)
                 return
+            draft = self.drafts.newest(conversation, stored)
             self.drafts.keep(conversation, _joined(text, draft.text), (*pictures, *draft.pictures))
 
         self.drafts.flush()
@@ -150,21 +179,43 @@ class Writing(QObject):
         )
 
     def _bring(self, conversation: int | None, draft: Draft) -> None:
-        if conversation == self.shown and not self.editing:
-            self._waiting = False
-            if self.composer.is_empty():
-                self.composer.load(draft.text, draft.pictures)
+        if conversation != self.shown or self.editing:
+            return
+        self._waiting = False
+        if draft != Draft():
+            self._put_before(draft)
+        elif not self.composer.is_empty():
+            self._keep()
+
+    def _put_before(self, draft: Draft) -> None:
+        """Before what is written here meanwhile."""
+        if self.attachments.ready:
+            shown = self.attachments.pictures()
+            self.composer.load(_joined(draft.text, self.composer.text()), (*draft.pictures, *shown))
+        else:
+            self._late.append(draft)
+
+    def _put_down(self) -> list[Draft]:
+        """What is not kept here, as it waits for something else."""
+        late = [draft for draft in (*self._late, self._meanwhile) if draft != Draft()]
+        self._late, self._meanwhile = [], Draft()
+        return late
 
     def _keep(self) -> None:
-        if not self.editing and not (self._waiting and self.composer.is_empty()):
-            self._waiting = False
-            self.drafts.keep(self.shown, self.composer.text(), self.attachments.pictures())
+        if self.editing:
+            return
+        text, pictures = self.composer.text(), self.attachments.pictures()
+        self._meanwhile = Draft(text, pictures) if self._waiting else Draft()
+        if not self._waiting:
+            self.drafts.keep(self.shown, text, pictures)
 
     def _edited(self) -> None:
         self._keep()
         self._look()
         self._meter.start()
         self.changed.emit()
+        if self._late and self.attachments.ready and not self.editing:
+            self._put_before(self._late.pop())
 
     def _look(self) -> None:
         """Find out, once for each model, whether its files can look at pictures."""

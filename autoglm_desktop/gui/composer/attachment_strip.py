@@ -101,6 +101,10 @@ class AttachmentStrip(QWidget):
         items = self._attachments.items if self._attachments is not None else ()
         return [*(self.pictures[item.key] for item in items if item.key in self.pictures), *self.texts]
 
+    def reached(self) -> list[QWidget]:
+        """What Tab reaches, from the top."""
+        return [*(row.cross for row in self.rows.values()), *self.tiles()]
+
     def _show(self) -> None:
         items = self._attachments.items if self._attachments is not None else ()
         had = self._focused()

@@ -74,6 +74,8 @@ class Composer(QFrame):
     def set_state(self, *, ready: bool, busy: bool, stopping: bool, hint: str, placeholder: str) -> None:
         """``ready``: a message may be sent; ``busy``: an answer is being written."""
         self._ready = ready
+        if (self.stop.hasFocus() and (stopping or not busy)) or (self.send.hasFocus() and busy):
+            self.edit.setFocus()  # the button goes, the keyboard belongs to the text
         self.stop.setVisible(busy)
         self.send.setVisible(not busy)
         self.stop.setEnabled(not stopping)
@@ -121,6 +123,18 @@ class Composer(QFrame):
         if self._attachments is not None:
             self._attachments.set_pictures(pictures)
         self._text_changed()
+
+    def suggest(self, text: str) -> None:
+        """Put a text behind what is written."""
+        cursor = self.edit.textCursor()
+        cursor.movePosition(cursor.MoveOperation.End)
+        cursor.insertText(f"\n{text}" if self.edit.toPlainText().strip() else text)
+        self.edit.setTextCursor(cursor)
+        self.edit.setFocus()
+
+    def send_now(self) -> None:
+        """As by the button: nothing where nothing can be sent."""
+        self._send()
 
     def clear(self) -> None:
         """Nothing is written any more."""
@@ -271,7 +285,10 @@ class Composer(QFrame):
         self._update()
 
     def _update(self) -> None:
-        self.send.setEnabled(self._can_send())
+        can = self._can_send()
+        if self.send.hasFocus() and not can:
+            self.edit.setFocus()
+        self.send.setEnabled(can)
 
     def _can_send(self) -> bool:
         return self._ready and self.question.question is None and not self.is_empty()

@@ -55,6 +55,10 @@ class Drafts(QObject):
                 self._not_written,
             )
 
+    def newest(self, conversation: int | None, stored: Draft) -> Draft:
+        """What is kept of a conversation, of which ``stored`` was read from the file a while ago."""
+        return self._unwritten.get(conversation, stored)
+
     def read(self, conversation: int | None, on_result: Callable[[Draft], None]) -> None:
         """Tell what is kept of a conversation, soon; only what was asked for last is told. Writes the others."""
         self.flush()
@@ -82,6 +86,17 @@ class Drafts(QObject):
                 await self._archive.run(_keep, conversation, draft)
             except AppError as error:
                 log.warning("a draft is not kept: %s", error)
+
+    async def put_before(self, conversation: int | None, text: str, pictures: tuple[Picture, ...]) -> None:
+        """Put something before what is kept; on the loop, as ``finish``."""
+        try:
+            kept = await self._archive.run(Conversations.draft, conversation)
+            if Draft(text, pictures) in (Draft(), kept):
+                return
+            joined = "\n".join(filter(None, (text, kept.text)))
+            await self._archive.run(_keep, conversation, Draft(joined, (*pictures, *kept.pictures)))
+        except AppError as error:
+            log.warning("a draft is not kept: %s", error)
 
     async def _write(self, conversation: int | None, draft: Draft, _report: object) -> None:
         await self._archive.run(_keep, conversation, draft)

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ...i18n import _
 from .. import theme
 from ..theme import GAP
 from .conversation_rows import AWAY, CONVERSATION, ConversationRows, Index
@@ -52,6 +53,11 @@ class RowDelegate(QStyledItemDelegate):
             painter.setFont(option.font)
             paint_line(painter, option, inside, text)
         painter.restore()
+
+    def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:
+        editor = super().createEditor(parent, option, index)
+        editor.setAccessibleName(_("Rename"))
+        return editor
 
     def updateEditorGeometry(self, editor: QWidget, option: QStyleOptionViewItem, index: Index) -> None:
         editor.setGeometry(option.rect)

@@ -63,7 +63,7 @@ class RemoteDialog(QDialog):
         self._wanted: str | None = None
         self._test: Job | None = None
         self._filled = False
-        self.is_read = False
+        self.is_read = self._saving = False
         self.asking: Ask | None = None
         self.setWindowTitle(_("Remote servers"))
         self.setWindowModality(Qt.WindowModality.WindowModal)
@@ -85,9 +85,12 @@ class RemoteDialog(QDialog):
         self._read()
 
     def save(self) -> None:
-        """Keep what is entered."""
+        """Keep what is entered; nothing while that goes on: a new server would be kept twice."""
+        if self._saving:
+            return
+        self._saving = True
         draft = self.form.draft()
-        self._bridge.submit(lambda _report: self._servers.save(draft), self._saved, self._failed)
+        self._bridge.submit(lambda _report: self._servers.save(draft), self._saved, self._not_saved)
 
     def test(self) -> None:
         """Try what is entered; while that goes on: stop it."""
@@ -187,6 +190,7 @@ class RemoteDialog(QDialog):
         self._removed()
 
     def _saved(self, saved: Saved) -> None:
+        self._saving = False
         self._wanted = saved.endpoint.id
         self.form.show_endpoint(saved.endpoint)
         if saved.dropped_key:
@@ -196,6 +200,10 @@ class RemoteDialog(QDialog):
                 "ok" if saved.kept == "keyring" else "warn", key_text(saved.endpoint, saved.kept)
             )
         self._read()
+
+    def _not_saved(self, error: AppError) -> None:
+        self._saving = False
+        self._failed(error)
 
     def _failed(self, error: AppError) -> None:
         self.notices.say("fail", errors.text(error))
@@ -245,6 +253,7 @@ class RemoteDialog(QDialog):
             right.addWidget(part)
         right.addStretch(1)
         area = QScrollArea()
+        area.setAccessibleName(self.windowTitle())
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(inner)
