@@ -49,6 +49,7 @@ ENGINES: dict[str, str] = {
 """Why an engine environment suits a machine, or does not (``core.environment_choice``)."""
 
 RUNNING: dict[str, str] = {
+    "context_tokens": N_("it takes {tokens} tokens, and the context holds {room_tokens}"),
     "proof_layers": N_("only {found} of {wanted} layers came to lie on the graphics card"),
     "proof_device_bytes": N_(
         "only {found_bytes} of the {needed_bytes} of weights came to lie on the graphics card"

@@ -151,7 +151,9 @@ async def _written(
     finally:
         await writer.close()
     left_out = writer.answerer.left_out if isinstance(writer.answerer, Remote) else ()
-    yield Answered(writer.answer, tuple(name for name in left_out if getattr(settings, name, None) is not None))
+    yield Answered(
+        writer.answer, tuple(name for name in left_out if getattr(settings, name, None) is not None)
+    )
 
 
 def _kept(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from ..core import protocol
-from ..core.errors import EngineError
+from ..core.errors import EngineError, Reason
 from ..host.outcome import Exit
 
 MOST_REPEATS = 3
@@ -16,6 +18,9 @@ GPU_LOST_MARKS = (
     "device removed", "device_removed", "unspecified launch failure", "cudaerrorunknown", "uncorrectable ecc",
 )  # fmt: skip
 """How Vulkan (VK_ERROR_DEVICE_LOST), NVML (GPU_IS_LOST), the kernel (Xid 79) and CUDA name a card that went away."""
+
+
+_COUNTS = re.compile(r"([0-9]+) prompt tokens, ([0-9]+) in the context")
 
 
 class Broken(Exception):
@@ -53,7 +58,7 @@ class Broken(Exception):
         if self.refused:
             code, _, rest = detail.partition(": ")
             if code in REQUEST_CODES:
-                return EngineError(code, detail=rest or detail)
+                return EngineError(code, detail=_counts(rest) or rest or detail)
             return EngineError("request_refused", detail=detail)
         if self.freed:
             return EngineError("engine_freed")
@@ -62,3 +67,9 @@ class Broken(Exception):
         if self.gpu_lost:
             return EngineError("gpu_lost", detail=detail, rung=rung)
         return EngineError("engine_died", kind=self.event.kind, detail=detail, rung=rung)
+
+
+def _counts(said: str) -> Reason | None:
+    """An engine's numbers, for a sentence in the user's language."""
+    found = _COUNTS.fullmatch(said)
+    return Reason.of("context_tokens", tokens=int(found[1]), room_tokens=int(found[2])) if found else None

@@ -318,5 +318,23 @@ def test_the_phone_step_is_done_by_who_answers_the_conversation(desk, tmp_path):
         assert [part["type"] for part in body["messages"][1]["content"]] == ["image_url", "text"]
         assert here.model.state.phase == "idle"
         here.parts.list.new.click()
-        assert view.controller.remote is None and "stays on this machine" in view.parts.invitation.text()
+        here.until(lambda: view.controller.remote is None)
+        assert "stays on this machine" in view.parts.invitation.text()
         here.page.dialogs.phone.close()
+
+
+def test_what_is_set_and_a_server_does_not_know_is_said_once(desk, tmp_path):
+    with FakeOpenAI(Behaviour(unknown=("top_k", "min_p"))) as server:
+        endpoint = added(tmp_path, server)
+        here = desk()
+        remote(here, endpoint)
+        here.ask("one")
+        assert here.parts.notice.notice is None, "the program's own settings are nobody's loss"
+        here.controller.change_settings(ConversationSettings(endpoint=endpoint.id, top_k=5))
+        here.ask("two")
+        assert "top_k" in here.parts.notice.text.text() and "min_p" not in here.parts.notice.text.text()
+        here.parts.notice.press("close")
+        here.ask("three")
+        assert here.parts.notice.notice is None
+        refused = [body for body in server.chats if "top_k" in body or "min_p" in body]
+        assert len(refused) == 1, "asked once with what it refuses"

@@ -31,6 +31,7 @@ class ChatController(QObject):
     deleted = Signal()  # messages of the open conversation
     named = Signal(int)  # the new conversation that is open is kept now, under this id
     reopened = Signal(int)  # what was open when it was deleted is there again
+    left_out = Signal(object)  # names of settings that a server does not know; once for each
     failed = Signal(object)  # AppError, of an answer in the open conversation
     trouble = Signal(object)  # AppError, of anything else
     failed_elsewhere = Signal(object, object)  # the same of another one: AppError, its Conversation or None
@@ -54,10 +55,12 @@ class ChatController(QObject):
         stream.delta.connect(self._said)
         stream.answered.connect(self._answered)
         stream.broken.connect(self._broken)
+        stream.left_out.connect(self._left_out)
         self.current: Conversation | None = None
         self.messages: tuple[StoredMessage, ...] = ()
         self._fresh = AS_THE_MODEL_HAS_IT
         self._deletion: Deletion | None = None
+        self._told: set[tuple[str | None, tuple[str, ...]]] = set()
         self._left: int | None = None  # open when it was deleted
         conversations.listed.connect(self._listed)
         conversations.returned.connect(self._returned)
@@ -274,6 +277,12 @@ class ChatController(QObject):
         if _id(self.current) == answer.conversation:
             self.messages = (*(m for m in self.messages if m.id < answer.id), answer)
             self.messages_changed.emit()
+
+    def _left_out(self, names: tuple[str, ...]) -> None:
+        told = (self.settings.endpoint, names)
+        if told not in self._told:
+            self._told.add(told)
+            self.left_out.emit(names)
 
     def _broken(self, answering: Answering, error: AppError | None) -> None:
         """Show what the use case has kept of it, and say why."""

@@ -168,6 +168,7 @@ class ChatPage(QWidget):
         controller.trouble.connect(self.notices.trouble)
         controller.failed_elsewhere.connect(self.notices.failed_elsewhere)
         controller.reopened.connect(self._open)
+        controller.left_out.connect(lambda names: self.notices.say(words.left_out_notice(names)))
         controller.named.connect(self.writing.named)
         controller.draft_returned.connect(self.writing.take_back)
 

@@ -14,7 +14,7 @@ from ...store.conversation_file import Opening
 from ...texts import errors, walk
 from ...texts import session as texts
 from ...texts.engines import size_text
-from ...texts.remote import place_text
+from ...texts.remote import left_out_text, place_text
 from ...texts.rungs import rung_text
 from ...texts.walk import Line
 from ...usecases.session import SessionState
@@ -192,6 +192,11 @@ def removed_notice(title: str) -> Notice:
     """A conversation was deleted, and can come back."""
     steps = (Action("undo_conversation", _("Undo"), "primary"), Action("close", _("Close")))
     return Notice("info", _("“{title}” is deleted.").format(title=title or _("Untitled")), actions=steps)
+
+
+def left_out_notice(names: tuple[str, ...]) -> Notice:
+    """Settings of the conversation that its server does not know."""
+    return Notice("info", left_out_text(names), actions=(Action("close", _("Close")),))
 
 
 def gone_notice() -> Notice:

@@ -49,6 +49,7 @@ class PhoneController(QObject):
         super().__init__(parent)
         self._servers = servers
         self.remote: Endpoint | None = None
+        self._wanted: Endpoint | None = None
         self._bridge, self._session, self._pictures, self._see = bridge, session, pictures, see
         self._today, self._clock = today, clock
         self._source: Path | bytes | None = None
@@ -112,6 +113,7 @@ class PhoneController(QObject):
 
     def answer_by(self, endpoint: Endpoint | None) -> None:
         """Who answers: a remote server, or this machine's model; a step that runs ends as it began."""
+        self._wanted = endpoint
         if endpoint != self.remote and not self.running:
             self.remote = endpoint
             self.dismiss()
@@ -184,4 +186,5 @@ class PhoneController(QObject):
     def _ended(self) -> None:
         self._job = None
         self._timer.stop()
+        self.remote = self._wanted
         self.changed.emit()
