@@ -14,7 +14,7 @@ from autoglm_desktop.core.protocol import Proof
 from autoglm_desktop.core.remote import Endpoint
 from autoglm_desktop.core.rungs import DeviceMemory, PhoneStep, RungPlan
 from autoglm_desktop.gui.bridge import Bridge
-from autoglm_desktop.gui.chat import vision_notice, words
+from autoglm_desktop.gui.chat import greetings, vision_notice
 from autoglm_desktop.gui.chat.notice_card import NoticeCard
 from autoglm_desktop.gui.composer.attachment_values import Item
 from autoglm_desktop.gui.composer.attachments import Attachments
@@ -68,8 +68,8 @@ class Stand(QFrame):
             ready=ready,
             busy=busy,
             stopping=False,
-            hint=words.hint(busy, None),
-            placeholder=words.placeholder(TARGET.name),
+            hint=greetings.hint(busy, None),
+            placeholder=greetings.placeholder(TARGET.name),
         )
 
     def give(self, *paths: Path) -> None:

@@ -13,7 +13,7 @@ from ...usecases.session import SessionState
 from ..theme import GAP
 from ..widgets.buttons import button
 from ..widgets.labels import label
-from . import words
+from . import greetings
 
 
 class EmptyState(QScrollArea):
@@ -62,11 +62,11 @@ class EmptyState(QScrollArea):
         name = endpoint.name if endpoint is not None else None if remote else target
         ready = endpoint is not None or state.phase != "failed"
         if endpoint is not None:
-            title, text = words.remote_invitation(endpoint)
+            title, text = greetings.remote_invitation(endpoint)
         elif remote:
             title, text = _("What would you like to know?"), ""
         else:
-            title, text = words.invitation(state.phase, name)
+            title, text = greetings.invitation(state.phase, name)
         self.title.setText(title)
         self.text.setText(text)
         self.choose.setVisible(name is None and not remote)

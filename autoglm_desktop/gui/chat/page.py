@@ -24,7 +24,7 @@ from ..session_model import SessionModel
 from ..transcript.document import Entry
 from ..transcript.entries import Entries, entries, reply_parts
 from ..widgets import picture_sources
-from . import layout, words
+from . import greetings, layout, words
 from .acts import Acts
 from .controller import ChatController
 from .conversations_model import ConversationsModel
@@ -250,7 +250,7 @@ class ChatPage(QWidget):
     def _show_header(self) -> None:
         controller, state = self.controller, self._session.state
         settings, endpoint = controller.settings, self.endpoints.of(controller.settings)
-        model = words.model(state, settings, endpoint)
+        model = greetings.model(state, settings, endpoint)
         self.parts.header.show_chat(controller.current, settings, endpoint, model)
 
     def _show_messages(self) -> None:
@@ -301,7 +301,7 @@ class ChatPage(QWidget):
         controller, parts = self.controller, self.parts
         answering, settings = controller.answering, controller.settings
         endpoint = self.endpoints.of(settings)
-        name = words.who(state, settings, endpoint)
+        name = greetings.who(state, settings, endpoint)
         self.notices.refresh()
         parts.empty.set_state(state, endpoint, remote=settings.endpoint is not None)
         able = name is not None and not self.endpoints.gone(settings)
@@ -309,8 +309,8 @@ class ChatPage(QWidget):
             ready=self.conversations.is_open and able and answering is None,
             busy=answering is not None,
             stopping=answering is not None and answering.stopping,
-            hint=words.hint(answering is not None, self._elsewhere()),
-            placeholder=words.placeholder(name, remote=settings.endpoint is not None),
+            hint=greetings.hint(answering is not None, self._elsewhere()),
+            placeholder=greetings.placeholder(name, remote=settings.endpoint is not None),
         )
         self._show_header()
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from ...core.conversation import ConversationSettings
 from ...core.errors import AppError
-from ...core.remote import Endpoint
 from ...host.supervisor import LadderFailed
 from ...i18n import _
 from ...store.conversation_file import Opening
 from ...texts import errors, walk
 from ...texts import session as texts
 from ...texts.engines import size_text
-from ...texts.remote import left_out_text, place_text
+from ...texts.remote import left_out_text
 from ...texts.rungs import rung_text
 from ...texts.walk import Line
 from ...usecases.session import SessionState
@@ -219,59 +217,6 @@ def beside(shown: Notice | None, other: Notice | None) -> Notice | None:
         return shown or other
     steps = (*shown.actions, *(step for step in other.actions if step not in shown.actions))
     return dataclasses.replace(shown, details=(*shown.details, other.text), actions=steps)
-
-
-def who(state: SessionState, settings: ConversationSettings, endpoint: Endpoint | None) -> str | None:
-    """The name of what answers; None: nothing can. ``endpoint``: the one that ``settings`` name, None: it is gone or
-    not known yet, and nothing else takes its place."""
-    if endpoint is not None or settings.endpoint is not None:
-        return endpoint.name if endpoint is not None else None
-    return state.target.name if state.target is not None else None
-
-
-def model(state: SessionState, settings: ConversationSettings, endpoint: Endpoint | None) -> str | None:
-    """What the model that answers is called, on this machine or by the server."""
-    if endpoint is not None:
-        return settings.model or endpoint.model or None
-    return state.target.name if state.target is not None else None
-
-
-def remote_invitation(endpoint: Endpoint) -> tuple[str, str]:
-    """The same as ``invitation`` where a server answers."""
-    return _("What would you like to know?"), place_text(endpoint)
-
-
-def invitation(phase: str, model: str | None) -> tuple[str, str]:
-    """Title and text in the place of an empty conversation."""
-    if model is None:
-        return _("No model is loaded"), _(
-            "Choose one on the Models tab: a model of the catalogue, or a GGUF file of your own."
-        )
-    if phase == "failed":
-        return _("{model} is not running").format(model=model), _(
-            "What happened, and what you can do about it, stands below."
-        )
-    if phase in ("loading", "installing"):
-        text = _("You may write already; {model} answers as soon as it is loaded.")
-    else:
-        text = _("{model} answers on this machine. Nothing that you write leaves it.")
-    return _("What would you like to know?"), text.format(model=model)
-
-
-def hint(busy: bool, elsewhere: str | None) -> str:
-    """Below the message. ``elsewhere``: the title of another conversation that is being answered."""
-    if elsewhere is not None:
-        return _("An answer is being written in “{title}”.").format(title=elsewhere)
-    return _("Esc stops the answer.") if busy else _("Enter sends, Shift+Enter begins a new line.")
-
-
-def placeholder(model: str | None, *, remote: bool = False) -> str:
-    """``remote``: a server was chosen, so no model of this machine is missing."""
-    if model is None and remote:
-        return _("Message")
-    if model is None:
-        return _("Choose a model first, on the Models tab.")
-    return _("Write to {model}").format(model=model)
 
 
 def _loading(state: SessionState, name: str, *, waiting: bool) -> Notice:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtGui import QTextCursor
-from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from ...core.errors import AppError
 from ...i18n import _
@@ -16,6 +16,7 @@ from ...texts import errors
 from ..theme import GAP
 from ..widgets.buttons import button
 from ..widgets.labels import label, set_role
+from ..widgets.rows import in_row
 from .answerer_choice import StillCombo
 from .name_row import NameRow
 from .prompt_shelf import PromptShelf
@@ -211,10 +212,10 @@ class PromptLibrary(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GAP)
         column.addWidget(self.text)
-        column.addLayout(_row(*self.agents, None, self.keep))
-        column.addLayout(_row(self.combo, self.use, self.insert, self.rename, self.remove, None))
+        column.addLayout(in_row(*self.agents, None, self.keep))
+        column.addLayout(in_row(self.combo, self.use, self.insert, self.rename, self.remove, None))
         column.addWidget(self.naming)
-        column.addLayout(_row(self.status, self.undo))
+        column.addLayout(in_row(self.status, self.undo))
         self.undo.hide()
         self.status.hide()
 
@@ -223,15 +224,3 @@ class PromptLibrary(QWidget):
 
     def _is_own(self, prompt: Prompt) -> bool:
         return any(one.id == prompt.id for one in self._own())
-
-
-def _row(*parts: QWidget | None) -> QHBoxLayout:
-    """Side by side; None: room."""
-    row = QHBoxLayout()
-    row.setSpacing(GAP)
-    for part in parts:
-        if part is None:
-            row.addStretch(1)
-        else:
-            row.addWidget(part)
-    return row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from ...i18n import _, ngettext
 from ...texts import proof as proof_texts
@@ -17,6 +17,7 @@ from ..theme import GAP
 from ..widgets.buttons import button
 from ..widgets.combo import Combo
 from ..widgets.labels import label
+from ..widgets.rows import in_row
 from ..widgets.rule import Rule
 from . import phases
 from .lock_button import LockButton
@@ -93,8 +94,8 @@ class Details(QDialog):
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(content)
-        settings = _row(self.lock, None, label(_("Unload after"), "muted"), self.idle)
-        buttons = _row(self.copy, self.options, None, self.free, self.close_button)
+        settings = in_row(self.lock, None, label(_("Unload after"), "muted"), self.idle)
+        buttons = in_row(self.copy, self.options, None, self.free, self.close_button)
         foot = QVBoxLayout()
         foot.setContentsMargins(3 * GAP, GAP + GAP // 2, 3 * GAP, 2 * GAP)
         foot.setSpacing(GAP + GAP // 2)
@@ -133,15 +134,3 @@ def _idle_choice(session: SessionModel) -> Combo:
     combo.setCurrentIndex(choices.index(session.idle_minutes))
     combo.activated.connect(lambda index: session.set_idle_minutes(combo.itemData(index)))
     return combo
-
-
-def _row(*parts: QWidget | None) -> QHBoxLayout:
-    """None takes what room is left."""
-    row = QHBoxLayout()
-    row.setSpacing(GAP)
-    for part in parts:
-        if part is None:
-            row.addStretch(1)
-        else:
-            row.addWidget(part)
-    return row

@@ -1,0 +1,19 @@
+"""Widgets side by side."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from ..theme import GAP
+
+
+def in_row(*parts: QWidget | None) -> QHBoxLayout:
+    """None takes what room is left."""
+    made = QHBoxLayout()
+    made.setSpacing(GAP)
+    for part in parts:
+        if part is None:
+            made.addStretch(1)
+        else:
+            made.addWidget(part)
+    return made
