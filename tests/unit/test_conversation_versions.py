@@ -12,17 +12,7 @@ from autoglm_desktop.core.errors import AppError, TargetError
 from autoglm_desktop.store import conversation_deletion, conversation_pictures
 from autoglm_desktop.store.conversation_schema import MIGRATIONS
 from autoglm_desktop.store.conversations import Conversations, Draft, Facts
-
-
-class Clock:
-    """Every reading is a second later."""
-
-    def __init__(self, now=1_700_000_000.0):
-        self.now = now
-
-    def __call__(self):
-        self.now += 1
-        return self.now
+from tests.fakes.made_clock import Clock
 
 
 @pytest.fixture

@@ -13,19 +13,9 @@ from autoglm_desktop.core.errors import AppError
 from autoglm_desktop.store import conversation_pictures
 from autoglm_desktop.store.conversation_schema import MIGRATIONS
 from autoglm_desktop.store.conversations import Conversations, Facts, Picture
+from tests.fakes.made_clock import Clock
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-class Clock:
-    """Every reading is a second later."""
-
-    def __init__(self):
-        self.now = 1_700_000_000.0
-
-    def __call__(self):
-        self.now += 1
-        return self.now
 
 
 @pytest.fixture
