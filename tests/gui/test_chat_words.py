@@ -8,7 +8,7 @@ import pytest
 from autoglm_desktop.core.errors import AppError, EngineError
 from autoglm_desktop.core.protocol import Progress
 from autoglm_desktop.core.rungs import RungPlan
-from autoglm_desktop.gui.chat import words
+from autoglm_desktop.gui.chat import exchange, words
 from autoglm_desktop.gui.conversations import dates
 from autoglm_desktop.gui.transcript import footers
 from autoglm_desktop.gui.transcript.blocks import (
@@ -290,3 +290,13 @@ HEADING = "| a | b |\n|:--|--:|\n"
 )
 def test_long_tables_are_cut(text, cut):
     assert long_table(text) == cut
+
+
+def test_a_file_that_is_too_large_to_come_back_is_no_backup(tmp_path, monkeypatch):
+    path = tmp_path / "all.json"
+    path.write_text("{}", encoding="utf-8")
+    assert exchange.written_notice("written", path).tone == "info"
+    monkeypatch.setattr(exchange, "MOST_BYTES", 1)
+    notice = exchange.written_notice("written", path)
+    assert notice.tone == "warn" and "1 B" in notice.details[0]
+    assert exchange.written_notice("written", tmp_path / "gone.json").tone == "info"

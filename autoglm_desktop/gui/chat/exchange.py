@@ -9,8 +9,9 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from ...core.units import format_bytes
 from ...i18n import _, ngettext
-from ...store.conversation_import import Imported
+from ...store.conversation_import import MOST_BYTES, Imported
 from .conversations_model import JSON, MARKDOWN, ConversationsModel
 from .words import Action, Notice
 
@@ -77,10 +78,25 @@ class Exchange(QObject):
                 "{count} conversations are written to {path}.",
                 count,
             ).format(count=count, path=path)
-        self._notice(Notice("info", text, actions=(Action("close", _("Close")),)))
+        self._notice(written_notice(text, path))
 
     def _imported(self, imported: Imported) -> None:
         self._notice(imported_notice(imported))
+
+
+def written_notice(text: str, path: Path) -> Notice:
+    """What was written; a file that is too large to come back is no backup, and that is said."""
+    close = (Action("close", _("Close")),)
+    try:
+        size = path.stat().st_size
+    except OSError:
+        size = 0  # it was there a moment ago: nothing more to say of it
+    if path.suffix != ".json" or size <= MOST_BYTES:
+        return Notice("info", text, actions=close)
+    more = _(
+        "It is larger than {size}, so it can't be imported as a whole; export single conversations to bring them back."
+    )
+    return Notice("warn", text, (more.format(size=format_bytes(MOST_BYTES)),), actions=close)
 
 
 def imported_notice(imported: Imported) -> Notice:
