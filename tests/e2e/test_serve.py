@@ -262,7 +262,7 @@ def test_the_context_is_told_with_numbers(tmp_path):
     response = run(work())
     assert response.status_code == 400
     assert response.json()["error"]["code"] == "context_length_exceeded"
-    assert "9000" in response.json()["error"]["message"] and "4096" in response.json()["error"]["message"]
+    assert "9,000" in response.json()["error"]["message"] and "4,096" in response.json()["error"]["message"]
 
 
 def test_ending_the_service_finishes_the_answer_that_is_sent(tmp_path):
