@@ -25,6 +25,7 @@ class Archive:
         self._conversations = conversations
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="conversations")
         self._indexing: asyncio.Task[None] | None = None
+        self.is_open = False
         self._unfinished: set[asyncio.Task[Any]] = set()
 
     @property
@@ -35,6 +36,7 @@ class Archive:
     async def open(self) -> Opening:
         """Open the file; what is not indexed yet is indexed from now on, between other work."""
         opening = await self.run(Conversations.open)
+        self.is_open = True
         self.index()
         return opening
 

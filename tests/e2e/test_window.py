@@ -280,3 +280,15 @@ def test_a_folder_without_its_engine_offers_to_install_it(qtbot, start, home, tm
     button = next(one for one in notice.findChildren(QPushButton) if one.text() == "Install torch-cpu")
     button.click()
     assert asked == ["torch-cpu"]
+
+
+@pytest.mark.parametrize("page", [0, 2])
+def test_closing_leaves_nothing_undone_in_the_log(qtbot, start, home, caplog, page):
+    application = start(services_with(home, "ok"))
+    application.window.show_page(page)
+    if page == 2:
+        qtbot.waitUntil(lambda: application.contents.chat.conversations.is_open, timeout=PATIENCE_MS)
+    application.window.close()
+    assert [
+        record.getMessage() for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")
+    ] == []

@@ -10,9 +10,13 @@ from PySide6.QtGui import QImage
 
 from autoglm_desktop.core.conversation import ConversationSettings
 from autoglm_desktop.core.phone_actions import Place, Tap
+from autoglm_desktop.gui.chat.page import ChatPage
+from autoglm_desktop.gui.session_model import SessionModel
 from autoglm_desktop.store.conversations import Conversations
+from autoglm_desktop.usecases.plan import prepare
 from autoglm_desktop.usecases.remote_servers import Draft, servers_of
 from autoglm_desktop.usecases.services import create_services
+from autoglm_desktop.usecases.session import Session
 from tests.fakes.fake_openai import Behaviour, FakeOpenAI
 from tests.gui.test_chat_page import SLOW, Desk, actions, desk, shown_ids
 
@@ -338,3 +342,15 @@ def test_what_is_set_and_a_server_does_not_know_is_said_once(desk, tmp_path):
         assert here.parts.notice.notice is None
         refused = [body for body in server.chats if "top_k" in body or "min_p" in body]
         assert len(refused) == 1, "asked once with what it refuses"
+
+
+def test_a_page_that_was_never_shown_ends_quietly(qtbot, bridge, tmp_path):
+    services = create_services(tmp_path)
+    session = Session(services, prepare)
+    conversations = Conversations(tmp_path / "conversations.sqlite3")
+    page = ChatPage(bridge, services, SessionModel(bridge, session), conversations)
+    qtbot.addWidget(page)
+    page.put_away()
+    with qtbot.waitSignal(bridge.submit(lambda _report: page.finish()).finished, timeout=30_000):
+        pass
+    assert not (tmp_path / "conversations.sqlite3").exists()

@@ -89,9 +89,12 @@ class ChatPage(QWidget):
     async def finish(self) -> None:
         """Write the draft and close the file of conversations. Called on the loop when all its work has ended, and no
         engine reads pictures any more."""
-        await self.writing.finish()
-        await self.conversations.close()
-        await self._pictures.close()
+        try:
+            if self._archive.is_open:  # a page that was never shown has read nothing, and holds nothing
+                await self.writing.finish()
+        finally:
+            await self.conversations.close()
+            await self._pictures.close()
 
     def start(self) -> None:
         """Read the conversations; the first time the page is shown does it."""
