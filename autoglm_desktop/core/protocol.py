@@ -17,11 +17,16 @@ FAILURE_KINDS = (
     "out_of_memory", "crashed", "hung", "bad_file", "missing_dependency", "not_proven", "unsupported",
 )  # fmt: skip
 PHASES = ("open", "load", "quantise", "project", "warm_up")
+NO_GRAMMAR, BAD_SCHEMA = "no_grammar", "bad_schema"
+"""How the refusal of a ``json_schema`` begins: this backend holds no answer to one; it is none that can be held."""
+RAW = "raw"
+"""The role of a prompt that is no conversation: text that is continued as it stands."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are chosen. ``temperature`` 0 is greedy; ``seed`` None is random."""
+    """How tokens are chosen. ``temperature`` 0 is greedy; ``seed`` None is random. ``json_schema``: the JSON text of a
+    schema that the answer is held to by a grammar; "{}": any JSON object."""
 
     temperature: float = 0.8
     top_p: float = 0.95
@@ -32,6 +37,7 @@ class Sampling:
     presence_penalty: float = 0.0
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    json_schema: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class Load:
     ``devices``: the only GPUs to use, by the engine's names (empty: its choice); ``split``: layers on each of them.
     transformers alone: ``model`` is a folder; ``dtype`` and ``quantisation`` (None: none); ``max_memory`` in bytes by
     ``gpu:0`` … and ``ram``; ``saved``: the folder of the 4-bit form, read where it is complete, else written if
-    ``save`` says so.
+    ``save`` says so; ``batch``: how many text answers to write at once, which share the cells of ``context``.
     """
 
     backend: str  # "llama.cpp" | "transformers"
@@ -82,6 +88,7 @@ class Load:
     max_memory: dict[str, int] = field(default_factory=dict)
     saved: str | None = None
     save: bool = False
+    batch: int = 1
 
 
 @dataclass(frozen=True)
@@ -153,7 +160,7 @@ class Message:
 @dataclass(frozen=True)
 class Generate:
     """Answer a conversation. An assistant's message at its end is continued: its text is the beginning of the answer,
-    and deltas hold only what is new."""
+    and deltas hold only what is new. One message of the role RAW is no conversation: its text is continued."""
 
     id: str
     messages: tuple[Message, ...]
@@ -202,6 +209,7 @@ class Proof:
     dtype: str | None = None
     footprint_bytes: int | None = None
     options: EngineOptions = field(default_factory=EngineOptions)
+    batch: int | None = None  # text answers that it writes at once; None and 1: one after the other
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,14 @@ from ..core import protocol
 from . import llama_load
 from .channel import Channel
 from .llama_cells import Cells
+from .llama_grammar import make_chooser
 from .llama_pictures import Item, cells_of, pictures_of
-from .llama_prompt import PromptMaker
+from .llama_prompt import Fitted, PromptMaker
 from .llama_prove import prove_pictures
 from .llama_run import Run
 from .llama_vision import Cancelled
 from .llama_vocab import Vocabulary
+from .sampling import Chooser
 from .server import JobFailed
 
 
@@ -82,7 +84,18 @@ class LlamaBackend:
             raise JobFailed("unsupported", "no model is loaded")
         loaded, cells = self._model.loaded, self._model.cells
         fitted = self._model.prompts.fit(request, cells.shared, [*cells.items, *self._unread])
+        chooser = make_chooser(request.sampling, self._model.vocabulary, loaded.cells, fitted.begun.tokens)
         self._unread = []
+        try:
+            return self._answer(request, fitted, chooser, begun)
+        finally:
+            chooser.close()
+
+    def _answer(
+        self, request: protocol.Generate, fitted: Fitted, chooser: Chooser, begun: float
+    ) -> protocol.Done:
+        assert self._model is not None
+        loaded, cells = self._model.loaded, self._model.cells
         kept = cells.keep_prefix(fitted.items)
         cached = cells_of(fitted.items[:kept])
 
@@ -98,7 +111,7 @@ class LlamaBackend:
         total = cells_of(fitted.items)
         limit = min(request.sampling.max_tokens, loaded.cells - total)
         run = Run(request, limit, begun, self._channel.emit, fitted.begun)
-        reason = run.decode(loaded, cells, cancelled)
+        reason = run.decode(loaded, cells, chooser, cancelled)
         self._unread = run.unread
         timings = protocol.Timings(
             first_token_s=run.first_token_s,

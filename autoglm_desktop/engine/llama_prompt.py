@@ -57,12 +57,17 @@ class PromptMaker:
         """Whole oldest turns are dropped until a reply has room. ``shared``: first items of a prompt that stand in
         the context already; ``standing``: all that stands there, and the last token
         said. Raises JobFailed(unsupported)."""
+        raw = prompt.raw_text(request.messages)
+        if raw is not None:
+            items = self._with_beginning(list(self._vocabulary.tokens(raw, control=False)))
+            return self._checked(Fitted(items, 0, self._answers.nothing()))
+        held = request.sampling.json_schema is not None
         read: dict[str, Picture] = {}
         room = self._cells - min(MIN_REPLY_TOKENS, request.sampling.max_tokens)
         cuts = prompt.cuts(request.messages)
 
         def made(number: int) -> Fitted:
-            return self._made(cuts[number], len(cuts[0]) - len(cuts[number]), read, standing)
+            return self._made(cuts[number], len(cuts[0]) - len(cuts[number]), read, standing, held)
 
         whole = made(0)
         if cells_of(whole.items) <= room or len(cuts) == 1:
@@ -109,9 +114,11 @@ class PromptMaker:
         dropped: int,
         read: dict[str, Picture],
         standing: Sequence[Item],
+        held: bool = False,
     ) -> Fitted:
         answer = prompt.begun_answer(messages, self._control_tokens)
         text, pictures = self._rendered(messages if answer is None else messages[:-1], read)
+        text = prompt.thinking_ended(text) if held else text
         items = self._tokenise(text, pictures)
         if not answer:
             return Fitted(items, dropped, self._answers.nothing())
@@ -144,6 +151,9 @@ class PromptMaker:
             items += self._vocabulary.tokens(piece)
             if index < len(order) and self._ends is not None:
                 items += (self._ends[0], pictures[order[index]], self._ends[1])
+        return self._with_beginning(items)
+
+    def _with_beginning(self, items: list[Item]) -> list[Item]:
         bos = self._vocabulary.beginning()
         if bos is not None and items[:1] != [bos]:
             items.insert(0, bos)  # most templates write it themselves; some leave it to the tokenizer

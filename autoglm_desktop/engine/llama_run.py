@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import llama_cpp.llama_cpp as native
 
@@ -12,7 +11,8 @@ from ..core import protocol
 from . import llama_load
 from .continuing import Begun
 from .llama_cells import Cells
-from .sampling import make_chain
+from .sampling import Chooser
+from .server import JobFailed
 from .stops import StopFilter
 
 Emit = Callable[[protocol.Event], None]
@@ -55,31 +55,19 @@ class Run:
         self,
         loaded: llama_load.Loaded,
         cells: Cells,
+        chooser: Chooser,
         cancelled: Callable[[], bool],
     ) -> str:
-        """Stream the answer; returns the finish reason: stop, length or cancelled."""
-        size = native.llama_vocab_n_tokens(loaded.vocab)
-        chain = make_chain(self._request.sampling, size, loaded.cells)
-        try:
-            for token in self._before.tokens:
-                native.llama_sampler_accept(chain, token)
-            return self._loop(chain, loaded, cells, cancelled)
-        finally:
-            native.llama_sampler_free(chain)
-
-    def _loop(
-        self,
-        chain: Any,
-        loaded: llama_load.Loaded,
-        cells: Cells,
-        cancelled: Callable[[], bool],
-    ) -> str:
+        """Stream the answer; returns the finish reason: stop, length or cancelled. Raises JobFailed."""
         speller = self._before.speller
         stops = StopFilter(self._request.sampling.stop)
         reason = "length"
         while self.count < self._limit:
-            token = native.llama_sampler_sample(chain, loaded.context, -1)
+            token = chooser.choose(loaded.context)
             now = time.perf_counter()
+            if token is None:
+                text = f"{protocol.BAD_SCHEMA}: this model has no words for what it demands"
+                raise JobFailed("unsupported", text)
             if native.llama_vocab_is_eog(loaded.vocab, token):
                 reason = "stop"
                 break

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeAlias
 
-from ..core.protocol import Message
+from ..core.protocol import RAW, Message
 from .server import JobFailed
 
 ZERO_WIDTH_SPACE = "\u200b"
@@ -65,6 +65,28 @@ def begun_answer(messages: Sequence[Message], control_tokens: Iterable[str]) -> 
     if pictures:
         raise JobFailed("unsupported", "an answer that is to be continued holds a picture")
     return text
+
+
+def raw_text(messages: Sequence[Message]) -> str | None:
+    """The text that is to be continued as it stands; None where the messages are a conversation.
+
+    Raises JobFailed(unsupported) where it is empty, no text, or not alone.
+    """
+    if all(message.role != RAW for message in messages):
+        return None
+    text = messages[0].content
+    if len(messages) > 1 or not isinstance(text, str):
+        raise JobFailed("unsupported", "a raw prompt is one text and has no other messages beside it")
+    if not text:
+        raise JobFailed("unsupported", "the prompt is empty: there is nothing to continue")
+    return text
+
+
+def thinking_ended(text: str) -> str:
+    """A prompt whose template has begun the thinking, with it ended at once, as Qwen3's template does without thinking:
+    an answer that is held to a schema is said, not thought."""
+    bare = text.rstrip()
+    return f"{bare}\n\n</think>\n\n" if bare.endswith("<think>") else text
 
 
 def split_at_pictures(text: str) -> tuple[list[str], list[int]]:

@@ -1,13 +1,43 @@
-"""llama.cpp's native sampler chain for a request's sampling values."""
+"""llama.cpp's native sampler chain for a request's sampling values, and the choice of a token by it."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 import llama_cpp.llama_cpp as native
 
 from ..core.protocol import Sampling
+
+RANDOM_SEED = 0xFFFFFFFF
+"""llama.h: LLAMA_DEFAULT_SEED, by which llama.cpp draws a seed of its own; somebody's -1 must repeat, too."""
+
+
+class Chooser(Protocol):
+    """Chooses the tokens of one answer."""
+
+    def choose(self, context: Any) -> int | None:
+        """The next token by the last logits; None: none is allowed."""
+
+    def close(self) -> None: ...
+
+
+class Free:
+    """By the sampler chain alone."""
+
+    def __init__(self, sampling: Sampling, vocabulary: int, cells: int, before: Iterable[int]) -> None:
+        """``before``: tokens that the answer says already, which count for its penalties."""
+        self._chain = make_chain(sampling, vocabulary, cells)
+        for token in before:
+            native.llama_sampler_accept(self._chain, token)
+
+    def choose(self, context: Any) -> int | None:
+        token: int = native.llama_sampler_sample(self._chain, context, -1)
+        return token
+
+    def close(self) -> None:
+        native.llama_sampler_free(self._chain)
 
 
 def make_chain(sampling: Sampling, vocabulary: int, context: int) -> Any:
@@ -30,5 +60,7 @@ def make_chain(sampling: Sampling, vocabulary: int, context: int) -> Any:
         native.llama_sampler_chain_add(chain, native.llama_sampler_init_min_p(sampling.min_p, 1))
     native.llama_sampler_chain_add(chain, native.llama_sampler_init_temp(sampling.temperature))
     seed = sampling.seed if sampling.seed is not None else int.from_bytes(os.urandom(4), "little")
-    native.llama_sampler_chain_add(chain, native.llama_sampler_init_dist(seed & 0xFFFFFFFF))
+    native.llama_sampler_chain_add(
+        chain, native.llama_sampler_init_dist(min(seed & RANDOM_SEED, RANDOM_SEED - 1))
+    )
     return chain

@@ -15,9 +15,13 @@ class StopFilter:
         if not self._stops:
             return text, False
         self._held += text
-        found = [position for stop in self._stops if (position := self._held.find(stop)) >= 0]
-        if found:
-            shown, self._held = self._held[: min(found)], ""
+        found = [
+            (position + len(stop), position)
+            for stop in self._stops
+            if (position := self._held.find(stop)) >= 0
+        ]
+        if found:  # the one that is whole first, wherever the pieces were cut
+            shown, self._held = self._held[: min(found)[1]], ""
             return shown, True
         keep = max(self._overlap(stop) for stop in self._stops)
         cut = len(self._held) - keep

@@ -11,7 +11,7 @@ from ..host.outcome import Exit
 MOST_REPEATS = 3
 """How often one question is asked again by itself after an engine failed before its first word."""
 
-REQUEST_CODES = ("context_full", "no_vision", "bad_picture", "image_too_large")
+REQUEST_CODES = ("context_full", "no_vision", "bad_picture", "image_too_large", protocol.BAD_SCHEMA)
 """Prefixes of refusals that have a sentence of their own (docs/engine-protocol.md); all others: request_refused."""
 GPU_LOST_MARKS = (
     "device lost", "devicelost", "device_lost", "gpu is lost", "gpu_is_lost", "fallen off the bus",
@@ -57,6 +57,8 @@ class Broken(Exception):
         detail = self.event.message
         if self.refused:
             code, _, rest = detail.partition(": ")
+            if code == protocol.NO_GRAMMAR:
+                return EngineError(code, rung=rung)
             if code in REQUEST_CODES:
                 return EngineError(code, detail=_counts(rest) or rest or detail)
             return EngineError("request_refused", detail=detail)

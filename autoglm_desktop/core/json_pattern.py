@@ -1,0 +1,201 @@
+"""A ``pattern`` of a JSON schema (ECMA-262) as grammar: the text between the quotation marks of a JSON string. Pure.
+
+The whole text matches it: without anchors a pattern allows more around it, and the grammar less. Read are characters,
+classes, groups, alternatives and repetitions; look-around, references back and Unicode properties are refused. As it
+needs no stack and repeats at most ``MOST_PLACES`` characters, none is too much for llama.cpp.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from .json_schema import SchemaRefused
+
+MOST_PLACES = 1000
+Ranges = list[tuple[int, int]]
+LAST = 0x10FFFF
+_CLASSES: dict[str, Ranges] = {
+    "d": [(0x30, 0x39)],
+    "w": [(0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A)],
+    "s": [(0x09, 0x0D), (0x20, 0x20), (0xA0, 0xA0), (0x2028, 0x2029), (0x3000, 0x3000)],
+}
+_OTHER_SPACES: Ranges = [
+    (0x1C, 0x1F), (0x85, 0x85), (0x1680, 0x1680), (0x2000, 0x200A), (0x202F, 0x202F), (0x205F, 0x205F),
+    (0xFEFF, 0xFEFF),
+]  # fmt: skip
+"""White space to some readers of patterns: not written for ``\\s`` and not for ``\\S``."""
+_CONTROLS = {"n": 10, "r": 13, "t": 9, "f": 12, "v": 11}
+_ESCAPED: Ranges = [(0, 0x1F), (0x22, 0x22), (0x5C, 0x5C), (0xD800, 0xDFFF)]
+"""What stands in a JSON string only as an escape, and surrogates, which don't."""
+_TIMES = re.compile(r"\{([0-9]{1,9})(,([0-9]{0,9}))?\}")
+_GROUP = re.compile(r"\((?:\?:|\?P?<[A-Za-z_][A-Za-z_0-9]*>|(?!\?))")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """``places``: characters that it is made of, repetitions counted; ``empty``: whether it matches nothing, too."""
+
+    text: str
+    places: int
+    empty: bool
+
+
+def pattern(source: str) -> str:
+    """The grammar of the texts that match. Raises SchemaRefused."""
+    reader = _Reader(source)
+    found = reader.alternatives(outside=True)
+    if reader.at < len(source):
+        raise reader.refused("a parenthesis without its other")
+    return found.text
+
+
+class _Reader:
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self.at = 0
+
+    def alternatives(self, outside: bool = False) -> _Part:
+        parts = [self._sequence(outside)]
+        while self._took("|"):
+            parts.append(self._sequence(outside))
+        places = sum(part.places for part in parts)
+        return _Part(" | ".join(part.text for part in parts), places, any(part.empty for part in parts))
+
+    def _sequence(self, outside: bool) -> _Part:
+        parts: list[_Part] = []
+        if outside:
+            self._took("^")
+        while self._next not in ("", "|", ")"):
+            if outside and self._next == "$" and self._source[self.at + 1 : self.at + 2] in ("", "|"):
+                self.at += 1
+                break
+            parts.append(self._repeated(self._one()))
+        text = " ".join(part.text for part in parts) or '""'
+        return _Part(
+            text, self._counted(sum(part.places for part in parts)), all(part.empty for part in parts)
+        )
+
+    def _one(self) -> _Part:
+        group = _GROUP.match(self._source, self.at)
+        if group:
+            self.at = group.end()
+            inside = self.alternatives()
+            if not self._took(")"):
+                raise self.refused("a parenthesis without its other")
+            return _Part(f"( {inside.text} )", inside.places, inside.empty)
+        letter = self._taken()
+        if letter == "[":
+            return self._part(*self._class())
+        if letter == "\\":
+            return self._part(self._escape(), False)
+        if letter == ".":
+            return self._part([(10, 10), (13, 13), (0x2028, 0x2029)], True)
+        if letter in "^$*+?{}()":
+            raise self.refused(f"{letter!r} at {self.at}")
+        return self._part([(ord(letter), ord(letter))], False)
+
+    def _repeated(self, part: _Part) -> _Part:
+        times = _TIMES.match(self._source, self.at)
+        if times:
+            self.at = times.end()
+            least = int(times[1])
+            most = least if times[2] is None else int(times[3]) if times[3] else None
+        elif self._next and self._next in "*+?":
+            least, most = {"*": (0, None), "+": (1, None), "?": (0, 1)}[self._taken()]
+        else:
+            return part
+        self._took("?")  # as few as possible: the same texts
+        if self._next and self._next in "*+?{":
+            raise self.refused(f"{self._next!r} at {self.at}")
+        if most is not None and most < least:
+            raise self.refused("a repetition of fewer than its least")
+        if part.empty and most != 1:
+            raise self.refused("a repetition of what may be empty")
+        places = self._counted(part.places * max(1, least if most is None else most))
+        bounds = f"{{{least},{'' if most is None else most}}}"
+        return _Part(f"{part.text}{bounds}" if most != 0 else '""', places, part.empty or least == 0)
+
+    def _class(self) -> tuple[Ranges, bool]:
+        """(its ranges, whether they are what is left out)"""
+        out, found = self._took("^"), Ranges()
+        while not self._took("]"):
+            low = self._of_class()
+            if self._next == "-" and self._source[self.at + 1 : self.at + 2] not in ("]", ""):
+                self.at += 1
+                high = self._of_class()
+                if len(low) != 1 or len(high) != 1 or low[0][0] != low[0][1] or low[0][0] > high[0][1]:
+                    raise self.refused("a range in a class")
+                low = [(low[0][0], high[0][1])]
+            found += low
+        return found, out
+
+    def _of_class(self) -> Ranges:
+        letter = self._taken()
+        return self._escape() if letter == "\\" else [(ord(letter), ord(letter))]
+
+    def _escape(self) -> Ranges:
+        letter = self._taken()
+        if letter.lower() in _CLASSES:
+            ranges = _CLASSES[letter.lower()]
+            return (
+                ranges if letter.islower() else _others([*ranges, *(_OTHER_SPACES if letter == "S" else ())])
+            )
+        if letter in _CONTROLS:
+            return [(_CONTROLS[letter], _CONTROLS[letter])]
+        digits = {"x": 2, "u": 4}.get(letter, 0)
+        code = self._source[self.at : self.at + digits]
+        if digits and re.fullmatch(f"[0-9A-Fa-f]{{{digits}}}", code):
+            self.at += digits
+            return [(int(code, 16), int(code, 16))]
+        if letter.isalnum():
+            raise self.refused(f"\\{letter}")
+        return [(ord(letter), ord(letter))]
+
+    def _part(self, ranges: Ranges, out: bool) -> _Part:
+        """One character; of those that are told by what they are not, no control characters."""
+        plain = _others([*(ranges if out else _others(ranges)), *_ESCAPED])
+        texts = ["[" + "".join(f"\\U{low:08X}-\\U{high:08X}" for low, high in plain) + "]"] if plain else []
+        inside = _others(ranges) if out else ranges
+        for code in (0x22, 0x5C, *(() if out else range(0x20))):
+            if any(low <= code <= high for low, high in inside):
+                texts.append(
+                    '"' + "".join(f"\\x{ord(letter):02X}" for letter in json.dumps(chr(code))[1:-1]) + '"'
+                )
+        if not texts:
+            raise self.refused("a class that no character is of")
+        return _Part(texts[0] if len(texts) == 1 else f"( {' | '.join(texts)} )", 1, False)
+
+    @property
+    def _next(self) -> str:
+        return self._source[self.at : self.at + 1]
+
+    def _taken(self) -> str:
+        if not self._next:
+            raise self.refused("it ends too early")
+        self.at += 1
+        return self._source[self.at - 1]
+
+    def _took(self, letter: str) -> bool:
+        found = self._next == letter
+        self.at += found
+        return found
+
+    def _counted(self, places: int) -> int:
+        if places > MOST_PLACES:
+            raise self.refused(f"more than {MOST_PLACES} characters, repetitions counted")
+        return places
+
+    def refused(self, why: str) -> SchemaRefused:
+        return SchemaRefused(f"pattern {self._source[:80]!r} is not held: {why}")
+
+
+def _others(ranges: Ranges) -> Ranges:
+    """All code points but these."""
+    found, start = Ranges(), 0
+    for low, high in sorted(ranges):
+        if low > start:
+            found.append((start, low - 1))
+        start = max(start, high + 1)
+    return [*found, (start, LAST)] if start <= LAST else found
