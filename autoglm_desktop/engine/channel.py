@@ -12,6 +12,7 @@ import queue
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
 from ..core import protocol
 
@@ -23,6 +24,8 @@ class Channel:
         self._lock = threading.Lock()
         self._commands: queue.SimpleQueue[protocol.Command] = queue.SimpleQueue()
         self._cancelled: set[str] = set()
+        self.on_cancel: Callable[[str], None] | None = None
+        """Hears of each request that is cancelled, in the reader's thread."""
 
     @classmethod
     def open(cls) -> Channel:
@@ -79,6 +82,9 @@ class Channel:
             return True
         if isinstance(command, protocol.Cancel):
             self._cancelled.add(command.id)
+            listener = self.on_cancel  # another thread may take it away meanwhile
+            if listener is not None:
+                listener(command.id)
         elif not isinstance(command, protocol.Shutdown):
             self._commands.put(command)
         return not isinstance(command, protocol.Shutdown)

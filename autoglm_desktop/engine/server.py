@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ..core import protocol
 from .channel import Channel
@@ -29,6 +29,14 @@ class Backend(Protocol):
     def unload(self) -> None: ...
 
     def memory(self) -> protocol.MemoryUse: ...
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """A backend that may write several answers at once."""
+
+    def take(self, request: protocol.Generate) -> bool:
+        """Begin an answer whose events come by themselves; False: ``generate`` must write it, alone."""
 
 
 def make_backend(name: str, channel: Channel) -> Backend:
@@ -154,6 +162,8 @@ class _Loop:
         if self._backend is None:
             raise JobFailed("unsupported", "no model is loaded")
         try:
+            if isinstance(self._backend, Batching) and self._backend.take(request):
+                return
             done = self._backend.generate(request)
         finally:
             self._channel.forget(request.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,13 +15,19 @@ from . import transformers_failures as failures
 from . import transformers_load as loading
 from .channel import Channel
 from .server import JobFailed
+from .transformers_batch import Batch
+from .transformers_batchable import has_pictures, not_batched, tried
 from .transformers_cache import PromptCache
 from .transformers_prompt import Key, PromptMaker
 from .transformers_run import Run
 
 
 class TransformersBackend:
-    """One model at a time. ``load`` first; ``generate`` streams deltas over the channel and returns ``done``."""
+    """One model at a time. ``load`` first; ``generate`` streams deltas over the channel and returns ``done``, ``take``
+    begins an answer beside others where the model was loaded for a batch.
+
+    Both have a cache of the whole context. Only one of them exists at any time: the plan has room for one.
+    """
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -29,6 +36,8 @@ class TransformersBackend:
         self._cache: PromptCache | None = None
         self._ends: frozenset[int] = frozenset()
         self._unread: list[Key] = []
+        self._width = 1
+        self._batch: Batch | None = None
 
     def load(self, job: protocol.Load) -> protocol.Proof:
         def progress(phase: str, fraction: float) -> None:
@@ -41,9 +50,11 @@ class TransformersBackend:
         )
         self._cache = PromptCache(loaded.model.config)
         self._loaded = loaded
-        return loaded.proof
+        self._width = self._proven_width(job.batch)
+        return replace(loaded.proof, batch=self._width)
 
     def unload(self) -> None:
+        self._end_batch()
         self._loaded = self._maker = self._cache = None
         gc.collect()
         failures.free_cached()
@@ -58,10 +69,26 @@ class TransformersBackend:
                 devices[keys.get(name, name)] = torch.cuda.memory_reserved(index)
         return protocol.MemoryUse(_resident_bytes(), devices)
 
+    def take(self, request: protocol.Generate) -> bool:
+        """Begin an answer beside those that run. False: it must be written alone, since it has pictures or nothing was
+        loaded for a batch. Raises JobFailed."""
+        if self._width < 2 or self._maker is None or self._loaded is None or has_pictures(request):
+            return False
+        begun = time.perf_counter()
+        if self._batch is None or not self._batch.alive:
+            self._open_batch()
+        assert self._batch is not None
+        with self._batch.change:  # the tokenizer may not be asked in two threads at once
+            made = self._maker.fit(request, self._loaded.context, self._batch.standing)
+        self._batch.add(request, made, begun)
+        return True
+
     def generate(self, request: protocol.Generate) -> protocol.Done:
+        """Write an answer alone, after all that run. Raises JobFailed."""
         if self._loaded is None or self._maker is None or self._cache is None:
             raise JobFailed("unsupported", "no model is loaded")
         begun = time.perf_counter()
+        self._end_batch()
         made = self._maker.fit(request, self._loaded.context, [*self._cache.keys, *self._unread])
         self._unread = []
         try:
@@ -78,6 +105,40 @@ class TransformersBackend:
         gc.collect()  # out here: the exception's frames held the tensors that did not fit
         failures.free_cached()
         raise short
+
+    def _proven_width(self, wanted: int) -> int:
+        """How many answers transformers really writes at once with this model, after it has written some."""
+        if wanted < 2 or self._loaded is None:
+            return 1
+        reason = not_batched(self._loaded) or tried(self._loaded, wanted)
+        if reason is not None:
+            print(f"one answer at a time: {reason}", file=sys.stderr)  # noqa: T201 - the application's log
+            return 1
+        self._width = wanted
+        self._open_batch()  # the first answer need not wait for it
+        return wanted
+
+    def _open_batch(self) -> None:
+        assert self._loaded is not None and self._cache is not None
+        self._end_batch()
+        self._cache.clear()
+        self._unread = []
+        gc.collect()
+        failures.free_cached()
+        with failures.translated():
+            self._batch = Batch(self._loaded, self._width, self._ends, self._channel, self._told)
+        self._channel.on_cancel = self._batch.cancel
+
+    def _end_batch(self) -> None:
+        """Wait for all its answers, then free its cells."""
+        batch, self._batch = self._batch, None
+        if batch is not None:
+            batch.drain()
+            self._channel.on_cancel = None
+            batch.close()
+
+    def _told(self) -> None:
+        self._channel.emit(self.memory())
 
 
 def _end_tokens(loaded: loading.Loaded) -> frozenset[int]:

@@ -49,6 +49,7 @@ class PromptMaker:
         self._tokenizer = tokenizer
         self._pictures = pictures
         self._control = control_tokens(tokenizer)
+        self._beginning = beginning(tokenizer)
         self._read_pictures: dict[int, Picture] = {}
         self._answers = Reader(self._tokenised, lambda: Words(tokenizer), ends.__contains__)
         source = tokenizer.chat_template
@@ -67,6 +68,12 @@ class PromptMaker:
 
         Raises JobFailed(unsupported).
         """
+        if request.sampling.json_schema is not None:
+            text = f"{protocol.NO_GRAMMAR}: transformers can't hold an answer to a JSON schema"
+            raise JobFailed("unsupported", text)
+        raw = prompt.raw_text(request.messages)
+        if raw is not None:
+            return self._checked(self._raw(raw), cells)
         self._read_pictures.clear()
         cuts = prompt.cuts(request.messages)
         wanted = min(MIN_REPLY_TOKENS, request.sampling.max_tokens)
@@ -80,6 +87,9 @@ class PromptMaker:
         made = made_of(0)
         if len(made.tokens) + wanted > cells and len(cuts) > 1:
             made = made_of(prompt.fewest(range(1, len(cuts)), fits))
+        return self._checked(made, cells)
+
+    def _checked(self, made: Prompt, cells: int) -> Prompt:
         if not made.tokens:
             raise JobFailed("unsupported", "the chat template made an empty prompt of the messages")
         if len(made.tokens) < cells:
@@ -87,6 +97,12 @@ class PromptMaker:
         raise JobFailed(
             "unsupported", f"context_full: {len(made.tokens)} prompt tokens, {cells} in the context"
         )
+
+    def _raw(self, text: str) -> Prompt:
+        """A text as it stands: control tokens in it are text."""
+        found = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        tokens = (*self._beginning, *found)
+        return Prompt(tokens, tokens, (), (), 0, self._answers.nothing())
 
     def _make(self, messages: Sequence[protocol.Message], dropped: int, standing: Sequence[Key]) -> Prompt:
         answer = prompt.begun_answer(messages, self._control)
@@ -133,6 +149,14 @@ class PromptMaker:
         if known is None:
             known = self._read_pictures[id(part)] = self._pictures.read(part)
         return known
+
+
+def beginning(tokenizer: Any) -> tuple[int, ...]:
+    """The token that the tokenizer writes before every text by itself, where it does."""
+    bos = tokenizer.bos_token_id
+    if bos is None:
+        return ()
+    return (bos,) if tokenizer("a")["input_ids"][:1] == [bos] else ()
 
 
 def control_tokens(tokenizer: Any) -> tuple[str, ...]:

@@ -24,6 +24,12 @@ class Sampler:
         seed = sampling.seed if sampling.seed is not None else int.from_bytes(os.urandom(4), "little")
         self._generator.manual_seed(seed & 0xFFFFFFFF)
 
+    @property
+    def plain(self) -> bool:
+        """Whether it takes the likeliest token, whatever was said before."""
+        sampling = self._sampling
+        return sampling.temperature <= 0 and not (sampling.frequency_penalty or sampling.presence_penalty)
+
     def choose(self, logits: Any) -> int:
         """The next token for a row of logits; it is counted for the penalties."""
         scores = self._penalised(logits.to(torch.float32))

@@ -169,6 +169,8 @@ class EngineProcess:
         with contextlib.suppress(OSError):
             if self._process.stdin is not None:
                 self._process.stdin.close()
+        if self.ended.is_set():  # before Python 3.12 wait_for would lose a cancellation
+            return
         try:
             await asyncio.wait_for(self.ended.wait(), GRACE_S)
         except asyncio.TimeoutError:

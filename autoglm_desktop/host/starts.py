@@ -34,7 +34,8 @@ class Files:
 class Start:
     """One way to load a model: a plan, the environment that runs it, its files. ``cards``: names of the machine's
     cards by ``gpu:0`` …; ``dtype``: what transformers computes in (bfloat16 | float16 | float32); ``tuning``: what the
-    user set. ``make`` makes what is still missing of the files just before they are used (a smaller projector)."""
+    user set; ``batch``: text answers to write at once. ``make`` makes what is still missing of the files just before
+    they are used (a smaller projector)."""
 
     plan: RungPlan
     environment: Environment
@@ -43,6 +44,7 @@ class Start:
     dtype: str | None = None
     tuning: Tuning = USUAL
     make: Callable[[RungPlan], Awaitable[Files]] | None = None
+    batch: int = 1
 
     async def ready(self) -> Start:
         """With files that are there. Raises AppError."""
@@ -72,6 +74,7 @@ def load_job(start: Start, threads: int | None = None) -> protocol.Load:
         max_memory=room_for_weights(plan) if transformers else {},
         saved=str(files.saved) if files.saved is not None else None,
         save=files.save,
+        batch=start.batch,
     )
 
 

@@ -29,11 +29,12 @@ Smaller = Callable[[RungPlan], Iterator[RungPlan]]
 @dataclass(frozen=True)
 class Wishes:
     """What the user asked of a load; None is the planner's choice. ``rung``: locked, no other is tried. ``context`` in
-    tokens."""
+    tokens. ``batch``: text answers to write at once, where the engine can (None: one after the other)."""
 
     rung: str | None = None
     context: int | None = None
     wish: str | None = None
+    batch: int | None = None
 
 
 PLANNED = Wishes()
@@ -88,7 +89,7 @@ async def starts_for(
     found = [one for plan in plans if (one := _start(services, prepared, plan, broken, tuning)) is not None]
     if not found:
         raise next(iter(broken.values()), None) or _no_engine(services, prepared, plans)
-    return prepared, tuple(found)
+    return prepared, tuple(replace(one, batch=wishes.batch or 1) for one in found)
 
 
 def choose_plans(plan: ModelPlan, rung: str | None) -> tuple[RungPlan, ...]:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
 from ..core import protocol
@@ -14,7 +13,9 @@ from ..core.errors import AppError, EngineError
 from ..host.outcome import Exit
 from ..host.process import HUNG_AFTER_S
 from ..host.supervisor import LadderFailed, Running
+from ..store.transfer.ending import to_the_end
 from .aftermath import Aftermath
+from .answers import Answers, needs_all
 from .card_watch import Free, free_of_cards
 from .deaths import MOST_REPEATS, Broken
 from .idle import IdleTimer
@@ -23,6 +24,7 @@ from .run_watch import RunWatch
 from .services import Services
 from .session_state import Board, Listener, SessionState
 from .targets import Target
+from .turns import Turns
 from .walk import Telling, Walker
 
 __all__ = ["Prepare", "Prepared", "Session", "SessionState", "Wishes", "choose_plans"]
@@ -31,7 +33,8 @@ log = logging.getLogger(__name__)
 
 
 class Session:
-    """One model at a time, one generation at a time. ``prepare`` plans a target (usecases.plan.prepare).
+    """One model at a time, and as many answers at once as its engine writes. ``prepare`` plans a target
+    (usecases.plan.prepare).
 
     ``idle_s``: seconds without a request after which the model is unloaded (None: never). ``hung_after_s``: without a
     sign of life an engine counts as hung.
@@ -51,11 +54,11 @@ class Session:
         telling = Telling(board.planned, board.installing, board.step)
         self._walker = Walker(services, prepare, hung_after_s, telling)
         self._after = Aftermath(services.crashes)
+        self._answers = Answers(board, self._after)
         self._phase = board.state.phase
         self._idle = IdleTimer(idle_s, self._unload_idle)
         self._unloading: asyncio.Task[None] | None = None
         self._running: Running | None = None
-        self._request: str | None = None
         self._walking: asyncio.Future[Running] | None = None
         self._target: Target | None = None
         self._wishes = Wishes()
@@ -64,7 +67,11 @@ class Session:
         self._fruitless = 0  # loads that ended without an engine
         self._freed = 0  # times that the user freed the memory
         self._closed = False
-        self._busy = asyncio.Lock()
+        self._turns = Turns(lambda: self.width)
+        self._mending = asyncio.Lock()
+        self._fallen: Running | None = None
+        self._revival: asyncio.Task[None] | None = None
+        self._askers = 0  # who waits for the revival
 
     @property
     def state(self) -> SessionState:
@@ -80,7 +87,7 @@ class Session:
 
         Raises AppError: LadderFailed with every try, or why nothing could be tried.
         """
-        async with self._busy:
+        async with self._turns.turn(alone=True):
             self._after.forget()
             await self._load(target, wishes)
         return self.state
@@ -88,12 +95,19 @@ class Session:
     async def ensure(self, target: Target, wishes: Wishes) -> SessionState:
         """Load a target where nothing is loaded; what is loaded stays. Raises as ``load``, and for who waits as
         ``generate``."""
-        async with self._turn():
+        async with self._turn(alone=True):
             if self._running is None or self._running.process.exit is not None:
                 if (target, wishes) != (self._target, self._wishes):
                     self._after.forget()
                 await self._load(target, wishes)
         return self.state
+
+    @property
+    def width(self) -> int:
+        """How many text answers are written at once; 1 where nothing is loaded."""
+        if self._running is None or self._running.process.exit is not None:
+            return 1
+        return self._running.proof.batch or 1
 
     @property
     def wishes(self) -> Wishes:
@@ -110,7 +124,7 @@ class Session:
         self._idle.set(seconds)
 
     async def unload(self) -> None:
-        """End the engine when its answer is done; the next message loads the target again."""
+        """End the engine when its answers are done; the next message loads the target again."""
         await self._unload("freed")
 
     async def free(self) -> None:
@@ -128,7 +142,7 @@ class Session:
         """For work on the files that a model is loaded from: what runs is ended first, and nothing loads meanwhile."""
         self.cancel_load()
         self.stop()
-        async with self._busy:
+        async with self._turns.turn(alone=True):
             await self._end()
             self._show("idle", self._target)
             yield
@@ -156,14 +170,17 @@ class Session:
         """Stream an answer: deltas, then ``done``. A model that was unloaded or died is loaded again first; where an
         engine fails before its first word, the next way to run the model is asked.
 
-        Closing the iterator stops the generation. Raises EngineError; what was streamed until then stays valid. Who
-        waits for a load shares its end: the error, or CancelledError.
+        Up to ``width`` text answers are written at once; one with pictures or a grammar is written alone, and who came
+        before is first. Closing the iterator stops this answer. Raises EngineError; what was streamed until then stays
+        valid. Who waits for a load shares its end: the error, or CancelledError.
         """
-        async with self._turn():
+        async with self._turn(alone=needs_all(messages, sampling)):
             for repeat in range(MOST_REPEATS + 1):
                 running = await self._alive()
                 try:
-                    async with contextlib.aclosing(self._answer(running, messages, sampling)) as events:
+                    assert self._watch is not None
+                    answer = self._answers.answer(running, self._watch, messages, sampling)
+                    async with contextlib.aclosing(answer) as events:
                         async for event in events:
                             yield event
                     return
@@ -174,10 +191,10 @@ class Session:
                     log.warning("%s failed before its first word; the next is asked", running.plan.rung)
 
     @contextlib.asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def _turn(self, *, alone: bool) -> AsyncIterator[None]:
         """After all who came before. Who waits for a load shares its end."""
         fruitless, freed = self._fruitless, self._freed
-        async with self._busy:
+        async with self._turns.turn(alone=alone):
             if freed != self._freed:
                 raise EngineError("engine_freed")
             if fruitless != self._fruitless and self._running is None:
@@ -185,51 +202,40 @@ class Session:
             yield
 
     def stop(self) -> None:
-        """Stop the answer being generated; it ends with ``done``, finish reason ``cancelled``."""
-        if self._running is not None and self._request is not None:
-            self._running.process.cancel(self._request)
+        """Stop all answers being generated; they end with ``done``, finish reason ``cancelled``."""
+        self._answers.stop()
 
     def cancel_load(self) -> None:
         """Cancel a load that runs, whoever began it; who waits for it gets CancelledError."""
         if self._walking is not None:
             self._walking.cancel()
 
-    async def _answer(
-        self, running: Running, messages: Sequence[protocol.Message], sampling: protocol.Sampling
-    ) -> AsyncGenerator[protocol.Delta | protocol.Done, None]:
-        """One try of an answer. Raises Broken."""
-        request = protocol.Generate(uuid.uuid4().hex, tuple(messages), sampling)
-        self._request, spoken = request.id, False
-        self._board.answering()
-        assert self._watch is not None
-        self._watch.asked()
-        try:
-            async with contextlib.aclosing(running.process.generate(request)) as events:
-                async for event in events:
-                    if isinstance(event, protocol.Failed):
-                        raise Broken(event, running.process.exit, spoken=spoken, freed=running.process.closed)
-                    if isinstance(event, protocol.Delta):
-                        spoken = True
-                        self._watch.token(event)
-                    else:
-                        self._after.answered()
-                        self._watch.answered()
-                        speed = event.timings.tokens_per_s
-                        self._board.change(tokens_per_s=speed or self.state.tokens_per_s)
-                    yield event
-        finally:
-            self._request = None
-            if running.process.exit is None:
-                self._board.change(phase="ready", memory=running.process.memory)
-
     async def _alive(self) -> Running:
-        if self._running is not None and self._running.process.exit is None:
-            return self._running
-        if self._target is None:
-            raise EngineError("no_model_loaded")
-        await self._load(self._target, self._wishes)
-        assert self._running is not None
+        """The engine; one that ended is loaded again, once for all who ask."""
+        freed = self._freed
+        while self._running is None or self._running.process.exit is not None:
+            if self._target is None:
+                raise EngineError("no_model_loaded")
+            await self._revived(self._target)
+            if freed != self._freed:
+                raise EngineError("engine_freed")
         return self._running
+
+    async def _revived(self, target: Target) -> None:
+        """Wait for the load that all wait for. Who leaves does not end it as long as another one waits."""
+        if self._revival is None or self._revival.done():
+            self._revival = asyncio.ensure_future(self._load(target, self._wishes))
+        revival = self._revival
+        self._askers += 1
+        try:
+            await asyncio.shield(revival)
+        except asyncio.CancelledError:
+            if self._askers == 1 and not revival.done():
+                revival.cancel()
+                await to_the_end(asyncio.wait({revival}))
+            raise
+        finally:
+            self._askers -= 1
 
     async def _load(self, target: Target, wishes: Wishes) -> None:
         await self._end()
@@ -272,17 +278,24 @@ class Session:
             file=running.start.files.model,
         )
         await self._watch.begin()
+        self._turns.look()
 
     async def _died(self, running: Running, broken: Broken) -> EngineError:
-        """The error for a failed generation. An engine that lives on after more than a refusal is ended."""
-        if broken.refused:
-            return broken.error(running.plan.rung)
-        if broken.end is None:
-            await self._end()
-        await self._after.note(running, broken, self._walker.hardware)
+        """The error for a failed generation. An engine that lives on after more than a refusal is ended, and with it
+        all of its answers; the first of them is told of."""
         error = broken.error(running.plan.rung)
-        if not broken.freed:
-            self._board.change(phase="failed", error=error, memory=None)
+        if broken.refused:
+            return error
+        async with self._mending:
+            if running is self._fallen:
+                return error
+            self._fallen = running
+            if broken.end is None:
+                self._answers.blame(running, broken.event)
+                await self._end()
+            await self._after.note(running, broken, self._walker.hardware)
+            if not broken.freed:
+                self._board.change(phase="failed", error=error, memory=None)
         return error
 
     def _ended(self, end: Exit) -> None:
@@ -298,12 +311,12 @@ class Session:
             await running.process.close()
 
     async def _unload(self, why: str) -> None:
-        async with self._busy:
+        async with self._turns.turn(alone=True):
             await self._end()
             self._show("idle", self._target, unloaded=why if self._target is not None else None)
 
     def _unload_idle(self) -> None:
-        if self.state.phase == "ready" and not self._busy.locked():
+        if self.state.phase == "ready" and not self._turns.taken:
             log.info("idle: unloaded")
             self._unloading = asyncio.ensure_future(self._unload("idle"))
 

@@ -12,10 +12,22 @@ class Remembering:
 
     def __init__(self, cancel_after=10**9):
         self.asked, self.cancel_after, self.events, self.on_delta = 0, cancel_after, [], None
+        self.on_cancel = None
+        self.cancelled, self.forgotten = set(), []
 
-    def is_cancelled(self, _request):
+    def is_cancelled(self, request):
         self.asked += 1
-        return self.asked > self.cancel_after
+        return self.asked > self.cancel_after or request in self.cancelled
+
+    def cancel(self, request):
+        """As the channel's reader does."""
+        self.cancelled.add(request)
+        if self.on_cancel is not None:
+            self.on_cancel(request)
+
+    def forget(self, request):
+        self.forgotten.append(request)
+        self.cancelled.discard(request)
 
     def emit(self, event):
         self.events.append(event)

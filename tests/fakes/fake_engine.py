@@ -3,13 +3,17 @@
 ``fake_command(mode, *args)`` gives what Services(command=…), Supervisor and self_test take. Modes:
 
 ok [--tokens N] [--delay S] [--first S] [--reply TEXT]   load, then stream N tokens that echo the question (or TEXT)
+   [--batch]   as many answers at once as the load asks for, each as if it were alone
 crash-load            SIGSEGV while loading            crash-unless-safe   … unless use_extra_bufts is off
 crash-generate [K]    SIGSEGV after K tokens           hang                silent and idle from the first job on
+oom-generate [K]      a request fails after K tokens, the engine lives on
 hang-generate         … from the first request on      noise               garbage on stdout and stderr, then ok
 oom                   allocation message, then abort   oom-above CONTEXT   out_of_memory above that context
 bad-file              the file is refused
 
-An answer that ends the conversation is continued: what it says already is left out of what is streamed.
+An answer that ends the conversation is continued: what it says already is left out of what is streamed. A raw prompt
+is echoed as a question is. Held to a JSON schema it says the least that is valid (``least_of``) unless --reply is
+given; loaded for transformers it refuses.
 
 One character counts as one token of a prompt. Nothing here measures anything: proof and timings are made up.
 """
@@ -18,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import os
 import queue
 import signal
@@ -26,7 +31,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __name__ != "__main__":
     from autoglm_desktop.core import protocol
@@ -41,9 +46,12 @@ else:
     _spec.loader.exec_module(_package)
     from autoglm_desktop.core import protocol
 
+from autoglm_desktop.core.json_grammar import grammar_of
+from autoglm_desktop.core.json_schema import SchemaRefused
+
 MODES = (
-    "ok", "crash-load", "crash-unless-safe", "crash-generate", "hang", "hang-generate", "noise", "oom", "oom-above",
-    "bad-file",
+    "ok", "crash-load", "crash-unless-safe", "crash-generate", "oom-generate", "hang", "hang-generate", "noise", "oom",
+    "oom-above", "bad-file",
 )  # fmt: skip
 WEIGHTS = 6_160_000_000
 KV_BYTES_PER_TOKEN = 40_960
@@ -63,13 +71,14 @@ class FakeEngine:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.mode: str = options.mode
-        self.context = 4096
+        self.context, self.width = 4096, 1
         self.loaded = self.testing = False
+        self.backend = "llama.cpp"
         self._out = os.dup(1)
         self._lock = threading.Lock()
         self._commands: queue.SimpleQueue[protocol.Command] = queue.SimpleQueue()
         self._cancelled: set[str] = set()
-        self._wake = threading.Event()
+        self._wake = threading.Condition()
         threading.Thread(target=self._read, daemon=True).start()
 
     def emit(self, event: protocol.Event) -> None:
@@ -91,8 +100,9 @@ class FakeEngine:
                 self.emit(protocol.Failed("unsupported", f"command not understood: {error}"))
                 continue
             if isinstance(command, protocol.Cancel):
-                self._cancelled.add(command.id)
-                self._wake.set()
+                with self._wake:
+                    self._cancelled.add(command.id)
+                    self._wake.notify_all()
             elif isinstance(command, protocol.Shutdown):
                 break
             else:
@@ -110,6 +120,8 @@ class FakeEngine:
                 self.load(command)
             elif isinstance(command, protocol.DryRun):
                 self.dry_run(command)
+            elif isinstance(command, protocol.Generate) and self.width > 1:
+                threading.Thread(target=self.generate, args=(command,), daemon=True).start()
             elif isinstance(command, protocol.Generate):
                 self.generate(command)
             elif isinstance(command, protocol.Unload):
@@ -157,14 +169,16 @@ class FakeEngine:
         self.emit(protocol.Progress("warm_up", 0.0))
         if self.mode == "crash-load" or (self.mode == "crash-unless-safe" and job.options.use_extra_bufts):
             crash()
+        self.backend = job.backend
         self.context, self.loaded, self.testing = context, True, isinstance(job, protocol.SelfTest)
+        self.width = job.batch if self.options.batch and isinstance(job, protocol.Load) else 1
         layers = job.gpu_layers
         proof = protocol.Proof(
             backend=job.backend, build="fake engine", devices=("CPU (fake engine)",),
             gpu_layers=0 if layers < 0 else layers, total_layers=41, kv_type=kv_type,
             context=context, threads=2, load_s=0.25, warm_up_tokens_per_s=12.5,
             memory={"ram": {"weights": WEIGHTS, "kv_cache": KV_BYTES_PER_TOKEN * context, "compute": 160_000_000}},
-            options=job.options,
+            options=job.options, batch=self.width,
         )  # fmt: skip
         self.emit(protocol.Ready(proof))
         self.emit(protocol.MemoryUse(resident_bytes=WEIGHTS))
@@ -190,6 +204,10 @@ class FakeEngine:
         if any(text is None for text in texts):
             self.emit(protocol.Failed("unsupported", "no_vision: a message part that is no text", request.id))
             return
+        refusal = self.refusal(request)
+        if refusal:
+            self.emit(protocol.Failed("unsupported", refusal, request.id))
+            return
         prompt = sum(len(text or "") for text in texts)
         if prompt >= self.context:
             message = f"context_full: {prompt} prompt tokens, {self.context} in the context"
@@ -203,6 +221,9 @@ class FakeEngine:
         asked = texts[-2:-1] if begun else texts[-1:]
         said = (texts[-1] or "") if begun else ""
         reason, count = self.stream(request, limit, (asked[0] if asked else "") or "", said)
+        if reason == "oom":
+            self.emit(protocol.Failed("out_of_memory", "made: CUDA out of memory", request.id))
+            return
         usage = protocol.Usage(prompt, count)
         spent = max(time.monotonic() - begun, 1e-3)
         timings = protocol.Timings(self.options.first + self.options.delay, prompt / spent, count / spent)
@@ -210,12 +231,31 @@ class FakeEngine:
         self._cancelled.discard(request.id)
         self.emit(protocol.MemoryUse(resident_bytes=WEIGHTS))
 
+    def refusal(self, request: protocol.Generate) -> str:
+        """Why a raw prompt or a JSON schema is not answered; empty where it is."""
+        roles, schema = [message.role for message in request.messages], request.sampling.json_schema
+        if protocol.RAW in roles and (len(roles) > 1 or not isinstance(request.messages[0].content, str)):
+            return "a raw prompt is one text and has no other messages beside it"
+        if protocol.RAW in roles and not request.messages[0].content:
+            return "the prompt is empty: there is nothing to continue"
+        if schema is not None and self.backend != "llama.cpp":
+            return f"{protocol.NO_GRAMMAR}: transformers can't hold an answer to a JSON schema"
+        try:
+            grammar_of(schema if schema is not None else "{}")
+        except SchemaRefused as error:
+            return f"{protocol.BAD_SCHEMA}: {error}"
+        return ""
+
     def stream(self, request: protocol.Generate, limit: int, question: str, said: str) -> tuple[str, int]:
-        words = unsaid(self.words(question), said)
+        schema = request.sampling.json_schema
+        held = schema is not None and self.options.reply is None
+        words = unsaid(list(least_of(schema or "")) if held else self.words(question), said)
         self.pause(request.id, self.options.first)
         for count, word in enumerate(words, 1):
             if self.mode == "crash-generate" and count > int(self.options.number):
                 crash()
+            if self.mode == "oom-generate" and count > int(self.options.number):
+                return "oom", count - 1
             self.pause(request.id, self.options.delay)
             if request.id in self._cancelled:
                 return "cancelled", count - 1
@@ -236,11 +276,9 @@ class FakeEngine:
 
     def pause(self, request: str, seconds: float) -> None:
         """Wait, but end at once when the request is cancelled."""
-        end = time.monotonic() + seconds
-        while seconds > 0 and request not in self._cancelled and (left := end - time.monotonic()) > 0:
-            self._wake.clear()
-            if request not in self._cancelled:
-                self._wake.wait(left)
+        if seconds > 0:
+            with self._wake:
+                self._wake.wait_for(lambda: request in self._cancelled, seconds)
 
 
 def unsaid(words: list[str], said: str) -> list[str]:
@@ -250,6 +288,29 @@ def unsaid(words: list[str], said: str) -> list[str]:
         said = said[len(words[count]) :]
         count += 1
     return words[count:]
+
+
+def least_of(schema: str) -> str:
+    """The least that is valid by a plain schema: the first of its values, its required properties."""
+
+    def least(part: Any) -> Any:
+        if not isinstance(part, dict):
+            return None
+        if "const" in part or "enum" in part:
+            return part.get("const", part.get("enum", [None])[0])
+        for key in ("anyOf", "oneOf"):
+            if key in part:
+                return least(part[key][0])
+        kind = part.get("type", "object")
+        if kind == "object":
+            named = part.get("properties", {})
+            return {name: least(named.get(name)) for name in part.get("required", ())}
+        if kind == "array":
+            return [least(part.get("items"))] * part.get("minItems", 0)
+        plain = {"string": "a" * part.get("minLength", 0), "boolean": True, "null": None}
+        return plain.get(kind, part.get("minimum", 0))
+
+    return json.dumps(least(json.loads(schema)), ensure_ascii=False)
 
 
 def text_of(message: protocol.Message) -> str | None:
@@ -281,6 +342,7 @@ def main() -> None:
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before each token")
     parser.add_argument("--first", type=float, default=0.0, help="seconds of prefill")
     parser.add_argument("--reply", default=None)
+    parser.add_argument("--batch", action="store_true", help="several answers at once")
     parser.add_argument("--self-test-reply", default=None, help="what the self-test model must say")
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -19,6 +19,7 @@ class FakeSession:
         self.pieces = pieces or ("你好", "，", "world")
         self.usage = usage or Usage(12, len(self.pieces), 3)
         self.finish = finish
+        self.listeners = []
         self.go = asyncio.Event()
         if not held:
             self.go.set()
@@ -49,3 +50,13 @@ class FakeSession:
 
     def stop(self):
         self.go.set()
+
+    def listen(self, listener):
+        self.listeners.append(listener)
+        return lambda: self.listeners.remove(listener)
+
+    def show(self, state):
+        """Another state, told to those who listen."""
+        self.state = state
+        for listener in list(self.listeners):
+            listener(state)
