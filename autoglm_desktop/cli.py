@@ -25,6 +25,8 @@ Handler = Callable[[argparse.Namespace], Awaitable[int]]
 INTERRUPTED = 130
 LEAST_CONTEXT = 256
 """Tokens; fewer leave no room for a prompt with its template and an answer."""
+MOST_ANSWERS = 64
+"""Of ``serve --batch-size``: more share a context of 16,384 tokens by less than a short prompt and answer take."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -244,10 +246,20 @@ def _add_serve(commands: Any) -> None:
     )
     parser.add_argument("target", metavar="TARGET", help=_("a GGUF file, or a model that is installed"))
     parser.add_argument("--host", default="127.0.0.1", metavar="H", help=_("address to listen on"))
-    parser.add_argument("--port", type=_port, default=8000, metavar="PORT")
+    parser.add_argument(
+        "--port", type=_port, default=8000, metavar="PORT",
+        help=_("port to listen on; 0 takes a free one (default: 8000)"),
+    )  # fmt: skip
     parser.add_argument("--api-key-file", metavar="F", help=_("file with the key that clients must send"))
     parser.add_argument("--rung", metavar="R", help=_("this rung of the ladder only"))
     parser.add_argument("--context", type=_context, metavar="N", help=_("context in tokens"))
+    parser.add_argument(
+        "--batch-size",
+        type=_batch,
+        default=1,
+        metavar="N",
+        help=_("text answers written at once, 1 to 64; only an engine of transformers can (default: 1)"),
+    )
 
 
 def _add_doctor(commands: Any) -> None:
@@ -282,15 +294,23 @@ def _context(text: str) -> int:
     return value
 
 
+def _batch(text: str) -> int:
+    value = int(text) if text.isdecimal() else 0
+    if not 1 <= value <= MOST_ANSWERS:
+        raise argparse.ArgumentTypeError(_("1 to {most} answers at once").format(most=MOST_ANSWERS))
+    return value
+
+
 def _port(text: str) -> int:
-    value = int(text)
+    value = int(text) if text.isdecimal() else -1
     if not 0 <= value < 65536:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(_("a port is a number from 0 to 65535 (0: a free one)"))
     return value
 
 
 _positive.__name__ = "positive number"  # argparse names the type in its message
 _context.__name__ = _positive.__name__
+_batch.__name__ = "batch size"
 _port.__name__ = "port"
 _folder.__name__ = "folder"
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import dataclasses
+import functools
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .cli_chat import load_visibly
-from .core.errors import AppError
+from .core.errors import AppError, EngineError, TargetError
 from .i18n import _
+from .store import settings
+from .texts import errors
+from .usecases import pictures
 from .usecases import serve as usecase
 from .usecases.plan import prepare
 from .usecases.services import Services, create_services
@@ -22,6 +28,10 @@ if TYPE_CHECKING:
     from .service.run import Address
 
 KEY_VARIABLE = "%AUTOGLM_API_KEY%" if os.name == "nt" else "$AUTOGLM_API_KEY"
+PHONE = "phone"
+"""What a plan is made for that has the vision part, and room for a screenshot."""
+SHORT_KEY = 16
+"""A key with fewer characters can be guessed by who has a while; the window makes ones of 32."""
 
 
 async def run(options: argparse.Namespace) -> int:
@@ -31,24 +41,34 @@ async def run(options: argparse.Namespace) -> int:
 
 async def serve(options: argparse.Namespace, services: Services, prepare: Prepare) -> int:
     """Serve until cancelled. Raises AppError when it can't listen or no rung of the model works."""
+    kept = await asyncio.to_thread(settings.load, services.home)
     serve_options = usecase.ServeOptions(
         host=options.host,
         port=options.port,
         api_key=usecase.read_api_key(options.api_key_file),
-        allowed_hosts=usecase.read_allowed_hosts(),
+        allowed_hosts=usecase.read_allowed_hosts(setting=kept.service_hosts),
     )
     usecase.check_options(serve_options)
     target = await asyncio.to_thread(resolve, services.library, options.target)
-    session = Session(services, prepare)
+    wishes = Wishes(options.rung, options.context, batch=options.batch_size)
+    session, own = Session(services, prepare), pictures.Pictures(services)
     try:
-        await _serve_and_load(session, services, target, Wishes(options.rung, options.context), serve_options)
+        await _serve_and_load(session, services, target, wishes, serve_options, own)
     finally:
-        await session.close()
+        try:
+            await session.close()
+        finally:
+            await own.close()
     return 0
 
 
 async def _serve_and_load(
-    session: Session, services: Services, target: Target, wishes: Wishes, options: usecase.ServeOptions
+    session: Session,
+    services: Services,
+    target: Target,
+    wishes: Wishes,
+    options: usecase.ServeOptions,
+    own: pictures.Pictures,
 ) -> None:
     """Listen first: a port in use is told before minutes of loading. A load that fails ends the service."""
     from .service import run as service  # FastAPI and uvicorn come in only now
@@ -63,8 +83,10 @@ async def _serve_and_load(
     def is_phone(loaded: Target | None) -> bool:
         return usecase.is_phone(loaded, services.library.catalog)
 
+    see = functools.partial(pictures.seeing, services.library)
     tasks: set[asyncio.Task[object]] = set()
-    tasks.add(asyncio.create_task(service.serve(session, options, ready, is_phone=is_phone)))
+    serving = service.serve(session, options, ready, is_phone=is_phone, pictures=own, see=see)
+    tasks.add(asyncio.create_task(serving))
     waiting: asyncio.Task[object] = asyncio.create_task(listening.wait())
     try:
         await asyncio.wait({*tasks, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -87,24 +109,69 @@ async def _load(
     options: usecase.ServeOptions,
     address: Address,
 ) -> None:
+    await _load_seeing(session, services, target, wishes)
+    plan = session.state.plan
+    if (wishes.batch or 1) > session.width and plan is not None:
+        print(
+            _("--batch-size has no effect: {rung} writes one answer at a time.").format(rung=plan.rung),
+            file=sys.stderr,
+        )
+    urls = usecase.urls(address.host, address.port, address.url)
+    print(how_to_use(urls, target.model or "autoglm-phone-9b", options), file=sys.stderr, flush=True)
+
+
+async def _load_seeing(session: Session, services: Services, target: Target, wishes: Wishes) -> None:
+    """Load with the vision part, where there is one and it fits; else say that only text is answered."""
+    try:
+        seeing = await asyncio.to_thread(pictures.seeing, services.library, target)
+    except TargetError as error:
+        print(errors.text(error), file=sys.stderr)
+    else:
+        try:
+            await load_visibly(services, session, seeing, dataclasses.replace(wishes, wish=PHONE))
+        except EngineError as error:
+            if error.code != "nothing_fits":
+                raise
+            print(errors.text(error), file=sys.stderr)
+        else:
+            return
+    print(_("So it is served for text only; requests with images are refused."), file=sys.stderr)
     await load_visibly(services, session, target, wishes)
-    print(how_to_use(address.url, target.model or "autoglm-phone-9b", options), file=sys.stderr, flush=True)
 
 
-def how_to_use(url: str, model: str, options: usecase.ServeOptions) -> str:
-    """Commands to copy: curl and the phone agent."""
+def how_to_use(
+    urls: Sequence[str], model: str, options: usecase.ServeOptions, *, windows: bool = os.name == "nt"
+) -> str:
+    """Addresses, and commands to copy: curl, the phone agent, the openai package. The first address is this
+    machine's, the second one is for others."""
+    url, key = urls[0], options.api_key is not None
     body = '{"messages": [{"role": "user", "content": "hello"}]}'
-    quoted = '"' + body.replace('"', '\\"') + '"' if os.name == "nt" else f"'{body}'"
-    key = f' -H "Authorization: Bearer {KEY_VARIABLE}"' if options.api_key is not None else ""
-    lines = [
-        _("Ready. Ask it:"),
-        f'  curl {url}/v1/chat/completions -H "Content-Type: application/json"{key} -d {quoted}',
+    quoted = '"' + body.replace('"', '\\"') + '"' if windows else f"'{body}'"
+    given = f' -H "Authorization: Bearer {KEY_VARIABLE}"' if key else ""
+    password = 'os.environ["AUTOGLM_API_KEY"]' if key else '"EMPTY"'
+    client = f"from openai import OpenAI; client = OpenAI(base_url='{url}/v1', api_key={password})"
+    lines = [_("Ready. Ask it:")]
+    if len(urls) > 1:
+        lines.insert(0, _("Other machines reach it at {urls}.").format(urls=", ".join(urls[1:])))
+    lines += [
+        f'  curl {url}/v1/chat/completions -H "Content-Type: application/json"{given} -d {quoted}',
         _("The phone agent (in a checkout of Open-AutoGLM):"),
-        f"  python main.py --base-url {url}/v1 --model {model}",
+        f'  python main.py --base-url {urls[1] if len(urls) > 1 else url}/v1 --model "{model}"',
+        _("Python:"),
+        f"  {'import os; ' if key else ''}{client}",
     ]
-    if options.api_key is not None:
-        lines.append(_("  (with the key in PHONE_AGENT_API_KEY)"))
-    lines.append(_("This version answers text only: it refuses the agent's screenshots, saying so."))
+    if not key:  # a browser has none
+        lines.append(_("What it offers: {url}").format(url=f"{url}/docs"))
+    else:
+        lines.append(
+            _("The agent takes the key from PHONE_AGENT_API_KEY, curl and Python here from AUTOGLM_API_KEY.")
+        )
+    if options.api_key is not None and len(options.api_key) < SHORT_KEY:
+        lines.append(
+            _("The key has fewer than {least} characters: a longer one is harder to guess.").format(
+                least=SHORT_KEY
+            )
+        )
     lines.append(_("Ctrl-C ends the service."))
     return "\n".join(lines)
 

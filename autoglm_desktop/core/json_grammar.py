@@ -16,12 +16,12 @@ import re
 from typing import Any
 
 from . import json_values as values
-from .json_schema import UNHELD, Document, Impossible, Schema, SchemaRefused, constraints, count, kinds
+from .json_schema import (
+    MOST_VALUES, UNHELD, Document, Impossible, Schema, SchemaRefused, constraints, count, kinds,
+)  # fmt: skip
 from .json_unions import Unions
 from .json_values import LONGEST, MOST_REPEATS, times
 
-MOST_VALUES = 1000
-"""Properties, values of ``enum`` and alternatives of ``anyOf`` in one schema: each may cost time for each token."""
 MOST_REPEATS_IN_ALL = 100_000
 """Each repetition is a rule in llama.cpp's memory."""
 NOTHING = r"[^\x00-\U0010FFFF]"

@@ -12,6 +12,8 @@ Schema: TypeAlias = dict[str, Any]
 
 MOST_CHARACTERS = 1 << 17
 MOST_NESTING = 48
+MOST_VALUES = 1000
+"""Properties, values of ``enum`` and alternatives of ``anyOf`` in one schema: each may cost time for each token."""
 MOST_STEPS = 4000
 """Schemas looked at for one grammar: each part, and each merge of ``allOf`` and ``$ref``."""
 
@@ -99,17 +101,18 @@ class Document:
         return found
 
     def plain(self, schema: Any) -> Schema:
-        """A schema's own constraints with those of its ``$ref`` and ``allOf``. Raises SchemaRefused."""
-        found = constraints(schema)
-        while "$ref" in found or "allOf" in found:
-            self.step()
-            rest = {key: value for key, value in found.items() if key not in ("$ref", "allOf")}
-            parts = list(_list(found, "allOf"))
-            if "$ref" in found:
-                parts.insert(0, self.target(found["$ref"]))
-            for part in parts:
-                rest = self._merged(rest, constraints(part))
-            found = rest
+        """A schema's own constraints with those of its ``$ref`` and ``allOf``, and of theirs. Raises SchemaRefused."""
+        found: Schema = {}
+        waiting = [schema]
+        while waiting:
+            part = constraints(waiting.pop())
+            own = {key: value for key, value in part.items() if key not in ("$ref", "allOf")}
+            found = self._merged(found, own) if found else own
+            more = [self.target(part["$ref"])] if "$ref" in part else []
+            more += _list(part, "allOf")
+            for one in reversed(more):  # the last is taken first
+                self.step()
+                waiting.append(one)
         return found
 
     def _merged(self, one: Schema, other: Schema) -> Schema:
@@ -151,7 +154,11 @@ def kinds(schema: Schema) -> list[str]:
 
 def same(one: Any, other: Any) -> bool:
     """Whether two values are the same JSON: true is not 1."""
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    return one is other or _text(one) == _text(other)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def count(schema: Schema, key: str) -> int | None:
@@ -175,7 +182,10 @@ def _both(key: str, one: Any, other: Any) -> Any:
     if key == "type":
         return _types_of_both(kinds({key: one}), kinds({key: other}))
     if key == "enum" and isinstance(one, list) and isinstance(other, list):
-        return [value for value in one if any(same(value, found) for found in other)]
+        if max(len(one), len(other)) > MOST_VALUES:
+            raise SchemaRefused(f"an enum of more than {MOST_VALUES} values beside another one")
+        others = set(map(_text, other))
+        return [value for value in one if _text(value) in others]
     if key in (*_GREATER, *_LESSER) and all(isinstance(value, (int, float)) for value in (one, other)):
         return max(one, other) if key in _GREATER else min(one, other)
     if key == "items":

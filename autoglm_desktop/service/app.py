@@ -1,131 +1,161 @@
-"""The routes of the public API: chat completions, models, health."""
+"""The routes of the public API: chat completions, completions, predict, models, health, metrics, its description."""
 
 from __future__ import annotations
 
 import asyncio
-import datetime
 import json
-import logging
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from .. import __version__
-from ..texts import errors as texts
-from ..usecases.serve import Gate, Served, ServeOptions, refusal, will_answer
 from ..usecases.session import SessionState
-from ..usecases.targets import Target
-from . import schema
-from .answers import Labels
-from .errors import ApiError
-from .generation import Asked, Generation
-from .guard import Guard, key_matches, read_body, too_large
+from . import docs_page, health, openapi, ops, reading
+from .answers import Chat, Labels, Predicted, Shape, Text
+from .errors import ApiError, unexpected
+from .generation import Generation
+from .guard import key_matches
+from .limits import read_body
+from .parts import Parts
+from .reading import Asked, Reader
 
-log = logging.getLogger(__name__)
-PARSED_ELSEWHERE = 1024 * 1024
-"""Bodies above so many bytes are parsed in a thread: the loop goes on streaming."""
-
-IsPhone = Callable[[Target | None], bool]
+READ_ELSEWHERE = 64 * 1024
+"""Bodies above so many bytes are read in a thread: the loop goes on streaming."""
+Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
-def create_app(
-    session: Served,
-    options: ServeOptions,
-    *,
-    is_phone: IsPhone = lambda _target: False,
-    gate: Gate | None = None,
-) -> FastAPI:
-    """The application over one session. ``is_phone`` says for which models replies are cleaned for the agent."""
-    routes = _Routes(session, options, is_phone, gate or Gate(options.waiting))
-    # The documentation pages would fetch scripts from elsewhere; the description itself is served.
+def create_app(parts: Parts) -> FastAPI:
+    """The application over one session."""
+    routes = _Routes(parts)
+    # The pages that FastAPI makes would fetch scripts from elsewhere, and it would describe what it does not check.
     app = FastAPI(
-        title="AutoGLM Desktop", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False
-    )
-    body = {
-        "required": True,
-        "content": {"application/json": {"schema": schema.ChatRequest.model_json_schema()}},
-    }
-    app.add_api_route(
-        "/v1/chat/completions",
-        routes.chat,
-        methods=["POST"],
-        openapi_extra={"requestBody": body},
-        response_model=None,
-    )
-    app.add_api_route("/v1/models", routes.models, methods=["GET"], response_model=None)
-    app.add_api_route("/health", routes.health, methods=["GET"], response_model=None)
+        title="AutoGLM Desktop", version=__version__, openapi_url=None, docs_url=None, redoc_url=None,
+        redirect_slashes=False,
+    )  # fmt: skip
+    handlers: list[tuple[str, str, Handler]] = [
+        ("POST", "/v1/chat/completions", routes.chat),
+        ("POST", "/v1/completions", routes.completions),
+        ("POST", "/predict", routes.predict),
+        ("GET", "/v1/models", routes.models),
+        ("GET", "/v1/models/{name:path}", routes.model),
+        ("GET", "/health", routes.health),
+        ("GET", "/metrics", routes.metrics),
+        ("GET", "/openapi.json", routes.openapi),
+        ("GET", "/docs", routes.docs),
+        ("GET", "/", routes.root),
+    ]
+    for method, path, handler in handlers:
+        app.add_api_route(path, handler, methods=[method], response_model=None)
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected)
-    app.add_middleware(Guard, options=options)
+    ops.wrap(app, parts)
     return app
 
 
 class _Routes:
-    def __init__(self, session: Served, options: ServeOptions, is_phone: IsPhone, gate: Gate) -> None:
-        self._session = session
-        self._options = options
-        self._is_phone = is_phone
-        self._gate = gate
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
         self._created = int(time.time())
+        self._document = openapi.document(keyed=parts.options.api_key is not None)
+        self._page = docs_page.page(self._document)
 
     async def chat(self, request: Request) -> Response:
         """OpenAI's chat completions, streamed or whole. Any model name is taken; the loaded model answers."""
-        parsed = schema.parse(await self._json(request))
-        state = self._session.state
-        context = state.proof.context if state.proof is not None else None
-        asked = Asked(
-            schema.messages_of(parsed),
-            schema.sampling_of(parsed, context),
-            bool(parsed.stream),
-            parsed.include_usage,
-        )
-        return Generation(
-            self._session, self._gate, asked, Labels(served_name(state)),
-            phone=self._is_phone(state.target), keep_alive_s=self._options.keep_alive_s,
-        )  # fmt: skip
+        asked = await self._asked(request, reading.chat)
+        return self._generation(request, asked, Chat(self._labels("chatcmpl"), usage=asked.include_usage))
 
-    async def models(self) -> JSONResponse:
+    async def completions(self, request: Request) -> Response:
+        """OpenAI's completions: a text is continued as it stands, and nothing is taken out of what comes."""
+        asked = await self._asked(request, reading.completion)
+        shape = Text(self._labels("cmpl"), usage=asked.include_usage)
+        return self._generation(request, asked, shape, raw=True)
+
+    async def predict(self, request: Request) -> Response:
+        """One question, one answer."""
+        return self._generation(request, await self._asked(request, reading.predict), Predicted())
+
+    async def models(self, _request: Request) -> Response:
         """The model that is served, or is being loaded."""
-        state = self._session.state
-        context = state.proof.context if state.proof is not None else None
-        model = {
+        served = self._model()
+        return JSONResponse({"object": "list", "data": [served] if served is not None else []})
+
+    async def model(self, request: Request) -> Response:
+        """The model that is served, by its name."""
+        served = self._model()
+        if served is None or request.path_params["name"] != served["id"]:
+            text = (
+                "There is no model of this name; GET /v1/models tells the one that is served, under any name."
+            )
+            raise ApiError(404, text, code="model_not_found", param="model")
+        return JSONResponse(served)
+
+    async def health(self, request: Request) -> Response:
+        """200 UP when a request would be answered, else 503 DOWN. Without the key only that is told."""
+        parts = self._parts
+        known = key_matches(request.headers.get("authorization", ""), parts.options.api_key)
+        told = health.health_of(parts.session, parts.gate, details=known)
+        headers = {"Retry-After": str(told.retry_s)} if told.retry_s is not None else None
+        return JSONResponse(told.body, told.status, headers)
+
+    async def metrics(self, _request: Request) -> Response:
+        """Counts and times for Prometheus."""
+        page, kind = self._parts.metrics.page()
+        return Response(page, headers={"content-type": kind})
+
+    async def openapi(self, _request: Request) -> Response:
+        """The description of these routes."""
+        return JSONResponse(self._document)
+
+    async def docs(self, _request: Request) -> Response:
+        """The same for people: one page without scripts, which needs nothing from elsewhere."""
+        return Response(self._page, media_type="text/html", headers=docs_page.HEADERS)
+
+    async def root(self, _request: Request) -> Response:
+        """What this is, for who opens its address."""
+        model = self._model()
+        return JSONResponse(
+            {
+                "name": "AutoGLM Desktop",
+                "version": __version__,
+                "model": model["id"] if model is not None else None,
+                "api": "/v1",
+                "documentation": "/docs",
+                "openapi": "/openapi.json",
+                "health": "/health",
+            }
+        )
+
+    def _generation(self, request: Request, asked: Asked, shape: Shape, *, raw: bool = False) -> Response:
+        phone = not raw and self._parts.is_phone(self._parts.session.state.target)
+        return Generation(self._parts, request.scope["route"].path, asked, shape, phone=phone)
+
+    def _labels(self, kind: str) -> Labels:
+        return Labels(served_name(self._parts.session.state), kind)
+
+    def _model(self) -> dict[str, Any] | None:
+        state = self._parts.session.state
+        if state.target is None:
+            return None
+        return {
             "id": served_name(state),
             "object": "model",
             "created": self._created,
             "owned_by": "autoglm-desktop",
-            "max_model_len": context,
+            "max_model_len": _context(state),
         }
-        return JSONResponse({"object": "list", "data": [model] if state.target is not None else []})
 
-    async def health(self, request: Request) -> JSONResponse:
-        """200 UP when a request would be answered, else 503 DOWN. Without the key only that is told."""
-        state = self._session.state
-        up = will_answer(state)
-        told: dict[str, Any] = {"status": "UP" if up else "DOWN"}
-        if key_matches(request.headers.get("authorization", ""), self._options.api_key):
-            told |= _details(state, self._gate)
-        told["timestamp"] = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-        refused = refusal(state)
-        headers = {"Retry-After": str(refused[1])} if refused is not None else None
-        return JSONResponse(told, 200 if up else 503, headers)
-
-    async def _json(self, request: Request) -> object:
-        limit = self._options.body_limit
-        declared = request.headers.get("content-length", "0")
-        if declared.isdecimal() and int(declared) > limit:
-            raise too_large(limit)
-        body = await read_body(request.receive, limit)
-        try:
-            if len(body) > PARSED_ELSEWHERE:
-                return await asyncio.to_thread(json.loads, body)
-            return json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise ApiError(400, f"The body is not JSON: {_place(error)}.", code="invalid_json") from None
+    async def _asked(self, request: Request, reader: Reader) -> Asked:
+        """What a body asks for. Raises ApiError (400, 413)."""
+        body = await read_body(request.receive, self._parts.options.body_limit)
+        context = _context(self._parts.session.state)
+        if len(body) > READ_ELSEWHERE:
+            return await asyncio.to_thread(_read, body, reader, context)
+        return _read(body, reader, context)
 
 
 def served_name(state: SessionState) -> str:
@@ -133,15 +163,16 @@ def served_name(state: SessionState) -> str:
     return (state.target.model or state.target.name) if state.target is not None else "none"
 
 
-def _details(state: SessionState, gate: Gate) -> dict[str, Any]:
-    return {
-        "engine": state.engine,
-        "phase": state.phase,
-        "model": served_name(state) if state.target is not None else None,
-        "rung": state.plan.rung if state.plan is not None else None,
-        "waiting": gate.waiting,
-        "error": texts.text(state.error) if state.error is not None else None,
-    }
+def _context(state: SessionState) -> int | None:
+    return state.proof.context if state.proof is not None else None
+
+
+def _read(body: bytes, reader: Reader, context: int | None) -> Asked:
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ApiError(400, f"The body is not JSON: {_place(error)}.", code="invalid_json") from None
+    return reader(data, context)
 
 
 def _place(error: Exception) -> str:
@@ -156,15 +187,17 @@ async def _refused(_request: Request, error: Exception) -> Response:
     return error.response()
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
+_HTTP = {
+    404: ("not_found", "There is no such route; GET /docs lists them."),
+    405: ("method_not_allowed", "This route takes another method; the header Allow names it."),
+}
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    codes = {404: "not_found", 405: "method_not_allowed"}
-    text = f"{request.method} {request.url.path}: {error.detail}"
-    refused = ApiError(error.status_code, text, code=codes.get(error.status_code, "http_error"))
-    return refused.response(dict(error.headers or {}))
+    code, text = _HTTP.get(error.status_code, ("http_error", "The request was not understood."))
+    return ApiError(error.status_code, text, code=code).response(dict(error.headers or {}))
 
 
 async def _unexpected(_request: Request, _error: Exception) -> Response:
-    return ApiError(
-        500, "An unexpected error happened; the log has the details.", code="internal_error"
-    ).response()
+    return unexpected().response()

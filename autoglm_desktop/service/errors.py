@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from starlette.responses import JSONResponse
 
 from ..core.errors import AppError
-from ..texts import errors as texts
-from ..usecases.serve import RETRY_LOADING_S, Busy
+from ..usecases.serve import RETRY_LOADING_S
+from .public_errors import public
 
-TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-REFUSED = {
-    "context_full": "context_length_exceeded",
-    "no_vision": "no_vision",
-    "bad_picture": "bad_picture",
-    "image_too_large": "image_too_large",
-    "request_refused": "request_refused",
-}
-"""Codes of AppErrors that are the request's fault, as the API calls them."""
+log = logging.getLogger(__name__)
+TYPES = {
+    401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error",
+}  # fmt: skip
+RETRIED = (429, 503)
+"""Statuses that come with Retry-After."""
 
 
 class ApiError(Exception):
@@ -47,16 +45,21 @@ class ApiError(Exception):
         return JSONResponse(self.body(), self.status, found)
 
 
-def from_app_error(error: AppError, retry_s: int = RETRY_LOADING_S) -> ApiError:
-    """What an expected failure is to a client: its request's fault (400), too many (429), or not now (503)."""
-    message = texts.text(error)
-    if error.code in REFUSED:
-        return ApiError(400, message, code=REFUSED[error.code], param="messages")
-    if isinstance(error, Busy):
-        status = 429 if error.code == "service_busy" else 503
-        return ApiError(status, message, code=error.code, retry_s=error.retry_s)
-    return ApiError(503, message, code=error.code, retry_s=retry_s)
+def from_app_error(error: AppError, retry_s: int | None = None) -> ApiError:
+    """What an expected failure is to a client (``public_errors``). Its own ``retry_s`` goes first."""
+    told = public(error)
+    own = getattr(error, "retry_s", None)
+    seconds = own or retry_s or RETRY_LOADING_S
+    again = seconds if told.status in RETRIED else None
+    return ApiError(told.status, told.sentence, code=told.code or error.code, param=told.param, retry_s=again)
 
 
 def as_api_error(error: AppError | ApiError) -> ApiError:
     return error if isinstance(error, ApiError) else from_app_error(error)
+
+
+def unexpected() -> ApiError:
+    """For a bug: nothing of it is told."""
+    return ApiError(
+        500, "An unexpected error happened; the log has the details.", code="internal_error", retry_s=None
+    )

@@ -1,144 +1,156 @@
-"""What a chat request may say, and what it means to the engine. Unknown fields are ignored."""
+"""What requests may say: their fields, with limits. Unknown fields are ignored; what can't be kept is refused by name.
+
+``reading.py`` says what they mean to the engine, ``openapi.py`` describes them.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from ..core.errors import ServiceError
-from ..core.protocol import Message, Sampling
-from .errors import ApiError, from_app_error
+from .errors import ApiError
 
-ROLES = ("system", "user", "assistant")
-OTHER_ROLES = {"developer": "system"}
-IMAGE_PARTS = ("image_url", "input_image", "image")
-MAX_STOPS = 16
+MOST_STOPS = 16
 
 
-class StreamOptions(BaseModel):
+def _whole(value: object) -> object:
+    """3000.0 is a whole number, as JSON Schema has it and some clients send it."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+
+
+class Fields(BaseModel):
+    """Of the kind that JSON has: no "5" for 5, as OpenAI has it."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class StreamOptions(Fields):
     include_usage: bool | None = None
 
 
-class ChatRequest(BaseModel):
-    """The fields of OpenAI's chat completions that are understood, and vLLM's ``top_k``, ``min_p`` and
-    ``continue_final_message``."""
+class JsonSchema(Fields):
+    name: str | None = None
+    schema_: dict[str, Any] | None = Field(None, alias="schema")
 
-    model_config = ConfigDict(allow_inf_nan=False)
 
-    messages: list[dict[str, Any]] = Field(min_length=1)
+class ResponseFormat(Fields):
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchema | None = None
+
+
+class Request(Fields):
+    """What all routes that generate understand: of OpenAI's fields, and vLLM's ``top_k`` and ``min_p``."""
+
     model: Any = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    max_tokens: int | None = Field(None, ge=1)
-    max_completion_tokens: int | None = Field(None, ge=1)
+    max_tokens: Whole | None = Field(None, ge=1)
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, ge=0, le=1)
-    top_k: int | None = Field(None, ge=-1)
+    top_k: Whole | None = Field(None, ge=-1)
     min_p: float | None = Field(None, ge=0, le=1)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     presence_penalty: float | None = Field(None, ge=-2, le=2)
-    seed: int | None = None
+    seed: Whole | None = Field(None, ge=-(2**63), le=2**63 - 1)
     stop: str | list[str] | None = None
-    continue_final_message: bool | None = None
-    n: int | None = None
-    tools: list[Any] | None = None
-    functions: list[Any] | None = None
+    n: Whole | None = None
+    logit_bias: dict[str, Any] | None = None
+    response_format: ResponseFormat | None = None
 
     @property
     def include_usage(self) -> bool:
         return self.stream_options is not None and bool(self.stream_options.include_usage)
 
 
-def parse(data: object) -> ChatRequest:
-    """A request from its JSON. Raises ApiError (400)."""
+class ChatRequest(Request):
+    """OpenAI's chat completions; ``continue_final_message`` is vLLM's. Messages are read in ``reading``."""
+
+    messages: list[dict[str, Any]] = Field(min_length=1)
+    max_completion_tokens: Whole | None = Field(None, ge=1)
+    continue_final_message: bool | None = None
+    tools: list[Any] | None = None
+    functions: list[Any] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Whole | None = None
+    audio: Any = None
+    modalities: list[str] | None = None
+    web_search_options: Any = None
+
+
+class CompletionRequest(Request):
+    """OpenAI's completions: a text that is continued as it stands."""
+
+    prompt: str | list[Any]
+    best_of: Whole | None = None
+    echo: bool | None = None
+    suffix: str | None = None
+    logprobs: bool | Whole | None = None
+
+
+class PredictRequest(Fields):
+    """One question, one answer."""
+
+    text: str
+    max_tokens: Whole | None = Field(None, ge=1)
+
+
+def _one(value: object) -> bool:
+    return value in (None, 1)
+
+
+def _nothing(value: object) -> bool:
+    return not value
+
+
+def _absent(value: object) -> bool:
+    return value is None
+
+
+def _words(value: object) -> bool:
+    return value is None or value == ["text"]
+
+
+_TOOLS = "calling tools is not offered; describe them in the messages."
+_CHANCES = "the probabilities of tokens are not offered."
+UNSUPPORTED: tuple[tuple[str, Callable[[object], bool], str], ...] = (
+    ("n", _one, "only one answer per request is offered."),
+    ("best_of", _one, "only one answer per request is offered."),
+    ("tools", _nothing, _TOOLS),
+    ("functions", _nothing, _TOOLS),
+    ("logprobs", lambda value: value is None or value is False, _CHANCES),
+    ("top_logprobs", _nothing, _CHANCES),
+    ("logit_bias", _nothing, "changing the probabilities of single tokens is not offered."),
+    ("audio", _absent, "only text is answered."),
+    ("modalities", _words, "only text is answered."),
+    ("web_search_options", _absent, "searching the web is not offered."),
+    ("echo", _nothing, "the prompt is not repeated in the answer."),
+    ("suffix", _nothing, "inserting text before a suffix is not offered."),
+)
+"""(field, whether its value asks for nothing, what is said otherwise)"""
+
+Model = TypeVar("Model", bound=Fields)
+
+
+def parse(kind: type[Model], data: object) -> Model:
+    """A request from its JSON. Raises ApiError (400), naming the field."""
     if not isinstance(data, dict):
         raise ApiError(400, "The body must be a JSON object.", code="invalid_json")
     try:
-        request = ChatRequest.model_validate(data)
+        request = kind.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         where = ".".join(str(item) for item in first["loc"])
-        raise ApiError(400, f"{where}: {first['msg']}", code="invalid_value", param=where) from None
-    if request.n not in (None, 1):
-        raise ApiError(400, "n: only one answer per request is offered.", code="unsupported_value", param="n")
-    for name in ("tools", "functions"):
-        if getattr(request, name):
-            text = f"{name}: calling tools is not offered; describe them in the messages."
-            raise ApiError(400, text, code="unsupported_value", param=name)
+        raise wrong(where, first["msg"]) from None
+    for name, harmless, why in UNSUPPORTED:
+        if not harmless(getattr(request, name, None)):
+            raise ApiError(400, f"{name}: {why}", code="unsupported_value", param=name)
     return request
 
 
-def messages_of(request: ChatRequest) -> tuple[Message, ...]:
-    """The conversation with text parts joined. Raises ApiError (400), for an image naming what is missing.
-
-    Behind an assistant message a new one begins, as OpenAI has it; an empty one asks the engine for that.
-    """
-    messages = tuple(_message(index, item) for index, item in enumerate(request.messages))
-    if messages[-1].role == "assistant" and not request.continue_final_message:
-        return (*messages, Message("assistant", ""))
-    return messages
-
-
-def sampling_of(request: ChatRequest, context: int | None) -> Sampling:
-    """How to choose tokens. Without ``max_tokens`` the context is the limit; the engine cuts to the room left."""
-    given = {
-        name: value
-        for name in (
-            "temperature",
-            "top_p",
-            "top_k",
-            "min_p",
-            "frequency_penalty",
-            "presence_penalty",
-            "seed",
-        )
-        if (value := getattr(request, name)) is not None
-    }
-    if given.get("top_k") == -1:  # vLLM's "off"
-        given["top_k"] = 0
-    limit = request.max_completion_tokens or request.max_tokens or context or Sampling.max_tokens
-    return Sampling(max_tokens=limit, stop=_stops(request.stop), **given)
-
-
-def _stops(stop: str | list[str] | None) -> tuple[str, ...]:
-    stops = [stop] if isinstance(stop, str) else stop or []
-    if len(stops) > MAX_STOPS:
-        text = f"stop: at most {MAX_STOPS} strings are taken."
-        raise ApiError(400, text, code="invalid_value", param="stop")
-    return tuple(text for text in stops if text)
-
-
-def _message(index: int, item: dict[str, Any]) -> Message:
-    where = f"messages.{index}"
-    role = item.get("role")
-    if not isinstance(role, str) or (role := OTHER_ROLES.get(role, role)) not in ROLES:
-        text = f"{where}.role: one of {', '.join((*ROLES, *OTHER_ROLES))} is expected."
-        raise ApiError(400, text, code="invalid_value", param=f"{where}.role")
-    return Message(role, _text(item.get("content"), f"{where}.content"))
-
-
-def _text(content: object, where: str) -> str:
-    if content is None or isinstance(content, str):
-        return content or ""
-    if not isinstance(content, list):
-        text = f"{where}: a string or a list of parts is expected."
-        raise ApiError(400, text, code="invalid_value", param=where)
-    return "".join(_part(part, f"{where}.{index}") for index, part in enumerate(content))
-
-
-def _part(part: object, where: str) -> str:
-    if isinstance(part, str):
-        return part
-    kind = part.get("type") if isinstance(part, dict) else None
-    if kind in IMAGE_PARTS:
-        missing = from_app_error(ServiceError("image_needs_projector"))
-        raise ApiError(400, missing.message, code="no_vision", param=where)
-    if (
-        not isinstance(part, dict)
-        or kind not in ("text", "input_text")
-        or not isinstance(part.get("text"), str)
-    ):
-        text = f"{where}: a part of type text with its text is expected."
-        raise ApiError(400, text, code="invalid_value", param=where)
-    return str(part["text"])
+def wrong(where: str, what: str) -> ApiError:
+    return ApiError(400, f"{where}: {what}", code="invalid_value", param=where)

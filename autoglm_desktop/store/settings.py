@@ -27,7 +27,9 @@ class Settings:
     lie (None: in the data folder). ``source``: where downloads come from (``core.downloads.SOURCES``). ``order``: what
     plans prefer (``core.choice.ORDERS``). ``declined_engines``: names of engines that were offered and not wanted.
     ``idle_minutes``: a model that nobody asks for so long is unloaded (0: never). ``engine_…``: ``core.engine_tuning``
-    (threads 0: as many as there are fast cores)."""
+    (threads 0: as many as there are fast cores). ``service_on``: the service was on when the window closed;
+    ``service_lan``: other machines may reach it; ``service_ask_key``: programs of this machine need the key, too;
+    ``service_hosts``: further names in ``Host`` and ``Origin``, separated by commas."""
 
     scheme: str = "system"
     geometry: str | None = None
@@ -40,6 +42,11 @@ class Settings:
     engine_memory_lock: bool = False
     engine_huge_pages: bool = False
     engine_numa: str | None = None
+    service_on: bool = False
+    service_port: int = 8000
+    service_lan: bool = False
+    service_ask_key: bool = False
+    service_hosts: str = ""
 
 
 def _file(home: Path) -> Path:

@@ -355,6 +355,11 @@ TABLE: dict[str, str] = {
         "The picture is larger than what the loaded model has room for ({detail}); send a smaller one, or load the "
         "model again with more memory free."
     ),
+    "no_grammar": N_(
+        "The loaded model runs on “{rung}”, which can't hold an answer to a JSON schema; ask without one, or load a GGUF "
+        "model (llama.cpp)."
+    ),
+    "bad_schema": N_("No answer can be held to this JSON schema: {detail}."),
     "request_refused": N_("The engine refused the request: {detail}."),
     "image_needs_projector": N_(
         "This model cannot look at images here: its vision projector (mmproj) is not loaded. Send text only."
@@ -446,7 +451,16 @@ TABLE: dict[str, str] = {
     "address_unusable": N_("It is not possible to listen on {host}: {detail}."),
     "model_loading": N_("The model is still being loaded; try again in a moment."),
     "service_busy": N_("Too many requests are waiting; try again in {wait} s."),
+    "queue_timeout": N_("The request waited for its turn too long; try again in {wait} s."),
     "service_ending": N_("The service is ending."),
+    "answer_stopped": N_("The answer was stopped on the machine that serves; ask again."),
+    "model_failed": N_("The model could not be loaded; the log says why."),
+    "service_ended": N_("The service ended by itself; the log has the details. Switch it on again."),
+    "trial_refused": N_("The service refused the agent's request (HTTP {status}): {detail}"),
+    "trial_empty": N_("The service answered the agent's check without a reply; the agent would not begin."),
+    "trial_failed": N_("The service ended the reply with an error: {detail}"),
+    "trial_unreachable": N_("The service does not answer at {address}; it was switched off, or its port changed."),
+    "trial_cut": N_("The reply broke off before its end: the model failed, or the service was switched off."),
 }
 
 _FALLBACK = N_("It did not work ({code}).")

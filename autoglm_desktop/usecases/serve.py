@@ -1,27 +1,31 @@
-"""Serving a session to other programs: the options, who is let in, and one generation at a time."""
+"""Serving a session to other programs: the options, who is let in, and when a request can be answered."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import ipaddress
+import math
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..core import protocol
 from ..core.catalog import Catalog
-from ..core.errors import AppError, ServiceError
+from ..core.errors import EngineError, ServiceError
+from ..probe.network import lan_addresses
 from ..store.paths import expanded
+from .serve_gate import WAIT_LIMIT_S, WAITING, Gate, Refusal
 from .session import SessionState
+from .session_state import Listener
 from .targets import Target
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-WAITING = 8
 RETRY_LOADING_S = 5
 RETRY_FAILED_S = 60
-RETRY_BUSY_S = (1, 120)  # at least, at most
+"""So long after a load that failed on every rung no request loads again."""
+ANSWERING = ("ready", "generating")
+LOADING = ("loading", "installing")
 DEATHS = ("engine_died", "answer_out_of_memory", "nothing_smaller", "gpu_lost")
 """After these the next request loads the model again."""
 
@@ -38,21 +42,40 @@ class Served(Protocol):
 
     def stop(self) -> None: ...
 
+    def listen(self, listener: Listener) -> Callable[[], None]: ...
+
 
 @dataclass(frozen=True)
 class ServeOptions:
     """How to serve. ``port`` 0 takes a free one; ``allowed_hosts`` are further names in ``Host`` and ``Origin``.
 
-    ``keep_alive_s``: a comment line is sent after so many seconds without a token. ``body_limit`` in bytes.
+    ``waiting`` requests at most wait for their turn, none longer than ``wait_limit_s``. ``keep_alive_s``: a comment
+    line is sent after so many seconds without a token. ``body_limit`` in bytes; ``bodies_limit``: of all requests that
+    are under way together.
+
+    A head has to come within ``head_limit_s``. A body has ``body_limit_s`` and one second more for each ``body_rate``
+    bytes of it that came: a large picture over a slow Wi-Fi passes, one byte at a time does not. Who takes nothing of
+    an answer for ``send_limit_s`` is hung up on, who asks nothing for ``idle_limit_s`` too. ``connections`` at once
+    at most; ``wrong_key_s``: how long wrong keys wait, at first and at most.
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
     allowed_hosts: tuple[str, ...] = ()
     waiting: int = WAITING
+    wait_limit_s: float = WAIT_LIMIT_S
     keep_alive_s: float = 5.0
     body_limit: int = 64 * 1024 * 1024
+    bodies_limit: int = 512 * 1024 * 1024
+    body_limit_s: float = 20.0  # with body_rate as Apache's RequestReadTimeout: body=20,MinRate=…
+    body_rate: int = 16 * 1024
+    head_limit_s: float = 20.0
+    head_limit: int = 32 * 1024
+    send_limit_s: float = 60.0
+    idle_limit_s: float = 30.0
+    connections: int = 256
+    wrong_key_s: tuple[float, float] = (0.25, 8.0)
 
 
 def is_loopback(host: str) -> bool:
@@ -63,6 +86,15 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def urls(host: str, port: int, own: str) -> tuple[str, ...]:
+    """Where a service is reached that listens on ``host``: from this machine (``own``), then, where it listens on all
+    IPv4 addresses, from others. Asks the system for its addresses."""
+    if host != "0.0.0.0":
+        return (own,)
+    others = (one.address for one in lan_addresses() if not one.virtual)
+    return (own, *(f"http://{address}:{port}" for address in others))
 
 
 def check_options(options: ServeOptions) -> None:
@@ -85,18 +117,23 @@ def read_api_key(file: str | None, environment: Mapping[str, str] | None = None)
         try:
             text = expanded(file).read_text(encoding="utf-8-sig")
         except (OSError, ValueError) as error:
-            raise ServiceError("key_file_unreadable", path=file, detail=str(error)) from error
+            detail = getattr(error, "strerror", None) or str(error)
+            raise ServiceError("key_file_unreadable", path=file, detail=detail) from error
     key = text.strip()
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise ServiceError("key_unusable", where=file or "AUTOGLM_API_KEY")
     return key
 
 
-def read_allowed_hosts(environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """Further host names from AUTOGLM_ALLOWED_HOSTS, separated by commas (WSL, ``host.docker.internal``)."""
+def read_allowed_hosts(environment: Mapping[str, str] | None = None, setting: str = "") -> tuple[str, ...]:
+    """Further host names (WSL, ``host.docker.internal``) of the setting and of AUTOGLM_ALLOWED_HOSTS."""
     source = os.environ if environment is None else environment
-    names = source.get("AUTOGLM_ALLOWED_HOSTS", "").split(",")
-    return tuple(name.strip().lower() for name in names if name.strip())
+    return tuple(dict.fromkeys((*hosts_in(setting), *hosts_in(source.get("AUTOGLM_ALLOWED_HOSTS", "")))))
+
+
+def hosts_in(text: str) -> tuple[str, ...]:
+    """Names separated by commas or blanks, as ``Host`` is compared with them."""
+    return tuple(name.lower().rstrip(".") for name in text.replace(",", " ").split() if name.strip("."))
 
 
 def is_phone(target: Target | None, catalog: Catalog) -> bool:
@@ -105,79 +142,85 @@ def is_phone(target: Target | None, catalog: Catalog) -> bool:
     return model is not None and model.phone
 
 
-def will_answer(state: SessionState) -> bool:
-    """Whether a request would be answered: a model is loaded, or is loaded again by the request."""
-    if state.phase in ("ready", "generating"):
-        return True
-    if state.target is None:
-        return False
-    # Unloaded when idle; or the engine died while running (a load that failed is not tried again by itself).
-    return state.phase == "idle" or (state.phase == "failed" and _died(state))
+class Readiness:
+    """Whether a request can be answered now, as far as the model is concerned.
 
+    While the first load runs it can't, unless a request began it (``asked``: whether one has its turn). Once a model
+    was there it can: it waits for what is loaded again (another rung, after a death, after the idle unload, by the
+    user's wish), or loads what is not loaded. After a load that failed on every rung it can not for RETRY_FAILED_S;
+    then the next request tries again.
+    """
 
-def refusal(state: SessionState) -> tuple[AppError, int] | None:
-    """Why a request can't be answered now, and in how many seconds to try again; None when it can."""
-    if will_answer(state):
-        return None
-    if state.phase == "failed" and state.error is not None:
-        return state.error, RETRY_FAILED_S
-    return ServiceError("model_loading"), RETRY_LOADING_S
-
-
-def _died(state: SessionState) -> bool:
-    return state.error is not None and state.error.code in DEATHS
-
-
-class Busy(ServiceError):
-    """The waiting list is full, or the service is ending. ``retry_s``: when to try again."""
-
-    def __init__(self, code: str, retry_s: int) -> None:
-        super().__init__(code, wait=str(retry_s))
-        self.retry_s = retry_s
-
-
-class Gate:
-    """One generation at a time, first come, first served, with at most ``waiting`` in the list."""
-
-    def __init__(self, waiting: int = WAITING) -> None:
-        self._limit = waiting
-        self._lock = asyncio.Lock()
-        self._inside = 0
-        self._closed = False
-        self._last_s = 0.0
+    def __init__(
+        self,
+        session: Served,
+        clock: Callable[[], float] = time.monotonic,
+        asked: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._session = session
+        self._clock = clock
+        self._asked = asked
+        self._waits = session.state.phase in ANSWERING  # for a load that runs
+        self._phase = session.state.phase
+        self._failed_at: float | None = None
+        self.forget = session.listen(self._changed)
 
     @property
-    def waiting(self) -> int:
-        """How many wait for their turn."""
-        return max(0, self._inside - 1)
+    def loading(self) -> bool:
+        return self._session.state.phase in LOADING
 
-    def close(self) -> None:
-        """Let nobody in any more, also not those who wait."""
-        self._closed = True
+    def refusal(self) -> Refusal | None:
+        """Why a request can't be answered now, and in how many seconds to try again; None when it can."""
+        state = self._session.state
+        if state.phase in ANSWERING:
+            return None
+        if state.target is None:
+            return EngineError("no_model_loaded"), RETRY_LOADING_S
+        if state.phase in LOADING and not self._waits:
+            return ServiceError("model_loading"), RETRY_LOADING_S
+        if state.phase != "failed" or died(state) or self._failed_at is None:
+            return None
+        left = RETRY_FAILED_S - (self._clock() - self._failed_at)
+        return (state.error or ServiceError("model_failed"), math.ceil(left)) if left > 0 else None
 
-    @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn and hold it. Raises Busy."""
-        self.check()
-        self._inside += 1
-        try:
-            async with self._lock:
-                self.check_open()
-                begun = asyncio.get_running_loop().time()
-                try:
-                    yield
-                finally:
-                    self._last_s = asyncio.get_running_loop().time() - begun
-        finally:
-            self._inside -= 1
+    def _changed(self, state: SessionState) -> None:
+        before, self._phase = self._phase, state.phase
+        if state.phase in ANSWERING:
+            self._waits, self._failed_at = True, None
+        elif state.phase in LOADING:
+            self._waits = self._waits or self._asked()
+        elif state.phase == "failed" and before != "failed":
+            self._failed_at = self._clock()
 
-    def check(self) -> None:
-        """Raises Busy when there is no room."""
-        self.check_open()
-        if self._inside > self._limit:
-            least, most = RETRY_BUSY_S
-            raise Busy("service_busy", min(most, max(least, round(self._last_s * self._inside))))
 
-    def check_open(self) -> None:
-        if self._closed:
-            raise Busy("service_ending", RETRY_LOADING_S)
+def bind(gate: Gate, session: Served) -> Callable[[], None]:
+    """Let the queue know the session: whether it can answer, and how many at once (``width``). Returns how to stop."""
+    readiness = Readiness(session, asked=lambda: gate.answering > 0)
+    gate.width = lambda: int(getattr(session, "width", 1))
+    gate.refusal = readiness.refusal
+    gate.loading = lambda: readiness.loading
+    forget = session.listen(lambda _state: gate.refresh())
+
+    def stop() -> None:
+        forget()
+        readiness.forget()
+
+    return stop
+
+
+def gate_for(session: Served, options: ServeOptions) -> Gate:
+    """The queue in front of a session, for as long as that lives."""
+    gate = Gate(options.waiting, options.wait_limit_s)
+    bind(gate, session)
+    return gate
+
+
+def is_up(state: SessionState, refused: Refusal | None) -> bool:
+    """What /health tells: a model is there or comes with the next request. A ladder that failed is not up, also when
+    the next request would try it again."""
+    return refused is None and (state.phase != "failed" or died(state))
+
+
+def died(state: SessionState) -> bool:
+    """Whether the engine failed while it answered, so that the next request loads the model again at once."""
+    return state.error is not None and state.error.code in DEATHS

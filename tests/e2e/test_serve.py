@@ -14,84 +14,28 @@ import httpx
 import psutil
 import pytest
 
-from autoglm_desktop.core.errors import ServiceError
+from autoglm_desktop.core.errors import EngineError, ServiceError
 from autoglm_desktop.service.run import Address, serve
 from autoglm_desktop.store import gguf_tiny
 from autoglm_desktop.usecases.serve import ServeOptions
 from autoglm_desktop.usecases.session import Session, Wishes
 from autoglm_desktop.usecases.targets import Target
+from tests.e2e.service_running import (
+    CHAT,
+    HELLO,
+    SLOW,
+    client_of,
+    connect,
+    hang_up,
+    made_target,
+    phase,
+    run,
+    service,
+    waiting,
+)
 from tests.fakes.fake_services import made_prepare, made_services
 
 ROOT = Path(__file__).resolve().parents[2]
-CHAT = "/v1/chat/completions"
-HELLO = {"messages": [{"role": "user", "content": "你好 hello"}]}
-SLOW = ("ok", "--tokens", 100_000, "--delay", 0.05)  # 4,000 tokens of room: minutes, if nobody stops it
-
-
-@contextlib.asynccontextmanager
-async def service(home, *mode, load=True, **options):
-    """(address, session, task of the service), the model loaded unless told otherwise."""
-    services = made_services(home, *mode)
-    session = Session(services, made_prepare)
-    file = home / "model.gguf"
-    file.write_bytes(b"made: the fake engine opens no file")
-    ready: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
-    task = asyncio.ensure_future(serve(session, ServeOptions(port=0, **options), ready.set_result))
-    try:
-        await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            task.result()
-        if load:
-            await session.load(Target("模型", file), Wishes())
-        yield ready.result(), session, task
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
-        await session.close()
-
-
-def run(work):
-    return asyncio.run(asyncio.wait_for(work, 90))
-
-
-def client_of(address):
-    return httpx.AsyncClient(base_url=address.url, trust_env=False, timeout=60)
-
-
-async def phase(session, wanted):
-    """Wait until the session is in a phase."""
-    reached = asyncio.Event()
-    forget = session.listen(lambda state: reached.set() if state.phase == wanted else None)
-    if session.state.phase != wanted:
-        await reached.wait()
-    forget()
-
-
-async def waiting(client, count):
-    """Wait until so many requests are in the list."""
-    while (await client.get("/health")).json()["waiting"] != count:
-        await asyncio.sleep(0.01)
-
-
-async def connect(address, data, *, path=CHAT, headers=()):
-    """A raw connection with a request sent; (reader, writer)."""
-    body = json.dumps(data).encode()
-    reader, writer = await asyncio.open_connection(address.host, address.port)
-    lines = [
-        f"POST {path} HTTP/1.1",
-        f"Host: {address.host}:{address.port}",
-        f"Content-Length: {len(body)}",
-        *headers,
-    ]
-    writer.write("\r\n".join([*lines, "", ""]).encode() + body)
-    await writer.drain()
-    return reader, writer
-
-
-async def hang_up(writer):
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
 
 
 def test_it_listens_at_once_and_answers_when_the_model_is_there(tmp_path):
@@ -112,12 +56,9 @@ def test_it_listens_at_once_and_answers_when_the_model_is_there(tmp_path):
 
     before, health, whole, lines = run(work())
     assert [response.status_code for response in before] == [503, 503]
-    assert before[1].json()["error"]["code"] == "model_loading" and "retry-after" in before[1].headers
-    assert (
-        health.status_code == 200
-        and health.json()["phase"] == "ready"
-        and health.json()["engine"] == "llama-cpu"
-    )
+    assert before[1].json()["error"]["code"] == "no_model_loaded" and "retry-after" in before[1].headers
+    engine = health.json()["engine"]
+    assert health.status_code == 200 and engine["phase"] == "ready" and engine["name"] == "llama-cpu"
     text = whole.json()["choices"][0]["message"]["content"]
     assert "你好" in text and whole.json()["usage"]["completion_tokens"] == 30
     pieces = [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
@@ -129,8 +70,8 @@ def test_a_client_that_hangs_up_stops_the_generation(tmp_path):
     async def work():
         async with service(tmp_path, *SLOW) as (address, session, _):
             reader, writer = await connect(address, {**HELLO, "stream": True})
-            await reader.readuntil(b'"content": "')  # the role
-            await reader.readuntil(b'"content": "')  # the first token
+            await reader.readuntil(b'"content":"')  # the role
+            await reader.readuntil(b'"content":"')  # the first token
             assert session.state.phase == "generating"
             await hang_up(writer)
             await phase(session, "ready")
@@ -186,7 +127,7 @@ def test_keep_alives_come_during_a_long_prefill(tmp_path):
 
     head, rest = run(work())
     assert head.startswith(b"HTTP/1.1 200") and b"text/event-stream" in head
-    assert b'"finish_reason": "stop"' in rest
+    assert b'"finish_reason":"stop"' in rest
 
 
 def test_chunked_bodies_are_read_also_when_cut_inside_a_character(tmp_path):
@@ -234,6 +175,210 @@ def test_too_large_a_body_is_refused_without_reading_it(tmp_path):
     assert run(work()) == (b"413", b"413", 413, 200, "ready")
 
 
+async def loaded_again(session):
+    """The rung that was tried last, once a model is there again."""
+    await phase(session, "ready")
+    return session.state.plan.rung
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
+def test_an_engine_that_dies_before_the_first_word_costs_the_client_nothing(tmp_path):
+    """Its engine is killed while it computes the prompt: the next one is asked the same, on the same stream."""
+
+    async def work():
+        async with (
+            service(tmp_path, "ok", "--first", 0.5, "--tokens", 3, keep_alive_s=0.1) as (address, session, _),
+            client_of(address) as client,
+        ):
+            first = session._running.process.pid
+            asked = asyncio.ensure_future(client.post(CHAT, json={**HELLO, "stream": True}))
+            await phase(session, "generating")
+            psutil.Process(first).kill()
+            answer = await asked
+            return answer, session._running.process.pid != first
+
+    answer, another = run(work())
+    assert answer.status_code == 200 and another
+    assert '"error"' not in answer.text and answer.text.endswith("data: [DONE]\n\n")
+    assert answer.text.count('"content"') == 4  # the role and three tokens, none of them twice
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
+def test_an_engine_that_dies_in_the_middle_ends_that_answer_alone_and_the_queue_goes_on(tmp_path):
+    async def work():
+        async with service(tmp_path, "crash-generate", 3) as (address, _, _), client_of(address) as client:
+            both = [client.post(CHAT, json={**HELLO, "stream": True, "max_tokens": n}) for n in (9, 2)]
+            return *await asyncio.gather(*both), (await client.get("/metrics")).text
+
+    broken, whole, page = run(work())
+    assert 'autoglm_ladder_falls_total{kind="crashed"} 1.0' in page
+    assert broken.status_code == whole.status_code == 200
+    assert '"code":"engine_died"' in broken.text and '"error"' not in whole.text
+    assert whole.text.count('"content"') == 3
+
+
+def test_a_request_waits_for_a_model_that_is_loaded_again(tmp_path):
+    """Another rung by the user's wish: who asks meanwhile waits and is answered; before the first model it is told."""
+    go, asked = asyncio.Event(), []
+
+    async def prepare(services, target, wishes):
+        asked.append(wishes.rung)
+        if len(asked) > 1:
+            await go.wait()
+        return await made_prepare(services, target, wishes)
+
+    async def work():
+        async with (
+            service(tmp_path, "ok", "--tokens", 2, prepare=prepare, keep_alive_s=0.05) as (
+                address,
+                session,
+                _,
+            ),
+            client_of(address) as client,
+        ):
+            loading = asyncio.ensure_future(session.load(made_target(tmp_path), Wishes("gguf-cpu-safe")))
+            await phase(session, "loading")
+            reader, writer = await connect(address, {**HELLO, "stream": True})
+            await reader.readuntil(b": keep-alive")
+            health = await client.get("/health")
+            whole = asyncio.ensure_future(client.post(CHAT, json=HELLO))
+            await waiting(client, 1)
+            go.set()
+            rest = await reader.readuntil(b"[DONE]")
+            await loading
+            await hang_up(writer)
+            return health, rest, await whole, await loaded_again(session)
+
+    health, rest, whole, rung = run(work())
+    assert health.json()["queue"]["requests"][0]["state"] == "loading" and health.status_code == 200
+    assert b'"finish_reason":"stop"' in rest and whole.status_code == 200 and rung == "gguf-cpu-safe"
+
+
+def test_an_idle_model_and_one_that_was_freed_come_back_with_the_next_request(tmp_path):
+    async def work():
+        async with (
+            service(tmp_path, "ok", "--tokens", 2) as (address, session, _),
+            client_of(address) as client,
+        ):
+            await session.unload()
+            health = await client.get("/health")
+            first = await client.post(CHAT, json=HELLO)
+            await session.free()
+            return health, first, await client.post(CHAT, json=HELLO)
+
+    health, *answers = run(work())
+    assert health.status_code == 200 and health.json()["engine"]["phase"] == "idle"
+    assert [answer.status_code for answer in answers] == [200, 200]
+
+
+def test_after_a_ladder_that_failed_requests_are_told_when_to_come_back_and_then_it_is_tried_again(
+    tmp_path, monkeypatch
+):
+    """Not 503 for ever: what kept the model from loading may be over."""
+    monkeypatch.setattr("autoglm_desktop.usecases.serve.RETRY_FAILED_S", 0.3)
+    tries = []
+
+    async def prepare(services, target, wishes):
+        tries.append(target)
+        if len(tries) in (2, 3):
+            raise EngineError("nothing_fits", reason=None)
+        return await made_prepare(services, target, wishes)
+
+    async def work():
+        async with (
+            service(tmp_path, "ok", "--tokens", 2, prepare=prepare) as (address, session, _),
+            client_of(address) as client,
+        ):
+            await session.unload()
+            failed = await client.post(CHAT, json=HELLO)
+            told = await client.post(CHAT, json=HELLO)
+            health = await client.get("/health")
+            found = [failed, told]
+            while found[-1].status_code == 503:
+                await asyncio.sleep(0.02)
+                found.append(await client.post(CHAT, json=HELLO))
+            return failed, told, health, found[-1]
+
+    failed, told, health, answered = run(work())
+    assert {one.status_code for one in (failed, told, health)} == {503}
+    assert told.json()["error"]["code"] == "nothing_fits" and int(told.headers["retry-after"]) >= 1
+    assert health.json()["status"] == "DOWN"
+    assert answered.status_code == 200 and len(tries) == 4  # asked often, tried twice more
+
+
+def test_who_waits_too_long_is_told_when_to_come_back(tmp_path):
+    async def work():
+        async with (
+            service(tmp_path, *SLOW, wait_limit_s=0.1) as (address, session, _),
+            client_of(address) as client,
+        ):
+            _, first = await connect(address, HELLO)
+            await phase(session, "generating")
+            whole = await client.post(CHAT, json=HELLO)
+            await hang_up(first)
+            return whole
+
+    whole = run(work())
+    assert whole.status_code == 503 and whole.json()["error"]["code"] == "queue_timeout"
+    assert int(whole.headers["retry-after"]) >= 1
+
+
+def test_a_full_list_is_told_with_the_time_to_come_back(tmp_path):
+    async def work():
+        async with service(tmp_path, *SLOW, waiting=1) as (address, session, _), client_of(address) as client:
+            _, first = await connect(address, HELLO)
+            await phase(session, "generating")
+            _, second = await connect(address, HELLO)
+            await waiting(client, 1)
+            refused = await client.post(CHAT, json=HELLO)
+            await hang_up(second)
+            await hang_up(first)
+            return refused
+
+    refused = run(work())
+    assert refused.status_code == 429 and refused.json()["error"]["code"] == "service_busy"
+    assert 1 <= int(refused.headers["retry-after"]) <= 120
+
+
+def test_the_place_in_the_list_is_told_on_the_stream(tmp_path):
+    async def work():
+        async with service(tmp_path, *SLOW, keep_alive_s=0.05) as (address, session, _):
+            _, first = await connect(address, HELLO)
+            await phase(session, "generating")
+            reader, second = await connect(address, {**HELLO, "stream": True})
+            await reader.readuntil(b": waiting, 1 before you")
+            await hang_up(first)
+            await reader.readuntil(b'"content":"\xe4')
+            await hang_up(second)
+            await phase(session, "ready")
+
+    run(work())
+
+
+def test_metrics_and_log_tell_what_was_done_and_not_what_was_asked(tmp_path, caplog):
+    async def work():
+        async with (
+            service(tmp_path, "ok", "--tokens", 3) as (address, _, _),
+            client_of(address) as client,
+        ):
+            await client.post(
+                CHAT + "?secret=geheim", json={"messages": [{"role": "user", "content": "geheim"}]}
+            )
+            await client.get("/geheim")
+            return (await client.get("/metrics")).text
+
+    with caplog.at_level("DEBUG"):
+        page = run(work())
+    assert (
+        'request_duration_seconds_count{method="POST",route="/v1/chat/completions",status="200"} 1.0' in page
+    )
+    assert "autoglm_completion_tokens_total 3.0" in page and "autoglm_model_loaded 1.0" in page
+    assert 'autoglm_engine_memory_bytes{device="ram"} 6.16e+09' in page
+    ours = "\n".join(one.getMessage() for one in caplog.records if not one.name.startswith("http"))
+    assert "geheim" not in page and "geheim" not in ours
+    assert "POST /v1/chat/completions 200 " in ours and " tokens 6+3" in ours
+
+
 @pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
 def test_a_crash_in_the_middle_is_told_and_the_next_request_loads_again(tmp_path):
     async def work():
@@ -248,7 +393,7 @@ def test_a_crash_in_the_middle_is_told_and_the_next_request_loads_again(tmp_path
             return stream, health, first, again
 
     stream, health, first, again = run(work())
-    assert '"code": "engine_died"' in stream.text and stream.text.count('"content"') == 4
+    assert '"code":"engine_died"' in stream.text and stream.text.count('"content"') == 4
     assert health.status_code == 200 and first.phase == "failed"
     assert again.status_code == 200 and again.json()["usage"]["completion_tokens"] == 2
 
@@ -262,14 +407,14 @@ def test_the_context_is_told_with_numbers(tmp_path):
     response = run(work())
     assert response.status_code == 400
     assert response.json()["error"]["code"] == "context_length_exceeded"
-    assert "9,000" in response.json()["error"]["message"] and "4,096" in response.json()["error"]["message"]
+    assert "9000" in response.json()["error"]["message"] and "4096" in response.json()["error"]["message"]
 
 
 def test_ending_the_service_finishes_the_answer_that_is_sent(tmp_path):
     async def work():
         async with service(tmp_path, *SLOW) as (address, session, task), client_of(address) as client:
             reader, writer = await connect(address, {**HELLO, "stream": True})
-            await reader.readuntil(b'"content": "')
+            await reader.readuntil(b'"content":"')
             await phase(session, "generating")
             queued, queued_writer = await connect(address, HELLO)
             await waiting(client, 1)
@@ -285,8 +430,33 @@ def test_ending_the_service_finishes_the_answer_that_is_sent(tmp_path):
             return rest, refused
 
     rest, refused = run(work())
-    assert b'"finish_reason": "stop"' in rest and b"data: [DONE]\n\n" in rest
+    assert b'"finish_reason":"stop"' in rest and b"data: [DONE]\n\n" in rest
     assert refused.startswith(b"HTTP/1.1 503") and b"service_ending" in refused
+
+
+def test_switched_off_and_on_again_it_leaves_nothing_in_the_session_and_the_model_where_it_is(tmp_path):
+    async def work():
+        session = Session(made_services(tmp_path, "ok", "--tokens", 2), made_prepare)
+        await session.load(made_target(tmp_path), Wishes())
+        engine, watching, answers = session._running, len(session._board._listeners), []
+        for _ in range(3):
+            ready = asyncio.get_running_loop().create_future()
+            task = asyncio.ensure_future(serve(session, ServeOptions(port=0), ready.set_result))
+            async with client_of(await ready) as client:
+                answers.append((await client.post(CHAT, json=HELLO)).status_code)
+            task.cancel()
+            await asyncio.wait({task})
+        found = (
+            session._running is engine,
+            len(session._board._listeners) - watching,
+            len(asyncio.all_tasks()),
+        )
+        await session.close()
+        return answers, found
+
+    answers, (same, more, tasks) = run(work())
+    assert answers == [200] * 3 and same and more == 0
+    assert tasks < 10
 
 
 def test_a_port_in_use_is_one_expected_error(tmp_path):
@@ -315,7 +485,7 @@ def test_addresses_that_do_not_work_are_expected_errors(tmp_path, host, key, cod
 
     with pytest.raises(ServiceError) as caught:
         run(work())
-    assert caught.value.code == code
+    assert caught.value.code == code and "attempting" not in str(caught.value.values)
 
 
 def test_addresses_are_written_so_that_they_can_be_opened():

@@ -45,6 +45,7 @@ from tests.gui.list_states import list_states
 from tests.gui.made_checks import MACHINES, checker, made_check, made_services
 from tests.gui.phone_states import phone_states
 from tests.gui.remote_states import remote_states
+from tests.gui.service_states import service_states
 from tests.gui.transcript_states import transcript_states
 
 PATIENCE_MS = 20_000
@@ -438,3 +439,4 @@ STATES.update({name: engine_page(build_page) for name, build_page in remote_stat
 STATES.update({name: engine_page(build_page) for name, build_page in transcript_states(until).items()})
 STATES.update({name: engine_page(build_page) for name, build_page in composer_states(until).items()})
 STATES.update({name: engine_page(build_page) for name, build_page in list_states(until).items()})
+STATES.update({name: engine_page(build_page) for name, build_page in service_states(until).items()})

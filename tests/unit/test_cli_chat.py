@@ -37,6 +37,12 @@ def test_what_was_said_ends_its_line_before_the_sentence_on_stderr(tmp_path, mon
         (["chat", "x", "--json"], "--json needs -p"),
         (["chat", "x", "--context", "255"], "256 tokens"),
         (["serve", "x", "--context", "255"], "256 tokens"),
+        (["serve", "x", "--batch-size", "0"], "1 to 64 answers"),
+        (["serve", "x", "--batch-size", "65"], "1 to 64 answers"),
+        (["serve", "x", "--batch-size", "x"], "1 to 64 answers"),
+        (["serve", "x", "--port", "-1"], "0 to 65535"),
+        (["serve", "x", "--port", "65536"], "0 to 65535"),
+        (["serve", "x", "--port", "http"], "0 to 65535"),
     ],
 )
 def test_what_cannot_work_is_a_usage_error(tmp_path, monkeypatch, capsys, words, said):

@@ -26,6 +26,11 @@ CASES = [
     ("x</answer><|us", "x</answer><|us"),
     ("</answer", "</answer"),
     ("</answer>", ""),
+    ("a<|us<|user|>er|>b", "a<|user|>b"),
+    ("</answer><|user|> <|us", "</answer> <|us"),
+    ("x</ans<|user|>wer>", "x"),
+    ("<</answer>", "<"),
+    ("a<|<|user|>b", "a<|b"),
     *((f"a{token}b", "ab") for token in TEMPLATE_TOKENS),
 ]
 

@@ -1,8 +1,12 @@
 """The routes over a scripted session, through ASGI."""
 
 import asyncio
+import base64
+import hashlib
+import html
 import json
 import logging
+import re
 from dataclasses import replace
 
 import httpx
@@ -10,8 +14,9 @@ import pytest
 
 from autoglm_desktop.core.errors import EngineError
 from autoglm_desktop.core.phone import TEMPLATE_TOKENS
-from autoglm_desktop.core.protocol import Sampling, Usage
+from autoglm_desktop.core.protocol import RAW, Sampling, Usage
 from autoglm_desktop.service.app import create_app
+from autoglm_desktop.service.parts import parts_for
 from autoglm_desktop.usecases.serve import ServeOptions
 from autoglm_desktop.usecases.session import SessionState
 from tests.fakes.fake_session import READY, TARGET, FakeSession
@@ -21,18 +26,20 @@ CHAT = "/v1/chat/completions"
 
 
 def client_of(session, *, raise_errors=True, phone=False, **options):
-    app = create_app(session, ServeOptions(**options), is_phone=lambda _target: phone)
+    app = create_app(parts_for(session, ServeOptions(**options), is_phone=lambda _target: phone))
     transport = httpx.ASGITransport(app, raise_app_exceptions=raise_errors)
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", trust_env=False)
 
 
 def send(
-    session, method="POST", path=CHAT, *, data=HELLO, raise_errors=True, phone=False, options=None, **request
-):
-    """One request → its response."""
+    session, method="POST", path=CHAT, *, data=HELLO, raise_errors=True, phone=False, options=None,
+    before=lambda: None, **request,
+):  # fmt: skip
+    """One request → its response. ``before``: done when the service is there."""
 
     async def work():
         async with client_of(session, raise_errors=raise_errors, phone=phone, **(options or {})) as client:
+            before()
             body = {"json": data} if method == "POST" and "content" not in request else {}
             return await client.request(method, path, **body, **request)
 
@@ -140,7 +147,7 @@ def test_replies_of_phone_models_are_cleaned(stream, phone):
 
 def test_keep_alives_are_comments_while_nothing_comes():
     session = FakeSession("late", held=True)
-    app = create_app(session, ServeOptions(keep_alive_s=0.01))
+    app = create_app(parts_for(session, ServeOptions(keep_alive_s=0.01)))
     seen = []
 
     async def watched(scope, receive, send):
@@ -249,7 +256,7 @@ def test_a_body_above_the_limit_is_413_by_its_header_and_by_reading():
     assert session.requests == []
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "/docs", "/redoc", "/v1/chat/completions/"])
+@pytest.mark.parametrize("path", ["/v1", "/v1/nothing", "/redoc", "/docs/", "/v1/chat/completions/"])
 def test_unknown_paths_are_404_in_shape(path):
     assert_error(get(FakeSession(), path), 404, "not_found")
 
@@ -260,11 +267,36 @@ def test_a_wrong_method_is_405_in_shape():
     assert response.headers["allow"] == "POST"
 
 
-def test_the_description_lists_the_fields():
+def test_the_description_lists_routes_and_fields():
     described = get(FakeSession(), "/openapi.json").json()
-    body = described["paths"][CHAT]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert "frequency_penalty" in body["properties"]
-    assert {"/v1/models", "/health"} < set(described["paths"])
+    name = described["paths"][CHAT]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    assert "frequency_penalty" in described["components"]["schemas"][name.rpartition("/")[2]]["properties"]
+    assert {"/v1/models", "/health", "/v1/completions", "/predict", "/metrics", "/"} < set(described["paths"])
+    assert "security" not in described
+    opened = {"headers": {"Authorization": "Bearer secret"}, "options": KEYED}
+    assert get(FakeSession(), "/openapi.json", **opened).json()["security"] == [{"key": []}]
+
+
+def test_the_page_for_people_needs_nothing_from_elsewhere():
+    response = get(FakeSession(), "/docs")
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    policy = response.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-") and "unsafe" not in policy
+    style = re.search("<style>(.*?)</style>", response.text, re.DOTALL)[1]
+    assert base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() in policy
+    assert "<script" not in response.text and not re.findall(r"(?:src|href)=.(?!/openapi)", response.text)
+    described = get(FakeSession(), "/openapi.json").json()
+    assert all(html.escape(path) in response.text for path in described["paths"])
+
+
+def test_the_root_says_what_this_is():
+    told = get(FakeSession(), "/").json()
+    assert (
+        told["name"] == "AutoGLM Desktop"
+        and told["model"] == "autoglm-phone-9b"
+        and told["documentation"] == "/docs"
+    )
+    assert get(FakeSession(state=SessionState()), "/").json()["model"] is None
 
 
 def test_models_lists_the_one_that_is_loaded():
@@ -275,22 +307,26 @@ def test_models_lists_the_one_that_is_loaded():
     assert get(FakeSession(state=SessionState()), "/v1/models").json() == {"object": "list", "data": []}
 
 
+def test_a_model_is_found_by_the_name_it_is_served_under_and_no_other():
+    assert get(FakeSession(), "/v1/models/autoglm-phone-9b").json()["id"] == "autoglm-phone-9b"
+    slashed = replace(READY, target=replace(TARGET, model="ZhipuAI/AutoGLM"))
+    assert get(FakeSession(state=slashed), "/v1/models/ZhipuAI/AutoGLM").json()["id"] == "ZhipuAI/AutoGLM"
+    for session in (FakeSession(), FakeSession(state=SessionState())):
+        assert_error(get(session, "/v1/models/gpt-4o"), 404, "model_not_found")
+
+
 def test_health_is_up_when_a_model_is_there_or_comes_back():
     told = get(FakeSession(), "/health")
     assert told.status_code == 200
-    assert told.json()["status"] == "UP" and told.json()["model"] == "autoglm-phone-9b"
-    assert told.json()["engine"] == "llama-cpu" and told.json()["timestamp"].endswith("+00:00")
+    assert told.json()["status"] == "UP" and told.json()["model"]["name"] == "autoglm-phone-9b"
+    assert told.json()["engine"]["name"] == "llama-cpu" and told.json()["timestamp"].endswith("+00:00")
     assert get(FakeSession(state=SessionState("idle", TARGET)), "/health").status_code == 200
 
 
-@pytest.mark.parametrize("phase", ["idle", "loading", "failed"])
-def test_health_is_down_before_and_when_loading_failed(phase):
-    target = None if phase == "idle" else TARGET
-    error = EngineError("nothing_fits", reason=None) if phase == "failed" else None
-    told = get(FakeSession(state=SessionState(phase, target, error=error)), "/health")
-    assert told.status_code == 503 and told.json()["status"] == "DOWN"
-    assert "retry-after" in told.headers
-    assert (told.json()["error"] is None) == (phase != "failed")
+@pytest.mark.parametrize(("phase", "target"), [("idle", None), ("loading", TARGET)])
+def test_health_is_down_before_a_model_is_there(phase, target):
+    told = get(FakeSession(state=SessionState(phase, target)), "/health")
+    assert told.status_code == 503 and told.json()["status"] == "DOWN" and "retry-after" in told.headers
 
 
 def test_while_loading_requests_are_told_to_come_back():
@@ -301,11 +337,14 @@ def test_while_loading_requests_are_told_to_come_back():
     assert session.requests == []
 
 
-def test_a_failed_load_is_told_by_its_cause():
-    state = SessionState(
-        "failed", TARGET, error=EngineError("file_refused", path="/made/model.gguf", detail="damaged")
-    )
-    assert "damaged" in assert_error(send(FakeSession(state=state)), 503, "file_refused")["message"]
+def test_a_failed_load_is_told_without_the_path():
+    error = EngineError("file_refused", path="/made/model.gguf", detail="damaged")
+    failed = SessionState("failed", TARGET, error=error)
+    session = FakeSession(state=SessionState("loading", TARGET))
+    response = send(session, before=lambda: session.show(failed))
+    assert "could not be loaded" in assert_error(response, 503, "file_refused")["message"]
+    assert "made" not in response.text and int(response.headers["Retry-After"]) > 1
+    assert "made" not in get(FakeSession(state=failed), "/health").text
 
 
 def test_one_generation_at_a_time_and_a_bounded_list():
@@ -315,7 +354,7 @@ def test_one_generation_at_a_time_and_a_bounded_list():
         async with client_of(session, waiting=2) as client:
             first = [asyncio.ensure_future(client.post(CHAT, json=HELLO)) for _ in range(3)]
             await session.started.wait()
-            while (await client.get("/health")).json()["waiting"] < 2:
+            while (await client.get("/health")).json()["queue"]["waiting"] < 2:
                 await asyncio.sleep(0)
             refused = await client.post(CHAT, json={**HELLO, "stream": True})
             session.go.set()
@@ -344,7 +383,7 @@ def test_the_key_opens_and_health_without_it_says_up_or_down_only():
     headers = {"Authorization": "Bearer secret"}
     assert send(FakeSession("a"), options=KEYED, headers=headers).status_code == 200
     assert set(get(FakeSession(), "/health", options=KEYED).json()) == {"status", "timestamp"}
-    assert get(FakeSession(), "/health", options=KEYED, headers=headers).json()["model"] == "autoglm-phone-9b"
+    assert get(FakeSession(), "/health", options=KEYED, headers=headers).json()["model"]["context"] == 4096
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer EMPTY"}, {"Authorization": "nonsense"}])
@@ -435,3 +474,130 @@ def test_the_agents_pre_flight():
     data = {"model": "autoglm-phone-9b", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 5}
     answer = send(FakeSession("Hi", "!"), data={**data, "temperature": 0.0, "stream": False}).json()
     assert answer["choices"][0]["message"]["content"] == "Hi!"
+
+
+def test_a_text_is_continued_and_nothing_taken_out_of_it():
+    session = FakeSession("a</answer>", "<|user|>")
+    response = send(session, path="/v1/completions", data={"prompt": "Once", "max_tokens": 9}, phone=True)
+    answer = response.json()
+    assert answer["object"] == "text_completion" and answer["id"].startswith("cmpl-")
+    (choice,) = answer["choices"]
+    assert choice == {"index": 0, "text": "a</answer><|user|>", "logprobs": None, "finish_reason": "stop"}
+    ((message,), sampling) = session.requests[0]
+    assert (message.role, message.content, sampling.max_tokens) == (RAW, "Once", 9)
+
+
+def test_a_streamed_completion_has_no_role():
+    data = {"prompt": "Once", "stream": True, "stream_options": {"include_usage": True}}
+    *texts, finish, usage = events_of(send(FakeSession("a", "b"), path="/v1/completions", data=data))
+    assert [event["choices"][0]["text"] for event in texts] == ["a", "b"]
+    assert finish["choices"][0] == {"index": 0, "text": "", "logprobs": None, "finish_reason": "stop"}
+    assert usage["choices"] == [] and usage["usage"]["total_tokens"] == 14
+    assert all(event["usage"] is None for event in (*texts, finish))
+    assert {event["object"] for event in (*texts, finish, usage)} == {"text_completion"}
+
+
+def test_predict_answers_one_question():
+    session = FakeSession("<answer>42", "</answer>", finish="length")
+    response = send(session, path="/predict", data={"text": "What is it?", "max_tokens": 3}, phone=True)
+    assert response.json() == {
+        "text": "<answer>42", "finish_reason": "length",
+        "usage": {"prompt_tokens": 12, "completion_tokens": 2, "total_tokens": 14,
+                  "prompt_tokens_details": {"cached_tokens": 3}},
+    }  # fmt: skip
+    ((message,), sampling) = session.requests[0]
+    assert (message.role, message.content, sampling) == ("user", "What is it?", Sampling(max_tokens=3))
+    assert_error(send(FakeSession(), path="/predict", data={"text": ""}), 400, "invalid_value")
+
+
+def test_a_place_in_the_queue_is_told_in_comments():
+    """Whoever waits hears how many come before; the first one to be answered is not among those who wait."""
+    session = FakeSession("late", held=True)
+    app = create_app(parts_for(session, ServeOptions(keep_alive_s=0.01)))
+    told = asyncio.Event()
+
+    async def watched(scope, receive, send):
+        async def watching(message):
+            if b"waiting, 2 before you" in message.get("body", b""):
+                told.set()
+            await send(message)
+
+        await app(scope, receive, watching)
+
+    async def work():
+        transport = httpx.ASGITransport(watched)
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://127.0.0.1", trust_env=False
+        ) as client:
+            asked = [
+                asyncio.ensure_future(client.post(CHAT, json={**HELLO, "stream": True})) for _ in range(3)
+            ]
+            await told.wait()
+            session.go.set()
+            return await asyncio.gather(*asked)
+
+    first, second, third = asyncio.run(asyncio.wait_for(work(), 30))
+    assert ": waiting" not in first.text
+    assert ": waiting, 1 before you\n\n" in second.text and ": waiting, 2 before" not in second.text
+    assert ": waiting, 2 before you\n\n" in third.text
+    assert [content_of(events_of(one)) for one in (first, second, third)] == ["late"] * 3
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_waits_for_a_load_that_is_cancelled_is_told(stream):
+    """Session.generate raises CancelledError to those who share a load's end: no client may hang on it."""
+
+    class Cancelled(FakeSession):
+        async def generate(self, messages, sampling):
+            raise asyncio.CancelledError
+            yield
+
+    response = send(Cancelled(), data={**HELLO, "stream": stream})
+    assert_error(response, 503, "engine_freed")
+
+
+def test_a_bug_in_the_middle_of_a_stream_is_an_event_without_details(caplog):
+    response = send(FakeSession("half ", RuntimeError("a secret")), data={**HELLO, "stream": True})
+    *texts, error = events_of(response)
+    assert content_of(texts) == "half " and error["error"]["code"] == "internal_error"
+    assert "secret" not in response.text
+    assert any(record.exc_info for record in caplog.records)
+
+
+def test_half_characters_of_a_model_do_not_break_an_answer():
+    for stream in (False, True):
+        response = send(FakeSession("a\ud83d", "b"), data={**HELLO, "stream": stream})
+        text = (
+            content_of(events_of(response)) if stream else response.json()["choices"][0]["message"]["content"]
+        )
+        assert text == "a?b"
+
+
+def test_the_counts_of_an_answer_reach_the_metrics():
+    session = FakeSession("a", usage=Usage(512, 7, 3, 2))
+    parts = parts_for(session, ServeOptions())
+
+    async def work():
+        transport = httpx.ASGITransport(create_app(parts))
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://127.0.0.1", trust_env=False
+        ) as client:
+            await client.post(CHAT, json={**HELLO, "stream": True})
+            return await client.get("/metrics")
+
+    page = asyncio.run(work())
+    assert page.headers["content-type"].startswith("text/plain")
+    for line in ("autoglm_prompt_tokens_total 512.0", "autoglm_completion_tokens_total 7.0",
+                 "autoglm_requests_dropped_messages_total 2.0"):  # fmt: skip
+        assert line in page.text
+
+
+def test_every_route_is_described_and_every_description_has_its_route():
+    app = create_app(parts_for(FakeSession(), ServeOptions()))
+    routes = {
+        (method.lower(), route.path.replace(":path}", "}"))
+        for route in app.routes
+        for method in route.methods
+    }
+    paths = get(FakeSession(), "/openapi.json").json()["paths"]
+    assert routes == {(method, path) for path, methods in paths.items() for method in methods}

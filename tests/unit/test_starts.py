@@ -1,5 +1,6 @@
 """The ``load`` command of a plan: every field of both backends, and the engine's names of a plan's cards."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,14 @@ def test_a_folder_proves_the_largest_picture_of_a_phone_step_on_a_card(device, s
     plan = RungPlan("transformers-nf4", phone_step=step, memory={device: DeviceMemory(available=1000)})
     job = load_job(Start(plan, environment("transformers"), Files(Path("/m/folder"))))
     assert job.projector == expected
+
+
+@pytest.mark.parametrize("backend", ["llama.cpp", "transformers"])
+def test_how_many_answers_at_once_is_told_to_every_engine(backend):
+    plan = RungPlan("transformers-16bit" if backend == "transformers" else "gguf-cpu")
+    start = Start(plan, environment(backend), Files(Path("/m/x")), batch=4)
+    assert load_job(start).batch == 4
+    assert load_job(replace(start, batch=1)).batch == 1
 
 
 def test_an_environment_that_needs_safe_options_gets_them_on_every_rung():
