@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -83,16 +84,14 @@ class Application:
         contents = Contents(bridge, services, model, conversations, DownloadsModel(bridge, downloads))
 
         async def finish() -> None:
-            """Downloads pause, and the next start offers to go on. The engine before the chat: an answer that is cut
-            off is saved before its file closes."""
-            try:
-                await downloads.close()
-                await services.web.close()
-            finally:
-                try:
-                    await session.close()
-                finally:
-                    await contents.chat.finish()
+            """Downloads pause, and the next start offers to go on. The service before the session that answers for it,
+            the engine before the chat: an answer that is cut off is saved before its file closes."""
+            async with contextlib.AsyncExitStack() as stack:  # the last one first, each in any case
+                stack.push_async_callback(contents.after_session)
+                stack.push_async_callback(session.close)
+                stack.push_async_callback(contents.before_session)
+                stack.push_async_callback(services.web.close)
+                stack.push_async_callback(downloads.close)
 
         self._end = lambda: bridge.close(finish)
         self.window.fill(contents)

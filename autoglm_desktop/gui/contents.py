@@ -1,4 +1,4 @@
-"""What fills the window's frame: the three pages, the engine's banner, the badge, and how they speak to each other."""
+"""What fills the window's frame: the four pages, the engine's banner, the badge, and how they speak to each other."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from ..store.conversations import Conversations
+from ..usecases.pictures import Pictures
 from ..usecases.services import Services
 from .badge import Badge
 from .bridge import Bridge
@@ -16,6 +17,7 @@ from .engine_banner import EngineBanner
 from .main_window import CHAT, MODELS
 from .models.page import ModelsPage
 from .running.warning_bar import WarningBar
+from .service.page import ServicePage
 from .session_model import SessionModel
 from .system.page import SystemPage
 
@@ -38,15 +40,18 @@ class Contents(QObject):
         self.system = SystemPage(bridge, services, session=session)
         self.models = ModelsPage(bridge, services, session, downloads)
         self.chat = ChatPage(bridge, services, session, conversations)
+        self._pictures = Pictures(services)  # of the service's requests
+        self.service = ServicePage(bridge, services, session, self._pictures)
         self.banner = EngineBanner(bridge, services)
         self.warning = WarningBar(session)
         self.badge = Badge(session)
         self.download_hint = DownloadHint(downloads, self.models.isVisible)
-        self.pages: tuple[QWidget, ...] = (self.system, self.models, self.chat)
+        self.pages: tuple[QWidget, ...] = (self.system, self.models, self.chat, self.service)
         self.system.checked.connect(self.models.set_check)
         self.system.models_wanted.connect(lambda: self.page_wanted.emit(MODELS))
         self.models.chat_wanted.connect(lambda: self.page_wanted.emit(CHAT))
         self.chat.models_wanted.connect(lambda: self.page_wanted.emit(MODELS))
+        self.service.models_wanted.connect(lambda: self.page_wanted.emit(MODELS))
         self.banner.changed.connect(self.system.start)
         self.chat.engine_wanted.connect(self.banner.install)
         self.banner.wanted_ready.connect(self.chat.load_again)
@@ -54,7 +59,19 @@ class Contents(QObject):
         self.system.engine_test_wanted.connect(self.banner.test_again)
 
     def start(self) -> None:
-        """The check, the engine that belongs to set-up, and what the queue of downloads holds."""
+        """The check, the engine that belongs to set-up, what the queue of downloads holds, the service if it was on."""
         self.system.start()
         self.banner.start()
         self._downloads.start()
+        self.service.start()
+
+    async def before_session(self) -> None:
+        """What has to end before the session does. On the loop."""
+        await self.service.finish()
+
+    async def after_session(self) -> None:
+        """What ends when no engine reads anything any more. On the loop."""
+        try:
+            await self.chat.finish()
+        finally:
+            await self._pictures.close()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 NAVIGATION_WIDTH = 176
 BADGE_HEIGHT = 44
-SYSTEM, MODELS, CHAT = range(3)
+SYSTEM, MODELS, CHAT, SERVICE = range(4)
 
 
 class MainWindow(QMainWindow):
@@ -76,7 +76,7 @@ class MainWindow(QMainWindow):
         self.show_page(self._buttons.checkedId())
 
     def show_page(self, index: int) -> None:
-        """SYSTEM, MODELS or CHAT."""
+        """SYSTEM, MODELS, CHAT or SERVICE."""
         self.pages.setCurrentIndex(index)
         self._buttons.button(index).setChecked(True)
         self.setWindowTitle(f"{self._buttons.button(index).text().strip()} – AutoGLM Desktop")
@@ -126,7 +126,12 @@ class MainWindow(QMainWindow):
         brand.setObjectName("brand")
         column.addWidget(brand)
         column.addSpacing(2 * GAP)
-        entries = ((_("System check"), "check"), (_("Models"), "models"), (_("Chat"), "chat"))
+        entries = (
+            (_("System check"), "check"),
+            (_("Models"), "models"),
+            (_("Chat"), "chat"),
+            (_("Service"), "service"),
+        )
         for index, (title, picture) in enumerate(entries):
             button = QToolButton()
             button.setText(f" {title}")

@@ -54,6 +54,7 @@ TABLE: tuple[Place, ...] = (
             Keys(("Ctrl+1",), N_("System check")),
             Keys(("Ctrl+2",), N_("Models")),
             Keys(("Ctrl+3",), N_("Chat")),
+            Keys(("Ctrl+4",), N_("Service")),
             Keys(("Ctrl+I",), N_("What the model runs on, and what was tried")),
             Keys(("Ctrl+Shift+F",), N_("Free the memory: end the engine")),
             Keys(SHOWN_BY, N_("This list")),

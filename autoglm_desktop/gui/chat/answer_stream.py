@@ -69,11 +69,14 @@ class AnswerStream(QObject):
         self.changed.emit()
 
     def stop(self) -> None:
-        """Stop the answer; a second time, or while nothing is generated yet, without waiting for the engine."""
+        """Stop the answer; a second time, or while nothing of it came yet, without waiting for the engine. Answers of
+        others (the service) go on: where the engine may write theirs, this one's request alone is ended."""
         answering = self.answering
         if answering is None or answering.job is None:
             return
-        if answering.remote or self._session.state.phase != "generating" or answering.stopping:
+        proof = self._session.state.proof
+        with_others = not answering.parts or (proof is not None and (proof.batch or 1) > 1)
+        if answering.remote or with_others or answering.stopping:
             answering.job.cancel()
         else:
             self._session.stop()
