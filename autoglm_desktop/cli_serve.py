@@ -19,6 +19,7 @@ from .store import settings
 from .texts import errors
 from .usecases import pictures
 from .usecases import serve as usecase
+from .usecases.own_answers import OwnAnswers
 from .usecases.plan import prepare
 from .usecases.services import Services, create_services
 from .usecases.session import Prepare, Session, Wishes
@@ -85,7 +86,7 @@ async def _serve_and_load(
 
     see = functools.partial(pictures.seeing, services.library)
     tasks: set[asyncio.Task[object]] = set()
-    serving = service.serve(session, options, ready, is_phone=is_phone, pictures=own, see=see)
+    serving = service.serve(OwnAnswers(session), options, ready, is_phone=is_phone, pictures=own, see=see)
     tasks.add(asyncio.create_task(serving))
     waiting: asyncio.Task[object] = asyncio.create_task(listening.wait())
     try:

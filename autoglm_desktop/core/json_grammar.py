@@ -17,8 +17,16 @@ from typing import Any
 
 from . import json_values as values
 from .json_schema import (
-    MOST_VALUES, UNHELD, Document, Impossible, Schema, SchemaRefused, constraints, count, kinds,
-)  # fmt: skip
+    MOST_VALUES,
+    UNHELD,
+    Document,
+    Impossible,
+    Schema,
+    SchemaRefused,
+    constraints,
+    count,
+    kinds,
+)
 from .json_unions import Unions
 from .json_values import LONGEST, MOST_REPEATS, times
 

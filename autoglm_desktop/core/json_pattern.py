@@ -1,19 +1,22 @@
 """A ``pattern`` of a JSON schema (ECMA-262) as grammar: the text between the quotation marks of a JSON string. Pure.
 
 The whole text matches it: without anchors a pattern allows more around it, and the grammar less. Read are characters,
-classes, groups, alternatives and repetitions; look-around, references back and Unicode properties are refused. As it
-needs no stack and repeats at most ``MOST_PLACES`` characters, none is too much for llama.cpp.
+classes, groups, alternatives and repetitions; look-around, references back and Unicode properties are refused. It needs
+no stack, repeats at most ``MOST_PLACES`` characters and has at most ``MOST_LINKS`` ways from one of them to the next:
+llama.cpp follows all of them at once, and compares what it follows with each other (900 times ``a?`` in a row took
+minutes for a token).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .json_schema import SchemaRefused
 
 MOST_PLACES = 1000
+MOST_LINKS = 4000
 Ranges = list[tuple[int, int]]
 LAST = 0x10FFFF
 _CLASSES: dict[str, Ranges] = {
@@ -35,11 +38,15 @@ _GROUP = re.compile(r"\((?:\?:|\?P?<[A-Za-z_][A-Za-z_0-9]*>|(?!\?))")
 
 @dataclass(frozen=True)
 class _Part:
-    """``places``: characters that it is made of, repetitions counted; ``empty``: whether it matches nothing, too."""
+    """``places``: characters that it is made of, repetitions counted; ``empty``: whether it matches nothing, too.
+    ``first``, ``last``: how many of its places may begin or end it; ``links``: ways from one place to the next."""
 
     text: str
-    places: int
-    empty: bool
+    places: int = 0
+    empty: bool = True
+    first: int = 0
+    last: int = 0
+    links: int = 0
 
 
 def pattern(source: str) -> str:
@@ -60,8 +67,11 @@ class _Reader:
         parts = [self._sequence(outside)]
         while self._took("|"):
             parts.append(self._sequence(outside))
-        places = sum(part.places for part in parts)
-        return _Part(" | ".join(part.text for part in parts), places, any(part.empty for part in parts))
+        text, empty = " | ".join(part.text for part in parts), any(part.empty for part in parts)
+        places, first, last, links = (
+            sum(getattr(part, name) for part in parts) for name in ("places", "first", "last", "links")
+        )
+        return self._checked(_Part(text, places, empty, first, last, links))
 
     def _sequence(self, outside: bool) -> _Part:
         parts: list[_Part] = []
@@ -72,10 +82,10 @@ class _Reader:
                 self.at += 1
                 break
             parts.append(self._repeated(self._one()))
-        text = " ".join(part.text for part in parts) or '""'
-        return _Part(
-            text, self._counted(sum(part.places for part in parts)), all(part.empty for part in parts)
-        )
+        found = _Part("")
+        for part in parts:
+            found = self._checked(_joined(found, part))
+        return found if parts else _Part('""')
 
     def _one(self) -> _Part:
         group = _GROUP.match(self._source, self.at)
@@ -84,7 +94,7 @@ class _Reader:
             inside = self.alternatives()
             if not self._took(")"):
                 raise self.refused("a parenthesis without its other")
-            return _Part(f"( {inside.text} )", inside.places, inside.empty)
+            return replace(inside, text=f"( {inside.text} )")
         letter = self._taken()
         if letter == "[":
             return self._part(*self._class())
@@ -113,9 +123,14 @@ class _Reader:
             raise self.refused("a repetition of fewer than its least")
         if part.empty and most != 1:
             raise self.refused("a repetition of what may be empty")
-        places = self._counted(part.places * max(1, least if most is None else most))
-        bounds = f"{{{least},{'' if most is None else most}}}"
-        return _Part(f"{part.text}{bounds}" if most != 0 else '""', places, part.empty or least == 0)
+        if most == 0:
+            return _Part('""')
+        copies = max(1, least if most is None else most)
+        ends = 1 if most is None else copies - max(1, least) + 1
+        between = part.last * part.first * (copies if most is None else copies - 1)
+        text = f"{part.text}{{{least},{'' if most is None else most}}}"
+        return self._checked(_Part(text, part.places * copies, part.empty or least == 0, part.first,
+                                   part.last * ends, part.links * copies + between))  # fmt: skip
 
     def _class(self) -> tuple[Ranges, bool]:
         """(its ranges, whether they are what is left out)"""
@@ -165,7 +180,7 @@ class _Reader:
                 )
         if not texts:
             raise self.refused("a class that no character is of")
-        return _Part(texts[0] if len(texts) == 1 else f"( {' | '.join(texts)} )", 1, False)
+        return _Part(texts[0] if len(texts) == 1 else f"( {' | '.join(texts)} )", 1, False, 1, 1)
 
     @property
     def _next(self) -> str:
@@ -182,13 +197,27 @@ class _Reader:
         self.at += found
         return found
 
-    def _counted(self, places: int) -> int:
-        if places > MOST_PLACES:
+    def _checked(self, part: _Part) -> _Part:
+        if part.places > MOST_PLACES:
             raise self.refused(f"more than {MOST_PLACES} characters, repetitions counted")
-        return places
+        if part.links > MOST_LINKS:
+            raise self.refused("too many ways to read it: fewer optional parts in a row, or fewer alternatives")
+        return part
 
     def refused(self, why: str) -> SchemaRefused:
         return SchemaRefused(f"pattern {self._source[:80]!r} is not held: {why}")
+
+
+def _joined(one: _Part, other: _Part) -> _Part:
+    """One behind the other."""
+    return _Part(
+        f"{one.text} {other.text}".strip(),
+        one.places + other.places,
+        one.empty and other.empty,
+        one.first + (other.first if one.empty else 0),
+        other.last + (one.last if other.empty else 0),
+        one.links + other.links + one.last * other.first,
+    )
 
 
 def _others(ranges: Ranges) -> Ranges:

@@ -77,9 +77,9 @@ class Document:
         _check_nesting(self.root)
         self._steps = 0
 
-    def step(self) -> None:
-        """Count one. Raises SchemaRefused."""
-        self._steps += 1
+    def step(self, number: int = 1) -> None:
+        """Count one, or more. Raises SchemaRefused."""
+        self._steps += number
         if self._steps > MOST_STEPS:
             raise SchemaRefused(
                 f"it has more than {MOST_STEPS} parts, or parts that refer to each other too often"
@@ -122,6 +122,7 @@ class Document:
         _check_closed(other, one)
         both = {**one, **other}
         for key in one.keys() & other.keys():
+            self.step(_shared(one[key], other[key]) if key == "properties" else 0)
             both[key] = _both(key, one[key], other[key])
         return both
 
@@ -171,6 +172,11 @@ def count(schema: Schema, key: str) -> int | None:
     return int(value)
 
 
+def _shared(one: Any, other: Any) -> int:
+    """How many properties are merged."""
+    return len(one.keys() & other.keys()) if isinstance(one, dict) and isinstance(other, dict) else 0
+
+
 def _both(key: str, one: Any, other: Any) -> Any:
     if same(one, other):
         return one
@@ -178,7 +184,7 @@ def _both(key: str, one: Any, other: Any) -> Any:
         shared = {name: {"allOf": [one[name], other[name]]} for name in one.keys() & other.keys()}
         return {**one, **other, **shared}
     if key == "required" and isinstance(one, list) and isinstance(other, list):
-        return [*one, *other]
+        return list(dict.fromkeys(_names([*one, *other])))
     if key == "type":
         return _types_of_both(kinds({key: one}), kinds({key: other}))
     if key == "enum" and isinstance(one, list) and isinstance(other, list):
@@ -193,6 +199,12 @@ def _both(key: str, one: Any, other: Any) -> Any:
     if key == "const":
         raise Impossible("two different const")
     raise SchemaRefused(f"two different {key} for one place (allOf, $ref)")
+
+
+def _names(names: list[Any]) -> list[str]:
+    if len(names) > 2 * MOST_VALUES or not all(isinstance(name, str) for name in names):
+        raise SchemaRefused("required is no list of names, or of too many")
+    return names
 
 
 def _types_of_both(mine: list[str], theirs: list[str]) -> list[str]:

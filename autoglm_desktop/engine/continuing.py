@@ -59,10 +59,11 @@ class Reader:
         """An answer that has not begun."""
         return Begun((), self._speller())
 
-    def read(self, answer: str, opening: str, standing: Sequence[object]) -> Begun:
+    def read(self, answer: str, opening: str, *standing: Sequence[object]) -> Begun:
         """``answer`` behind ``opening``, the text that stands before it. ``standing``: the tokens behind the same
-        prompt, as the context holds them."""
-        return self._known(answer, standing) or self._spelled(self._anew(answer, opening))[0]
+        prompt, as the context holds them; where several are known, the first that fit are taken."""
+        known = (self._known(answer, tokens) for tokens in standing)
+        return next(filter(None, known), None) or self._spelled(self._anew(answer, opening))[0]
 
     def _anew(self, answer: str, opening: str) -> list[int]:
         before, whole = self._tokens(opening), self._tokens(opening + answer)

@@ -79,7 +79,7 @@ class TransformersBackend:
             self._open_batch()
         assert self._batch is not None
         with self._batch.change:  # the tokenizer may not be asked in two threads at once
-            made = self._maker.fit(request, self._loaded.context, self._batch.standing)
+            made = self._maker.fit(request, self._loaded.context, *self._batch.standing)
         self._batch.add(request, made, begun)
         return True
 

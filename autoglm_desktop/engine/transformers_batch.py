@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,7 +70,7 @@ class Batch:
         self._loaded, self._ends, self._channel, self._ended = loaded, ends, channel, ended
         self._answers: dict[str, Answer] = {}
         self.change = threading.Condition(threading.RLock())
-        self.standing: Sequence[Key] = ()
+        self.standing: deque[tuple[Key, ...]] = deque(maxlen=width)  # the last answers, the newest first
         from .transformers_paged import Paged  # where another transformers has it elsewhere, none is made
 
         self._paged = Paged(loaded, width, self)
@@ -98,6 +99,7 @@ class Batch:
             answer = self._answers.get(request)
             if answer is not None:
                 self._paged.cancel(request)
+                self._say(answer, answer.stops.rest())
                 self._done(answer, "cancelled")
             self.change.notify_all()
 
@@ -186,7 +188,7 @@ class Batch:
     def _done(self, answer: Answer, reason: str) -> None:
         request = answer.request.id
         del self._answers[request]
-        self.standing = (*answer.made.keys, *answer.tokens)
+        self.standing.appendleft((*answer.made.keys, *answer.tokens))
         self._leave(protocol.Done(request, answer.usage(), answer.timings(), reason))
 
     def _leave(self, last: protocol.Done | protocol.Failed) -> None:

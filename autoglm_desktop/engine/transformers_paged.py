@@ -87,7 +87,7 @@ class Paged:
         """Raises nothing; the cells are free afterwards."""
         if self._manager.is_running():
             self._manager.stop(block=True, hard_stop=True)
-        self._manager.batch_processor = None
+        del self._manager  # with its last error, whose frames hold the cells
         gc.collect()
         free_cached()
 

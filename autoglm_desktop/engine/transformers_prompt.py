@@ -62,9 +62,9 @@ class PromptMaker:
         special = {name: getattr(tokenizer, name, None) or "" for name in ("bos_token", "eos_token")}
         self._template = prompt.Template(source, special)
 
-    def fit(self, request: protocol.Generate, cells: int, standing: Sequence[Key] = ()) -> Prompt:
+    def fit(self, request: protocol.Generate, cells: int, *standing: Sequence[Key]) -> Prompt:
         """The prompt; whole oldest turns are dropped until a reply has room. ``standing``: what the prompt cache holds,
-        and the last token said.
+        and the last token said; of a batch, each of the last answers with its prompt.
 
         Raises JobFailed(unsupported).
         """
@@ -79,7 +79,7 @@ class PromptMaker:
         wanted = min(MIN_REPLY_TOKENS, request.sampling.max_tokens)
 
         def made_of(number: int) -> Prompt:
-            return self._make(cuts[number], len(request.messages) - len(cuts[number]), standing)
+            return self._make(cuts[number], len(request.messages) - len(cuts[number]), *standing)
 
         def fits(number: int) -> bool:
             return len(made_of(number).tokens) + wanted <= cells
@@ -104,14 +104,14 @@ class PromptMaker:
         tokens = (*self._beginning, *found)
         return Prompt(tokens, tokens, (), (), 0, self._answers.nothing())
 
-    def _make(self, messages: Sequence[protocol.Message], dropped: int, standing: Sequence[Key]) -> Prompt:
+    def _make(self, messages: Sequence[protocol.Message], dropped: int, *standing: Sequence[Key]) -> Prompt:
         answer = prompt.begun_answer(messages, self._control)
         asked, opening = self._asked(messages if answer is None else messages[:-1])
         if not answer:
             return replace(asked, dropped=dropped)
         count = len(asked.keys)
-        behind = standing[count:] if tuple(standing[:count]) == asked.keys else ()
-        begun = self._answers.read(answer, opening, behind)
+        behind = [tokens[count:] for tokens in standing if tuple(tokens[:count]) == asked.keys]
+        begun = self._answers.read(answer, opening, *behind)
         tokens, keys = asked.tokens + begun.tokens, asked.keys + begun.tokens
         return replace(asked, tokens=tokens, keys=keys, dropped=dropped, begun=begun)
 

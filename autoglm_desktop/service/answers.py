@@ -129,8 +129,15 @@ def event(data: dict[str, Any]) -> bytes:
     return b"data: " + _text(data) + b"\n\n"
 
 
+_LINES = str.maketrans({mark: f"\\u{ord(mark):04x}" for mark in "\x85\u2028\u2029"})
+"""Ends of lines to some readers of streams (httpx's ``iter_lines``), though not to server-sent events."""
+
+
 def _text(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if not text.isascii():
+        text = text.translate(_LINES)
+    return text.encode("utf-8", "replace")
 
 
 def finish_reason(done: Done) -> str:

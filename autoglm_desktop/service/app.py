@@ -49,7 +49,8 @@ def create_app(parts: Parts) -> FastAPI:
         ("GET", "/", routes.root),
     ]
     for method, path, handler in handlers:
-        app.add_api_route(path, handler, methods=[method], response_model=None)
+        methods = [method, "HEAD"] if method == "GET" else [method]  # RFC 9110, 9.1: who has GET has HEAD
+        app.add_api_route(path, handler, methods=methods, response_model=None)
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected)

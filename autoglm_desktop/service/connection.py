@@ -126,7 +126,8 @@ class Connection(H11Protocol):
         self._closing = self.loop.call_later(seconds, self.transport.abort)
 
     def _should_upgrade(self) -> bool:
-        return False  # never; uvicorn would advise in the log to install a library, for each request that asks
+        """Never; uvicorn would advise in the log to install a library, for each request that asks."""
+        return False
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn answers where it gets no HTTP, in the shape of all other refusals."""

@@ -7,7 +7,6 @@ import collections
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable
-from typing import cast
 
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -16,7 +15,7 @@ from ..core.errors import AppError, EngineError
 from ..core.phone import ReplyFilter
 from ..core.protocol import Delta, Done
 from ..usecases.serve_gate import Asking, Ticket
-from ..usecases.serve_pictures import Loadable, shown
+from ..usecases.serve_pictures import shown
 from . import answers
 from .answers import Shape
 from .errors import ApiError, as_api_error, from_app_error, unexpected
@@ -122,10 +121,9 @@ class Generation(Response):
         self._ticket = ticket = parts.gate.ticket(asking)
         async with parts.gate.turn(ticket):
             self._check()
-            session = cast(
-                Loadable, parts.session
-            )  # who gives ``pictures`` gives a session that loads for them
-            async with shown(session, parts.pictures, parts.see, asked.messages, asked.sampling) as messages:
+            async with shown(
+                parts.session, parts.pictures, parts.see, asked.messages, asked.sampling
+            ) as messages:
                 generation = parts.session.generate(messages, asked.sampling)
                 async with contextlib.aclosing(generation) as events:
                     async for event in events:

@@ -41,6 +41,7 @@ _TEXT: Schema = {"type": "string"}
 _FLAG: Schema = {"type": "boolean"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _WHOLE: Schema = {"type": "integer"}
+_TOKENS: Schema = {"anyOf": [_number(1, kind="integer"), {"const": -1}]}
 _EMPTY_LIST: Schema = {"type": "array", "maxItems": 0}
 _NO_TOOLS = "Calling tools is not offered: anything but an empty list is refused."
 _NO_CHANCES = "Probabilities are not offered."
@@ -52,7 +53,7 @@ _REQUEST: Schema = {
     "stream_options": _or_null(
         _object({"include_usage": _or_null(_FLAG, "A last event with the token counts and no choices.")})
     ),
-    "max_tokens": _or_null(_number(1, kind="integer"), "Cut to the room left in the context."),
+    "max_tokens": _or_null(_TOKENS, "Cut to the room left in the context; -1: that room."),
     "temperature": _or_null(_number(0, 2), "0: greedy, the likeliest token always."),
     "top_p": _or_null(_number(0, 1)),
     "top_k": _or_null(_number(-1, kind="integer"), "-1 and 0: off."),
@@ -68,7 +69,7 @@ _REQUEST: Schema = {
 
 _CHAT: Schema = {
     "messages": {"type": "array", "minItems": 1, "items": ref("Message")},
-    "max_completion_tokens": _or_null(_number(1, kind="integer"), "Goes before max_tokens."),
+    "max_completion_tokens": _or_null(_TOKENS, "Goes before max_tokens."),
     "continue_final_message": _or_null(
         _FLAG, "Write the last message on where it is the assistant's (vLLM)."
     ),
@@ -90,7 +91,7 @@ _COMPLETION: Schema = {
         "description": "One text, continued as it stands: no chat template, nothing taken out of the answer.",
     },
     "max_tokens": _or_null(
-        _number(1, kind="integer"), f"Cut to the room left in the context; {COMPLETION_TOKENS} if not given."
+        _TOKENS, f"Cut to the room left in the context; -1: that room; {COMPLETION_TOKENS} if not given."
     ),
     "best_of": _only(1, "Only one answer is offered."),
     "echo": _only(False, "The prompt is not repeated."),
@@ -125,7 +126,7 @@ SCHEMAS: dict[str, Schema] = {
     "ChatRequest": _object(_CHAT | _REQUEST, "messages"),
     "CompletionRequest": _object(_REQUEST | _COMPLETION, "prompt"),
     "PredictRequest": _object(
-        {"text": {"type": "string", "minLength": 1}, "max_tokens": _or_null(_number(1, kind="integer"))}, "text"
+        {"text": {"type": "string", "minLength": 1}, "max_tokens": _or_null(_TOKENS)}, "text"
     ),
     "Message": _object(
         {

@@ -11,7 +11,16 @@ from ..core import protocol
 from ..core.protocol import Message, Sampling
 from ..usecases.serve_pictures import Image, Part
 from .images import read_image
-from .schema import MOST_STOPS, ChatRequest, CompletionRequest, PredictRequest, Request, parse, wrong
+from .schema import (
+    MOST_STOPS,
+    MOST_TOKENS,
+    ChatRequest,
+    CompletionRequest,
+    PredictRequest,
+    Request,
+    parse,
+    wrong,
+)
 
 ROLES = ("system", "user", "assistant")
 OTHER_ROLES = {"developer": "system"}
@@ -19,8 +28,8 @@ TEXT_PARTS = ("text", "input_text")
 IMAGE_PARTS = ("image_url", "input_image", "image")
 COMPLETION_TOKENS = 16
 """What OpenAI's completions write where nothing is said."""
-MOST_TOKENS = 2**31 - 1
-"""Beyond any context; the engine cuts to the room left."""
+MOST_TOP_K = 2**31 - 1
+"""More than any vocabulary has, and what the engines' numbers hold."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +104,8 @@ _GIVEN = ("temperature", "top_p", "top_k", "min_p", "frequency_penalty", "presen
 def _sampling(request: Request, limit: int | None) -> Sampling:
     """How to choose tokens. Without a limit of its own the engine's room is the limit, which it always cuts to."""
     given = {name: value for name in _GIVEN if (value := getattr(request, name)) is not None}
-    if given.get("top_k") == -1:  # vLLM's "off"
-        given["top_k"] = 0
+    if "top_k" in given:
+        given["top_k"] = min(max(given["top_k"], 0), MOST_TOP_K)  # -1 is vLLM's "off"
     most = min(limit or MOST_TOKENS, MOST_TOKENS)
     return Sampling(max_tokens=most, stop=_stops(request.stop), json_schema=_format(request), **given)
 

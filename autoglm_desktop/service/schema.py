@@ -21,6 +21,16 @@ def _whole(value: object) -> object:
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
+MOST_TOKENS = 2**31 - 1
+"""Beyond any context; the engine cuts to the room left."""
+
+
+def _no_limit(value: object) -> object:
+    """-1 is how LM Studio and llama.cpp write that there is none."""
+    return MOST_TOKENS if value == -1 and not isinstance(value, bool) else value
+
+
+Tokens = Annotated[int, Field(ge=1), BeforeValidator(_whole), BeforeValidator(_no_limit)]
 
 
 class Fields(BaseModel):
@@ -49,7 +59,7 @@ class Request(Fields):
     model: Any = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    max_tokens: Whole | None = Field(None, ge=1)
+    max_tokens: Tokens | None = None
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, ge=0, le=1)
     top_k: Whole | None = Field(None, ge=-1)
@@ -71,7 +81,7 @@ class ChatRequest(Request):
     """OpenAI's chat completions; ``continue_final_message`` is vLLM's. Messages are read in ``reading``."""
 
     messages: list[dict[str, Any]] = Field(min_length=1)
-    max_completion_tokens: Whole | None = Field(None, ge=1)
+    max_completion_tokens: Tokens | None = None
     continue_final_message: bool | None = None
     tools: list[Any] | None = None
     functions: list[Any] | None = None
@@ -96,7 +106,7 @@ class PredictRequest(Fields):
     """One question, one answer."""
 
     text: str
-    max_tokens: Whole | None = Field(None, ge=1)
+    max_tokens: Tokens | None = None
 
 
 def _one(value: object) -> bool:
@@ -144,12 +154,26 @@ def parse(kind: type[Model], data: object) -> Model:
         request = kind.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = ".".join(str(item) for item in first["loc"])
-        raise wrong(where, first["msg"]) from None
+        place = _place(first["loc"], data, missing=first["type"] == "missing")
+        raise wrong(place, first["msg"]) from None
     for name, harmless, why in UNSUPPORTED:
         if not harmless(getattr(request, name, None)):
             raise ApiError(400, f"{name}: {why}", code="unsupported_value", param=name)
     return request
+
+
+def _place(steps: tuple[int | str, ...], data: object, *, missing: bool) -> str:
+    """The field by its names in the JSON: behind one that may be of several types stands which of them was tried."""
+    found: list[str] = []
+    for step in steps:
+        if isinstance(data, dict) and (missing or step in data):
+            data = data.get(step)
+        elif isinstance(data, list) and isinstance(step, int):
+            data = data[step]
+        else:
+            break
+        found.append(str(step))
+    return ".".join(found)
 
 
 def wrong(where: str, what: str) -> ApiError:

@@ -26,7 +26,8 @@ CLOSE_S = 5.0
 
 
 def provider_for(environment: Mapping[str, str] | None = None) -> TracerProvider | None:
-    """Where spans go; None: nobody asked for any, or the extra is not installed (which is logged)."""
+    """Where spans go; None: nobody asked for any, or the extra is not installed, or one of OpenTelemetry's variables
+    makes no sense (which is logged)."""
     source = os.environ if environment is None else environment
     if (
         not any(source.get(name) for name in VARIABLES)
@@ -45,8 +46,12 @@ def provider_for(environment: Mapping[str, str] | None = None) -> TracerProvider
         )
         return None
     name = {} if source.get("OTEL_SERVICE_NAME") else {"service.name": "autoglm-desktop"}
-    provider = TracerProvider(resource=Resource.create(name), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    try:
+        provider = TracerProvider(resource=Resource.create(name), shutdown_on_exit=False)
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    except (ValueError, RuntimeError) as error:  # it checks its variables itself
+        log.warning("no traces are sent: %s", error)
+        return None
     return provider
 
 

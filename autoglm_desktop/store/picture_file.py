@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 log = logging.getLogger(__name__)
+logging.getLogger("PIL").setLevel(logging.INFO)  # below that it writes what stands in a picture's EXIF
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 DAMAGE = (

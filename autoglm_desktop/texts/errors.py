@@ -356,8 +356,8 @@ TABLE: dict[str, str] = {
         "model again with more memory free."
     ),
     "no_grammar": N_(
-        "The loaded model runs on “{rung}”, which can't hold an answer to a JSON schema; ask without one, or load a GGUF "
-        "model (llama.cpp)."
+        "The loaded model runs on “{rung}”, which can't hold an answer to a JSON schema; ask without one, or load a "
+        "GGUF model (llama.cpp)."
     ),
     "bad_schema": N_("No answer can be held to this JSON schema: {detail}."),
     "request_refused": N_("The engine refused the request: {detail}."),
@@ -458,7 +458,7 @@ TABLE: dict[str, str] = {
     "service_ended": N_("The service ended by itself; the log has the details. Switch it on again."),
     "trial_refused": N_("The service refused the agent's request (HTTP {status}): {detail}"),
     "trial_empty": N_("The service answered the agent's check without a reply; the agent would not begin."),
-    "trial_failed": N_("The service ended the reply with an error: {detail}"),
+    "trial_failed": N_("The service ended the reply with an error: {detail}."),
     "trial_unreachable": N_("The service does not answer at {address}; it was switched off, or its port changed."),
     "trial_cut": N_("The reply broke off before its end: the model failed, or the service was switched off."),
 }

@@ -32,6 +32,8 @@ SAMPLES = (("home", "System Home"), ("settings", "Settings"), ("display", "Setti
 follow one another whatever the model answers."""
 UNKNOWN_APP = "System Home"
 """What the agent says where it doesn't know the app (its phone_agent/adb/device.py)."""
+SHOWN_SIDE = 2400
+"""Pixels of a screenshot's longer side in the window at most."""
 UNREACHABLE = ("remote_unreachable", "remote_no_answer", "remote_hung_up")
 CUT = ("remote_cut", "remote_slow")
 TASKS = {"zh": "打开系统设置里的深色模式", "en": "Turn on dark mode in the settings"}
@@ -45,10 +47,12 @@ class Http(Protocol):
 
 @dataclass(frozen=True)
 class Screen:
-    """``png``: a file's content; ``app``: the name of the app in front."""
+    """``png``: a file's content; ``app``: the name of the app in front; ``small``: the picture for the window where it
+    is larger than a window needs, b"" where it is not."""
 
     png: bytes = field(repr=False)
     app: str
+    small: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
@@ -241,4 +245,6 @@ def _sample(name: str, language: str, app: str) -> Screen:
 
 
 def _own(source: Path | bytes) -> Screen:
-    return Screen(as_png(read_picture(source)), UNKNOWN_APP)
+    picture = read_picture(source)
+    large = max(picture.width, picture.height) > SHOWN_SIDE
+    return Screen(as_png(picture), UNKNOWN_APP, as_png(picture, SHOWN_SIDE) if large else b"")

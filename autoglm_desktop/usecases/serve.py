@@ -15,6 +15,7 @@ from ..core.catalog import Catalog
 from ..core.errors import EngineError, ServiceError
 from ..probe.network import lan_addresses
 from ..store.paths import expanded
+from .loading import Wishes
 from .serve_gate import WAIT_LIMIT_S, WAITING, Gate, Refusal
 from .session import SessionState
 from .session_state import Listener
@@ -43,6 +44,11 @@ class Served(Protocol):
     def stop(self) -> None: ...
 
     def listen(self, listener: Listener) -> Callable[[], None]: ...
+
+    @property
+    def wishes(self) -> Wishes: ...
+
+    async def ensure(self, target: Target, wishes: Wishes) -> SessionState: ...
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ __all__ = [
     "lan_addresses",
     "names_of",
     "read",
+    "with_key",
     "with_new_key",
 ]
 
@@ -98,7 +99,8 @@ def _name(word: str) -> str | None:
 
 
 async def read(services: Services) -> ServiceSettings:
-    """What is kept. Asks the keyring, which may take seconds."""
+    """What is kept, without the key: a keyring may take seconds or ask the user for its password, and most who open
+    the window need none."""
     return await asyncio.to_thread(_read, services)
 
 
@@ -113,6 +115,14 @@ async def keep(services: Services, wanted: ServiceSettings) -> bool:
     if wanted.port:
         changes["service_port"] = wanted.port
     return await asyncio.to_thread(lambda: settings.update(services.home, **changes))
+
+
+async def with_key(services: Services, wanted: ServiceSettings) -> ServiceSettings:
+    """With the key that is kept, else with a new one. Asks the keyring, which may take seconds."""
+    kept = await asyncio.to_thread(services.keys.get, KEY)
+    if kept is None:
+        return await with_new_key(services, wanted)
+    return replace(wanted, key=kept, key_where=await asyncio.to_thread(services.keys.where, KEY))
 
 
 async def with_new_key(services: Services, wanted: ServiceSettings) -> ServiceSettings:
@@ -130,7 +140,5 @@ def _read(services: Services) -> ServiceSettings:
         found.service_lan,
         found.service_ask_key,
         names_of(found.service_hosts).hosts,
-        services.keys.get(KEY),
-        found.service_on,
-        services.keys.where(KEY),
+        on=found.service_on,
     )

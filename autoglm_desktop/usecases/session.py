@@ -1,4 +1,4 @@
-"""The loaded model of this application: load by the ladder, generate, free, and come back after a death."""
+"""The loaded model of this application: load, generate, free; who asked first is answered first."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
 from ..core import protocol
-from ..core.errors import AppError, EngineError
-from ..host.outcome import Exit
+from ..core.errors import EngineError
 from ..host.process import HUNG_AFTER_S
-from ..host.supervisor import LadderFailed, Running
-from ..store.transfer.ending import to_the_end
+from ..host.supervisor import Running
 from .aftermath import Aftermath
 from .answers import Answers, needs_all
 from .card_watch import Free, free_of_cards
 from .deaths import MOST_REPEATS, Broken
+from .engine_keeper import EngineKeeper
 from .idle import IdleTimer
 from .loading import PLANNED, Prepare, Prepared, Wishes, choose_plans
-from .run_watch import RunWatch
 from .services import Services
 from .session_state import Board, Listener, SessionState
 from .targets import Target
@@ -52,26 +50,15 @@ class Session:
         self._board = board = Board()
         board.listen(self._rest)
         telling = Telling(board.planned, board.installing, board.step)
-        self._walker = Walker(services, prepare, hung_after_s, telling)
+        walker = Walker(services, prepare, hung_after_s, telling)
         self._after = Aftermath(services.crashes)
         self._answers = Answers(board, self._after)
+        self._turns = Turns(lambda: self.width)
+        self._keeper = EngineKeeper(walker, board, self._after, self._answers, gpu_free, self._turns.look)
         self._phase = board.state.phase
         self._idle = IdleTimer(idle_s, self._unload_idle)
         self._unloading: asyncio.Task[None] | None = None
-        self._running: Running | None = None
-        self._walking: asyncio.Future[Running] | None = None
-        self._target: Target | None = None
-        self._wishes = Wishes()
-        self._gpu_free = gpu_free
-        self._watch: RunWatch | None = None
-        self._fruitless = 0  # loads that ended without an engine
-        self._freed = 0  # times that the user freed the memory
-        self._closed = False
-        self._turns = Turns(lambda: self.width)
-        self._mending = asyncio.Lock()
-        self._fallen: Running | None = None
-        self._revival: asyncio.Task[None] | None = None
-        self._askers = 0  # who waits for the revival
+        self._freed = 0  # times that the user ended the engine, whoever waits
 
     @property
     def state(self) -> SessionState:
@@ -89,34 +76,34 @@ class Session:
         """
         async with self._turns.turn(alone=True):
             self._after.forget()
-            await self._load(target, wishes)
+            await self._keeper.load(target, wishes)
         return self.state
 
     async def ensure(self, target: Target, wishes: Wishes) -> SessionState:
         """Load a target where nothing is loaded; what is loaded stays. Raises as ``load``, and for who waits as
         ``generate``."""
         async with self._turn(alone=True):
-            if self._running is None or self._running.process.exit is not None:
-                if (target, wishes) != (self._target, self._wishes):
+            keeper = self._keeper
+            if keeper.living is None:
+                if (target, wishes) != (keeper.target, keeper.wishes):
                     self._after.forget()
-                await self._load(target, wishes)
+                await keeper.load(target, wishes)
         return self.state
 
     @property
     def width(self) -> int:
         """How many text answers are written at once; 1 where nothing is loaded."""
-        if self._running is None or self._running.process.exit is not None:
-            return 1
-        return self._running.proof.batch or 1
+        living = self._keeper.living
+        return 1 if living is None else living.proof.batch or 1
 
     @property
     def wishes(self) -> Wishes:
         """What the target was loaded with, or is to be loaded with again."""
-        return self._wishes
+        return self._keeper.wishes
 
     def lock(self, rung: str | None) -> None:
         """From the next load on only ``rung`` is tried; None: the whole ladder again."""
-        self._wishes = dataclasses.replace(self._wishes, rung=rung)
+        self._keeper.wishes = dataclasses.replace(self._keeper.wishes, rung=rung)
         self._board.change(locked=rung)
 
     def set_idle(self, seconds: float | None) -> None:
@@ -133,8 +120,7 @@ class Session:
         The next message loads the target again."""
         self._freed += 1
         self.cancel_load()
-        if self._running is not None:
-            self._running.process.kill()
+        self._keeper.kill()
         await self._unload("freed")
 
     @contextlib.asynccontextmanager
@@ -143,26 +129,21 @@ class Session:
         self.cancel_load()
         self.stop()
         async with self._turns.turn(alone=True):
-            await self._end()
-            self._show("idle", self._target)
+            await self._keeper.end()
+            self._keeper.show("idle")
             yield
 
     def retarget(self, target: Target | None) -> None:
         """The file of the target lies elsewhere now, or is gone (None). Only while ``held``."""
-        self._target = target
-        self._show("idle", target)
+        self._keeper.target = target
+        self._keeper.show("idle")
 
     async def close(self) -> None:
-        """End the engine for good, also in the middle of something, and one that is being started."""
-        self._closed = True
-        walking = self._walking
-        if walking is not None:
-            walking.cancel()
-            await asyncio.wait({walking})
-        await self._end()
+        """End the engine for good, also in the middle of something, and one that is being started. Who waits for its
+        turn gets engine_freed."""
+        self._freed += 1
+        await self._keeper.close()
         self._idle.rest(resting=False)
-        if self._watch is not None:
-            self._watch.end()
 
     async def generate(
         self, messages: Sequence[protocol.Message], sampling: protocol.Sampling
@@ -174,18 +155,20 @@ class Session:
         before is first. Closing the iterator stops this answer. Raises EngineError; what was streamed until then stays
         valid. Who waits for a load shares its end: the error, or CancelledError.
         """
+        freed = self._freed
         async with self._turn(alone=needs_all(messages, sampling)):
             for repeat in range(MOST_REPEATS + 1):
-                running = await self._alive()
+                running = await self._alive(freed)
                 try:
-                    assert self._watch is not None
-                    answer = self._answers.answer(running, self._watch, messages, sampling)
+                    watch = self._keeper.watch
+                    assert watch is not None
+                    answer = self._answers.answer(running, watch, messages, sampling)
                     async with contextlib.aclosing(answer) as events:
                         async for event in events:
                             yield event
                     return
                 except Broken as broken:
-                    error = await self._died(running, broken)
+                    error = await self._keeper.died(running, broken)
                     if not broken.repeatable or repeat == MOST_REPEATS:
                         raise error from None
                     log.warning("%s failed before its first word; the next is asked", running.plan.rung)
@@ -193,11 +176,11 @@ class Session:
     @contextlib.asynccontextmanager
     async def _turn(self, *, alone: bool) -> AsyncIterator[None]:
         """After all who came before. Who waits for a load shares its end."""
-        fruitless, freed = self._fruitless, self._freed
+        fruitless, freed = self._keeper.fruitless, self._freed
         async with self._turns.turn(alone=alone):
             if freed != self._freed:
                 raise EngineError("engine_freed")
-            if fruitless != self._fruitless and self._running is None:
+            if fruitless != self._keeper.fruitless and self._keeper.running is None:
                 raise self.state.error or asyncio.CancelledError
             yield
 
@@ -207,124 +190,31 @@ class Session:
 
     def cancel_load(self) -> None:
         """Cancel a load that runs, whoever began it; who waits for it gets CancelledError."""
-        if self._walking is not None:
-            self._walking.cancel()
+        self._keeper.cancel_load()
 
-    async def _alive(self) -> Running:
-        """The engine; one that ended is loaded again, once for all who ask."""
-        freed = self._freed
-        while self._running is None or self._running.process.exit is not None:
-            if self._target is None:
-                raise EngineError("no_model_loaded")
-            await self._revived(self._target)
+    async def _alive(self, freed: int) -> Running:
+        """The engine; one that ended is loaded again, once for all who ask. Raises EngineError: engine_freed where the
+        user has freed it since the count was ``freed``."""
+        while True:
+            await self._keeper.settled()
             if freed != self._freed:
                 raise EngineError("engine_freed")
-        return self._running
-
-    async def _revived(self, target: Target) -> None:
-        """Wait for the load that all wait for. Who leaves does not end it as long as another one waits."""
-        if self._revival is None or self._revival.done():
-            self._revival = asyncio.ensure_future(self._load(target, self._wishes))
-        revival = self._revival
-        self._askers += 1
-        try:
-            await asyncio.shield(revival)
-        except asyncio.CancelledError:
-            if self._askers == 1 and not revival.done():
-                revival.cancel()
-                await to_the_end(asyncio.wait({revival}))
-            raise
-        finally:
-            self._askers -= 1
-
-    async def _load(self, target: Target, wishes: Wishes) -> None:
-        await self._end()
-        failed = self._after.tries
-        self._target, self._wishes = target, wishes
-        self._show("loading", target, tries=failed)
-        try:
-            self._walking = asyncio.ensure_future(self._walker.walk(target, wishes, self._after.too_big))
-            running = await self._walking
-        except AppError as error:
-            self._fruitless += 1
-            self._after.in_vain()
-            tries = (*failed, *error.tries) if isinstance(error, LadderFailed) else failed
-            self._show("failed", target, error=error, tries=tries)
-            raise
-        except asyncio.CancelledError:
-            self._fruitless += 1
-            self._show("idle", target)
-            raise
-        except Exception:  # a bug, told by the caller; nobody shall wait for this load for ever
-            self._show("failed", target)
-            raise
-        finally:
-            self._walking = None
-        if self._closed:  # it came in the moment of closing
-            await running.process.close()
-            raise asyncio.CancelledError
-        self._running = running
-        running.process.on_end = self._ended
-        self._watch = RunWatch(running.plan, self._gpu_free, self._board.warn)
-        self._show(
-            "ready",
-            target,
-            engine=running.start.environment.description.name,
-            plan=running.plan,
-            proof=running.proof,
-            tries=(*failed, *running.tries),
-            memory=running.process.memory,
-            tokens_per_s=running.proof.warm_up_tokens_per_s,
-            file=running.start.files.model,
-        )
-        await self._watch.begin()
-        self._turns.look()
-
-    async def _died(self, running: Running, broken: Broken) -> EngineError:
-        """The error for a failed generation. An engine that lives on after more than a refusal is ended, and with it
-        all of its answers; the first of them is told of."""
-        error = broken.error(running.plan.rung)
-        if broken.refused:
-            return error
-        async with self._mending:
-            if running is self._fallen:
-                return error
-            self._fallen = running
-            if broken.end is None:
-                self._answers.blame(running, broken.event)
-                await self._end()
-            await self._after.note(running, broken, self._walker.hardware)
-            if not broken.freed:
-                self._board.change(phase="failed", error=error, memory=None)
-        return error
-
-    def _ended(self, end: Exit) -> None:
-        if end.kind is not None:
-            rung = self.state.plan.rung if self.state.plan is not None else ""
-            error = EngineError("engine_died", kind=end.kind, detail=end.message, rung=rung)
-            self._board.change(phase="failed", error=error, memory=None)
-
-    async def _end(self) -> None:
-        running, self._running = self._running, None
-        if running is not None:
-            running.process.on_end = None
-            await running.process.close()
+            if (living := self._keeper.living) is not None:
+                return living
+            await self._keeper.load_again()
 
     async def _unload(self, why: str) -> None:
         async with self._turns.turn(alone=True):
-            await self._end()
-            self._show("idle", self._target, unloaded=why if self._target is not None else None)
+            await self._keeper.end()
+            self._keeper.show("idle", unloaded=why if self._keeper.target is not None else None)
 
     def _unload_idle(self) -> None:
         if self.state.phase == "ready" and not self._turns.taken:
             log.info("idle: unloaded")
             self._unloading = asyncio.ensure_future(self._unload("idle"))
 
-    def _show(self, phase: str, target: Target | None, **values: object) -> None:
-        self._board.renew(phase, target, locked=self._wishes.rung, **values)
-
     def _rest(self, state: SessionState) -> None:
         """Wait for the idle unload while the session rests."""
         if state.phase != self._phase:
             self._phase = state.phase
-            self._idle.rest(resting=state.phase == "ready" and self._running is not None)
+            self._idle.rest(resting=state.phase == "ready" and self._keeper.running is not None)

@@ -190,12 +190,12 @@ def test_an_engine_that_dies_before_the_first_word_costs_the_client_nothing(tmp_
             service(tmp_path, "ok", "--first", 0.5, "--tokens", 3, keep_alive_s=0.1) as (address, session, _),
             client_of(address) as client,
         ):
-            first = session._running.process.pid
+            first = session._keeper.running.process.pid
             asked = asyncio.ensure_future(client.post(CHAT, json={**HELLO, "stream": True}))
             await phase(session, "generating")
             psutil.Process(first).kill()
             answer = await asked
-            return answer, session._running.process.pid != first
+            return answer, session._keeper.running.process.pid != first
 
     answer, another = run(work())
     assert answer.status_code == 200 and another
@@ -438,7 +438,7 @@ def test_switched_off_and_on_again_it_leaves_nothing_in_the_session_and_the_mode
     async def work():
         session = Session(made_services(tmp_path, "ok", "--tokens", 2), made_prepare)
         await session.load(made_target(tmp_path), Wishes())
-        engine, watching, answers = session._running, len(session._board._listeners), []
+        engine, watching, answers = session._keeper.running, len(session._board._listeners), []
         for _ in range(3):
             ready = asyncio.get_running_loop().create_future()
             task = asyncio.ensure_future(serve(session, ServeOptions(port=0), ready.set_result))
@@ -447,7 +447,7 @@ def test_switched_off_and_on_again_it_leaves_nothing_in_the_session_and_the_mode
             task.cancel()
             await asyncio.wait({task})
         found = (
-            session._running is engine,
+            session._keeper.running is engine,
             len(session._board._listeners) - watching,
             len(asyncio.all_tasks()),
         )

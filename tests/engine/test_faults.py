@@ -203,7 +203,7 @@ def test_a_question_that_kills_every_engine_ends_after_few_tries(tmp_path, own_m
 def test_an_engine_killed_from_outside_while_it_rests_comes_back(tmp_path, own_model):
     async def work():
         async with session_with(tmp_path, own_model) as (session, _, faults):
-            process = session._running.process
+            process = session._keeper.running.process
             os.kill(process.pid, signal.SIGKILL)
             await process.ended.wait()
             rested = session.state
@@ -224,7 +224,7 @@ def test_freeing_in_the_middle_of_an_answer_is_at_once_and_the_next_message_load
             asked = asyncio.ensure_future(answer(session))
             while (
                 session.state.phase != "generating"
-                or session._running.process._process.returncode is not None
+                or session._keeper.running.process._process.returncode is not None
             ):
                 await asyncio.sleep(0.01)
             began = time.monotonic()

@@ -1,5 +1,7 @@
-"""What OpenAI's sampling fields mean, kept exactly by both backends: stop, seed, penalties, max_tokens."""
+"""What OpenAI's sampling fields mean, kept exactly by both backends, also where one writes several answers at once: stop,
+seed, penalties, max_tokens."""
 
+import queue
 from collections import Counter
 
 import pytest
@@ -46,7 +48,47 @@ def torch(made_glm4):
     backend.unload()
 
 
-@pytest.fixture(params=["llama", "torch"])
+class BesideOthers(Asker):
+    """Each answer beside another one that goes on all the time."""
+
+    def __init__(self, backend):
+        super().__init__(backend)
+        self._ends = queue.SimpleQueue()
+        emit = self.channel.emit
+
+        def told(event):
+            emit(event)
+            if isinstance(event, (protocol.Done, protocol.Failed)) and event.id == "r":
+                self._ends.put(event)
+
+        self.channel.emit = told
+
+    def ask(self, messages=HELLO, **sampling):
+        other = (protocol.Message("user", "who else"),)
+        assert self.backend.take(protocol.Generate("other", other, protocol.Sampling(max_tokens=200, **WILD)))
+        values = protocol.Sampling(**{"temperature": 0.0, "max_tokens": 40, **sampling})
+        assert self.backend.take(protocol.Generate("r", messages, values))
+        done = self._ends.get(timeout=60)
+        self.channel.cancel("other")
+        self.backend._batch.drain()
+        said = [one for one in self.channel.events if isinstance(one, protocol.Delta) and one.id == "r"]
+        self.channel.events.clear()
+        assert isinstance(done, protocol.Done), done
+        return "".join(delta.text for delta in said), done
+
+
+@pytest.fixture(scope="module")
+def batch(made_glm4):
+    from autoglm_desktop.engine.transformers_backend import TransformersBackend
+
+    backend = TransformersBackend(Remembering())
+    proof = backend.load(protocol.Load("transformers", str(made_glm4), 256, dtype="fp32", threads=1, batch=2))
+    assert proof.batch == 2
+    yield BesideOthers(backend)
+    backend.unload()
+
+
+@pytest.fixture(params=["llama", "torch", "batch"])
 def asker(request):
     return request.getfixturevalue(request.param)
 
@@ -141,8 +183,12 @@ def watch(asker, monkeypatch):
 
     choose = transformers_sampling.Sampler.choose
 
+    monkeypatch.setattr(transformers_sampling.Sampler, "plain", False)  # a batch would not ask it
+
     def taken(self, logits):
         token = choose(self, logits)
+        if self._sampling.max_tokens == 200:
+            return token  # the other one
         seen.append((logits.detach().float().cpu().numpy().copy(), token))
         return token
 

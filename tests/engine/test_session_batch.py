@@ -211,7 +211,7 @@ def test_two_that_wait_for_the_same_load_get_it_when_one_of_them_leaves(tmp_path
                 await asyncio.sleep(0)
             (engine,) = engines()
             engine.kill()
-            while session._askers < 2:
+            while session._keeper._again._waiting < 2:
                 await asyncio.sleep(0)
             await first.leave()
             await speaking(second)

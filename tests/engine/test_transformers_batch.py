@@ -179,6 +179,38 @@ def test_a_continued_answer_goes_on(single, many):
     assert many.said("a") == rest
 
 
+def test_answers_are_continued_with_their_own_tokens_also_after_others(single, many):
+    """Two to the same question, each with the beginning of a character at its end."""
+    wild = {"temperature": 1.5, "top_k": 0, "top_p": 1.0, "max_tokens": 6}
+    for seed in (1, 2, 3):
+        many.begin(str(seed), "hello", **{**wild, "seed": seed})
+    for seed in (1, 2, 3):
+        many.end(str(seed))
+    for seed in (1, 2, 3):
+        whole, _ = single.ask("hello", **{**wild, "seed": seed})
+        rest, alone = single.ask("hello", whole, **{**GREEDY, "max_tokens": 12})
+        many.begin(f"{seed} on", "hello", many.said(str(seed)), max_tokens=12)
+        done = many.end(f"{seed} on")
+        assert many.said(f"{seed} on") == rest
+        assert done.usage.prompt_tokens == alone.usage.prompt_tokens
+
+
+def test_cancelling_says_what_was_held_back_for_a_stop_string(single, many, monkeypatch):
+    begun, _ = single.ask("hello", **{**GREEDY, "max_tokens": 8})
+    batch, came = many.backend._batch, many.backend._batch.came
+
+    def cancelling(request, tokens):
+        came(request, tokens)
+        if len(tokens) == 8:
+            many.channel.cancel(request)
+
+    monkeypatch.setattr(batch, "came", cancelling)
+    many.begin("a", "hello", stop=(begun[1:] + "never",))
+    done = many.end("a")
+    assert (done.finish_reason, done.usage.completion_tokens) == ("cancelled", 8)
+    assert many.said("a") == begun
+
+
 def test_a_following_turn_finds_its_conversation_in_the_cache(many):
     many.begin("a", QUESTIONS[2])
     first = many.end("a")

@@ -8,6 +8,7 @@ import pytest
 from PySide6.QtCore import Qt
 
 from autoglm_desktop.core.errors import EngineError
+from autoglm_desktop.core.protocol import Message, Sampling
 from autoglm_desktop.gui.chat.page import ChatPage
 from autoglm_desktop.gui.session_model import SessionModel
 from autoglm_desktop.store import gguf_tiny
@@ -270,6 +271,22 @@ def test_stop_before_the_first_token(desk):
     here.until(lambda: here.controller.answering is None)
     assert "Stopped by you before it began." in here.text()
     assert here.model.state.phase in ("ready", "generating")
+
+
+def test_a_question_that_waits_for_the_phone_agents_answer_is_stopped_alone(desk):
+    """The service's answer, which is written meanwhile, is somebody else's."""
+    here = desk("ok", "--tokens", 60, "--delay", 0.02)
+    here.load()
+    theirs, ended = [], []
+    job = here.model.stream([Message("user", "of the agent")], Sampling(max_tokens=60), theirs.append)
+    job.ended.connect(lambda: ended.append(True))
+    here.until(lambda: bool(theirs))
+    here.send("hello")
+    here.until(lambda: here.controller.answering is not None)
+    here.parts.composer.stop.click()
+    here.until(lambda: here.controller.answering is None)
+    here.until(lambda: bool(ended))
+    assert theirs[-1].finish_reason != "cancelled"
 
 
 def test_an_engine_that_dies_leaves_what_it_said(desk):

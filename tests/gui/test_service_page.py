@@ -2,8 +2,10 @@
 
 import asyncio
 import dataclasses
+import json
 import subprocess
 import sys
+import threading
 
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
@@ -11,6 +13,7 @@ from PySide6.QtGui import QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QAbstractButton, QLabel, QLineEdit
 
 from autoglm_desktop.core.errors import ServiceError
+from autoglm_desktop.gui.main_window import NAVIGATION_WIDTH
 from autoglm_desktop.gui.service import qr, snippets, words
 from autoglm_desktop.gui.service.model import ServiceModel
 from autoglm_desktop.gui.service.page import ServicePage
@@ -21,6 +24,7 @@ from autoglm_desktop.store.keys import Keys
 from autoglm_desktop.usecases.agent_trial import Asked, Greeted, Heard, Stepped
 from autoglm_desktop.usecases.serve_gate import Asking
 from autoglm_desktop.usecases.service_control import ServiceControl, ServiceState
+from autoglm_desktop.usecases.service_settings import LanAddress
 from autoglm_desktop.usecases.services import create_services
 from autoglm_desktop.usecases.session import SessionState
 from tests.fakes.fake_session import FakeSession
@@ -58,12 +62,32 @@ class At:
         return f"http://127.0.0.1:{self.port}"
 
 
+class SlowKeyring:
+    """A keyring that keeps a key once it is let."""
+
+    priority = 5.0
+
+    def __init__(self):
+        self.let, self.kept, self.asked = threading.Event(), {}, 0
+
+    def get_password(self, service, username):
+        return self.kept.get(username)
+
+    def set_password(self, service, username, password):
+        self.asked += 1
+        self.let.wait(20)
+        self.kept[username] = password
+
+    def delete_password(self, service, username):
+        del self.kept[username]
+
+
 class Stand:
     """The page over a service that listens nowhere and a session that is not run."""
 
-    def __init__(self, qtbot, bridge, home, serve=None, run=None):
+    def __init__(self, qtbot, bridge, home, serve=None, run=None, keyring=None):
         services = create_services(home)
-        services.web.keys = Keys({}, NoKeyring)
+        services.web.keys = Keys({}, (lambda: keyring) if keyring is not None else NoKeyring)
         self.home, self.serve, self.qtbot = home, serve or MadeServe(), qtbot
         self.session = SessionModel(bridge, FakeSession())
         self.control = ServiceControl(FakeSession(), services, None, lambda: self.serve)
@@ -244,6 +268,130 @@ def test_settings_changed_while_it_is_off_do_not_switch_it_on(stand, qtbot):
     assert made.serve.started == []
 
 
+def test_the_last_wish_holds_however_slow_the_keyring_is(stand, qtbot):
+    """Into the network and back before the key is made: the service must not stay open to the network."""
+    keyring = SlowKeyring()
+    made = stand(keyring=keyring).on()
+    made.page.reach.picked.emit(True)
+    qtbot.waitUntil(lambda: keyring.asked == 1)
+    made.page.reach.picked.emit(False)
+    made.page.options.hosts_entered.emit(("my-pc",))
+    keyring.let.set()
+    qtbot.waitUntil(lambda: not made.service.settings.lan and made.service.settings.key is not None)
+    qtbot.waitUntil(lambda: made.service.is_on and made.serve.started[-1].allowed_hosts == ("my-pc",))
+    last = made.serve.started[-1]
+    assert (last.host, last.api_key) == ("127.0.0.1", None)
+    assert not made.kept().service_lan
+    assert made.service.settings.key == keyring.kept["service"]
+    assert keyring.asked == 1
+
+
+def test_what_was_switched_is_shown_at_once_and_quick_changes_end_as_the_last_one(stand, qtbot):
+    keyring = SlowKeyring()
+    made = stand(keyring=keyring).begun()
+    status = made.page.status
+    made.page.key.also_here.click()
+    qtbot.waitUntil(lambda: keyring.asked == 1)
+    status.switch.click()
+    assert status.switch.isChecked()
+    assert status.title.text() == "The service is being switched on"
+    assert made.page.trial.obstacle.text.text() == "The service is being switched on"
+    status.switch.click()
+    assert not status.switch.isChecked()
+    assert status.title.text() == "The service is off"
+    status.switch.click()
+    keyring.let.set()
+    qtbot.waitUntil(lambda: made.service.is_on)
+    assert [one.api_key for one in made.serve.started] == [keyring.kept["service"]]
+    for _ in range(5):
+        status.switch.click()
+    assert not status.switch.isChecked()
+    qtbot.waitUntil(
+        lambda: made.service.state == ServiceState() and made.serve.ended == len(made.serve.started)
+    )
+    qtbot.waitUntil(lambda: not made.kept().service_on)
+
+
+def test_a_key_that_was_made_stays_when_the_port_is_taken(stand, qtbot):
+    made = stand(serve=MadeServe(8000)).begun()
+    made.page.status.switch.click()
+    qtbot.waitUntil(lambda: made.service.state.error is not None)
+    made.page.reach.picked.emit(True)
+    qtbot.waitUntil(lambda: made.service.settings.key is not None)
+    key = made.service.settings.key
+    assert "being fetched" not in made.page.key.said.text()
+    assert made.page.status.trouble.button.text() == "Use a free port"
+    made.page.status.trouble.button.click()
+    assert made.service.port == 8000
+    assert ":0" not in made.page.snippets.code.text()
+    qtbot.waitUntil(lambda: made.service.is_on)
+    assert made.serve.started[-1].api_key == key
+
+
+def test_a_free_port_stays_one_while_other_settings_change(stand, qtbot):
+    made = stand(serve=MadeServe(8000)).begun()
+    made.service.use_free_port()
+    made.page.options.hosts_entered.emit(("my-pc",))
+    qtbot.waitUntil(lambda: made.service.is_on and "my-pc" in made.serve.started[-1].allowed_hosts)
+    assert made.serve.started[-1].port == FOUND_PORT
+    assert made.page.options.port.text() == str(FOUND_PORT)
+
+
+def test_where_a_key_is_needed_and_none_is_known_one_is_made_at_the_start(stand, qtbot, tmp_path):
+    """As where no keyring keeps it: it would be "being fetched" for ever while the service is off."""
+    settings.update(tmp_path / "数据 home", service_lan=True)
+    made = stand().begun()
+    qtbot.waitUntil(lambda: made.service.settings.key is not None)
+    assert "forgotten when the program ends" in made.page.key.said.text()
+    assert made.serve.started == []
+    assert not made.page.status.switch.isChecked()
+
+
+@pytest.mark.parametrize("port", [0, -1, 70_000, 2**70, "abc", None, True, 1.5, [8000]])
+def test_a_file_that_was_edited_to_nonsense_starts_as_usual(stand, qtbot, tmp_path, port):
+    file = tmp_path / "数据 home" / "state" / "settings.json"
+    file.parent.mkdir(parents=True)
+    hosts = "*, a b\n, http://my-pc:1/x, [::1], \u0000, ,;"
+    file.write_text(json.dumps({"service_port": port, "service_hosts": hosts, "service_on": True}))
+    made = stand().begun()
+    qtbot.waitUntil(lambda: made.service.is_on or not made.service.settings.on)
+    assert made.service.settings.port == 8000
+    assert set(made.service.settings.hosts) <= {"a", "b", "my-pc"}
+
+
+def test_a_wrong_port_goes_when_another_one_is_taken(stand, qtbot):
+    made = stand(serve=MadeServe(8000)).begun()
+    options = made.page.options
+    options.port.setText("99999")
+    options.port.editingFinished.emit()
+    made.page.show_state()
+    assert options.port.text() == "99999"
+    assert not options.port_wrong.isHidden()
+    made.service.use_free_port()
+    qtbot.waitUntil(lambda: made.service.is_on)
+    qtbot.waitUntil(lambda: options.port.text() == str(FOUND_PORT))
+    assert options.port_wrong.isHidden()
+
+
+def test_a_keyring_is_not_asked_where_no_key_is_needed(stand, qtbot):
+    """It may ask the user for a password, or take seconds in which the page can't be used."""
+    keyring = SlowKeyring()
+    keyring.get_password = None  # being called would be an error
+    made = stand(keyring=keyring).on()
+    assert made.service.settings.key is None
+    assert keyring.asked == 0
+
+
+def test_a_key_that_is_kept_stays_the_key(stand, qtbot, tmp_path):
+    keyring = SlowKeyring()
+    keyring.kept["service"] = "made-kept-key"
+    settings.update(tmp_path / "数据 home", service_on=True, service_lan=True)
+    made = stand(keyring=keyring).begun()
+    qtbot.waitUntil(lambda: made.service.is_on and made.service.settings.key is not None)
+    assert made.serve.started[0].api_key == "made-kept-key"
+    assert "kept in the system's keyring" in made.page.key.said.text()
+
+
 def test_requests_are_shown_while_they_wait_and_are_answered(stand, qtbot):
     made = stand().on()
     card = made.page.requests
@@ -322,6 +470,30 @@ def test_a_test_that_goes_well(stand, qtbot):
     assert trials[0].url == "http://127.0.0.1:8000/v1"
     assert trials[0].task == "Turn on dark mode in the settings"
     assert trials[0].language == "en"
+
+
+def test_what_the_reader_unfolds_stays_and_a_change_of_the_model_is_told(stand, qtbot):
+    go_on = asyncio.Event()
+
+    async def run(trial):
+        yield Greeted(1.0, late=False)
+        yield Asked(1, trial.screens[0], 1)
+        yield stepped(1, REPLIES[0])
+        await go_on.wait()
+
+    made = stand(run=run).on()
+    card = made.page.trial
+    card.run_button.click()
+    qtbot.waitUntil(lambda: bool(made.controller.steps))
+    reply = card.tiles[0].reply
+    assert reply.text.isHidden()
+    reply.opener.click()
+    made.session._show(dataclasses.replace(READY, target=dataclasses.replace(TARGET, name="other")))
+    assert not reply.text.isHidden()
+    made.bridge.call(go_on.set)
+    qtbot.waitUntil(lambda: not made.controller.running)
+    assert card.outcome.text.text() == "Another model was loaded during the test; run it again."
+    assert not reply.text.isHidden()
 
 
 def test_a_reply_that_cannot_be_read_names_the_model_that_gave_it(stand, qtbot):
@@ -409,6 +581,7 @@ def test_an_own_screenshot_is_one_step(stand, qtbot, tmp_path):
     made.page.trial.choose(file)
     assert made.page.trial.file.text() == str(file)
     made.page.trial.run_button.click()
+    assert made.page.trial.progress.text().startswith("The screenshot is read")
     qtbot.waitUntil(lambda: bool(trials) and not made.controller.running)
     assert len(trials[0].screens) == 1
     file.write_bytes(b"no picture")
@@ -446,6 +619,17 @@ def test_everything_that_takes_the_focus_has_a_name(stand):
         if not one.isVisibleTo(page):
             continue
         assert one.accessibleName() or (isinstance(one, QAbstractButton) and one.text()), one
+
+
+def test_the_longest_address_fits_into_the_smallest_window(qtbot, bridge, tmp_path):
+    made = StatesStand(bridge, tmp_path).on_lan()
+    made.service.addresses = (LanAddress("made-long-name-of-an-interface", "192.168.123.210"),)
+    made.service.state = ServiceState("on", At("0.0.0.0", 43_210))
+    page = made.page
+    page.show_state()
+    qtbot.addWidget(page)
+    page.resize(880 - NAVIGATION_WIDTH, 560)
+    assert page.reach.minimumSizeHint().width() <= page.width() - 60
 
 
 def test_the_tab_key_goes_from_top_to_bottom(qtbot, bridge, tmp_path):

@@ -273,6 +273,15 @@ def test_an_own_screenshot_is_sent_as_a_png(tmp_path):
         asyncio.run(agent_trial.own_screen(tmp_path / "none.png"))
 
 
+def test_a_huge_own_screenshot_is_sent_whole_and_shown_small(tmp_path):
+    """Qt refuses to read pictures of more than 256 MiB."""
+    file = tmp_path / "long.png"
+    Image.new("RGB", (9_000, 300), "red").save(file)
+    screen = asyncio.run(agent_trial.own_screen(file))
+    assert Image.open(io.BytesIO(screen.png)).size == (9_000, 300)
+    assert Image.open(io.BytesIO(screen.small)).size == (2_400, 80)
+
+
 READY = SessionState(
     "ready",
     TARGET,

@@ -42,6 +42,14 @@ def doubling(count):
     return defs(f"p{count - 1}", **parts)
 
 
+MANY = {f"p{number}": {"type": "null"} for number in range(900)}
+
+
+def again(**named):
+    """Parts that have to hold together, each taken many times."""
+    return {"allOf": [{"$ref": f"#/$defs/{name}"} for name in named] * 1000, "$defs": named}
+
+
 def pattern_of(expression):
     """A GBNF expression without rules as a regular expression."""
     return re.compile(re.sub(r'"([^"]*)"', lambda found: re.escape(found[1]), expression).replace(" ", ""))
@@ -121,6 +129,9 @@ def test_numbers_between_bounds(opened):
         ({"type": "array", "uniqueItems": True}, "uniqueItems is not held"),
         ({"type": "array", "minItems": 10**9}, "minItems"),
         ({"type": "string", "minLength": 10**9}, "minLength"),
+        ({"allOf": [{"enum": list(range(3000))}, {"enum": list(range(3000, 6000))}]}, "more than 1000"),
+        ({"allOf": [{"required": ["a"]}, {"required": [1]}]}, "no list of names"),
+        (again(a={"properties": MANY}, b={"properties": {**MANY, "p0": {}}}), "refer to each other"),
         ({"properties": {f"p{number}": {"type": "string", "maxLength": 9999} for number in range(50)}}, "together"),
         ({"type": "number", "minimum": 0.5}, "no whole number"),
         ({"type": "integer", "minimum": 5, "maximum": 4}, "no number"),
@@ -175,6 +186,17 @@ def test_what_can_be_held_becomes_a_grammar(schema):
     )
     assert "root" in rules and used <= rules.keys()
     assert len(text) < 100_000
+
+
+def test_parts_of_an_all_of_may_refer_and_hold_all_of_themselves():
+    cat = {"properties": {"lives": {"type": "integer"}}, "required": ["lives"]}
+    animal = {"allOf": [{"type": "object"}, {"properties": {"name": {"type": "string"}}}]}
+    whole = {
+        "allOf": [{"$ref": "#/$defs/animal"}, {"$ref": "#/$defs/cat"}],
+        "$defs": {"animal": animal, "cat": cat},
+    }
+    plain = {"type": "object", "properties": {**animal["allOf"][1]["properties"], **cat["properties"]}}
+    assert grammar_of(json.dumps(whole)) == grammar_of(json.dumps({**plain, "required": ["lives"]}))
 
 
 def test_no_text_of_a_schema_is_read_as_grammar():

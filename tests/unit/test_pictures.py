@@ -368,3 +368,13 @@ def test_the_loop_runs_while_a_picture_is_read(tmp_path, monkeypatch):
         assert not prepared.file.exists()
 
     asyncio.run(run())
+
+
+def test_what_a_picture_says_of_its_maker_is_in_no_log(caplog):
+    caplog.set_level("DEBUG")
+    exif = Image.Exif()
+    exif[0x010E], exif[0x0112] = "my secret place", 6
+    data = io.BytesIO()
+    Image.new("RGB", (60, 40)).save(data, "JPEG", exif=exif)
+    assert (read_picture(data.getvalue()).width, read_picture(data.getvalue()).height) == (40, 60)
+    assert "secret" not in caplog.text

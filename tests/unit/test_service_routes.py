@@ -261,6 +261,22 @@ def test_unknown_paths_are_404_in_shape(path):
     assert_error(get(FakeSession(), path), 404, "not_found")
 
 
+def test_who_asks_for_the_head_alone_is_answered():
+    for path in ("/health", "/v1/models", "/"):
+        assert send(FakeSession(), "HEAD", path).status_code == 200
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/completions"])
+def test_a_piece_is_one_line_to_every_reader_of_lines(path):
+    """httpx's ``iter_lines``, which some clients use, ends lines at U+0085, U+2028 and U+2029, too."""
+    data = {"prompt": "x", **HELLO, "stream": True}
+    lines = send(FakeSession("a\x85b", "\u2028", "c\u2029", "打"), path=path, data=data).text.splitlines()
+    events = [json.loads(line[6:]) for line in lines if line and line != "data: [DONE]"]
+    choices = [choice for event in events for choice in event["choices"]]
+    texts = [choice["delta"].get("content", "") if path == CHAT else choice["text"] for choice in choices]
+    assert "".join(texts) == "a\x85b\u2028c\u2029打"
+
+
 def test_a_wrong_method_is_405_in_shape():
     response = get(FakeSession(), CHAT)
     assert_error(response, 405, "method_not_allowed")
@@ -600,4 +616,6 @@ def test_every_route_is_described_and_every_description_has_its_route():
         for method in route.methods
     }
     paths = get(FakeSession(), "/openapi.json").json()["paths"]
-    assert routes == {(method, path) for path, methods in paths.items() for method in methods}
+    heads = {(method, path) for method, path in routes if method == "head"}
+    assert {path for _, path in heads} == {path for method, path in routes if method == "get"}
+    assert routes - heads == {(method, path) for path, methods in paths.items() for method in methods}

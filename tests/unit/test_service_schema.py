@@ -70,6 +70,33 @@ def test_the_newer_name_of_max_tokens_wins_and_large_ones_are_left_to_the_engine
     assert sampling(max_tokens=3000.0).max_tokens == 3000
 
 
+@pytest.mark.parametrize("none", [-1, -1.0])
+def test_minus_one_is_no_limit_as_lm_studio_and_llama_cpp_write_it(none):
+    assert sampling(max_tokens=none).max_tokens == 2**31 - 1
+    assert sampling(max_tokens=5, max_completion_tokens=none).max_tokens == 2**31 - 1
+    assert reading.completion({"prompt": "x", "max_tokens": none}, 4096).sampling.max_tokens == 2**31 - 1
+    assert reading.predict({"text": "x", "max_tokens": none}, 4096).sampling.max_tokens == 2**31 - 1
+    with pytest.raises(ApiError, match="greater"):
+        sampling(max_tokens=-2)
+
+
+def test_a_large_top_k_stays_large_in_the_engines_32_bits():
+    assert sampling(top_k=2**32 + 1).top_k == 2**31 - 1
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [5, [1], ["a", 1], {"a": 1}],
+)
+def test_the_field_at_fault_is_called_as_the_client_called_it(stop):
+    with pytest.raises(ApiError) as caught:
+        sampling(stop=stop)
+    assert caught.value.param == "stop"
+    with pytest.raises(ApiError) as caught:
+        reading.completion({"prompt": {"a": 1}}, None)
+    assert caught.value.param == "prompt"
+
+
 def test_stop_takes_a_string_or_a_list():
     assert sampling(stop=["a", "", "b"]).stop == ("a", "b")
     assert sampling(stop="").stop == ()

@@ -85,7 +85,10 @@ def test_settings_and_key_are_found_again_and_the_key_is_in_no_file(tmp_path):
         return wanted
 
     async def second():
-        return await service_settings.read(made_services(tmp_path, keyring))
+        services = made_services(tmp_path, keyring)
+        found = await service_settings.read(services)
+        assert found.key is None  # a keyring is asked only where a key is needed
+        return await service_settings.with_key(services, found)
 
     wanted = asyncio.run(first())
     found = asyncio.run(second())

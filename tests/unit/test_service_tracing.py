@@ -107,6 +107,13 @@ def test_an_endpoint_without_the_extra_is_one_line_in_the_log(monkeypatch, caplo
     assert len(caplog.messages) == 1 and "tracing" in caplog.messages[0]
 
 
+@pytest.mark.parametrize("name", ["OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"])
+def test_a_variable_that_makes_no_sense_is_one_line_in_the_log(monkeypatch, caplog, name):
+    monkeypatch.setenv(name, "-5")
+    assert tracing.provider_for({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}) is None
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
 def test_a_collector_gets_the_spans_when_the_service_ends(monkeypatch):
     """A real exporter to a collector on 127.0.0.1."""
     got = []

@@ -68,7 +68,7 @@ class KeyCard(Card):
                 "None is needed: only programs on this computer can reach the service. Any key is taken."
             )
         if not self._key:
-            return _("It is being made …")
+            return _("It is being fetched …")
         return sentences(_("Every request must carry it."), words.where_key(settings.key_where))
 
     def _show_key(self) -> None:

@@ -133,8 +133,10 @@ class ServiceModel(QObject):
         job.ended.connect(self._ended)
 
     async def _work(self, wanted: ServiceSettings, key_wanted: bool, _report: Report) -> Made:
-        if key_wanted or (wanted.needs_key and wanted.key is None):
+        if key_wanted:
             wanted = await service_settings.with_new_key(self._services, wanted)
+        elif wanted.needs_key and wanted.key is None:
+            wanted = await service_settings.with_key(self._services, wanted)
         kept = await service_settings.keep(self._services, wanted)
         try:
             address = await self._control.apply(wanted)
@@ -151,7 +153,7 @@ class ServiceModel(QObject):
         if found.lan:
             self.look_up_addresses()
         self._port = found.port
-        if found.on or (found.needs_key and found.key is None):
+        if found.on or found.needs_key:
             self._apply(found)
 
     def _applied(self, made: Made) -> None:
@@ -160,9 +162,7 @@ class ServiceModel(QObject):
         if not made.kept:
             self.not_kept.emit()
         if made.settings.key is not None:
-            self.settings = replace(
-                self.settings, key=made.settings.key, key_where=made.settings.key_where
-            )
+            self.settings = replace(self.settings, key=made.settings.key, key_where=made.settings.key_where)
         self._port = self.settings.port or made.settings.port or self._port
         self.settings = replace(self.settings, port=self._port)
         if made.settings.lan:

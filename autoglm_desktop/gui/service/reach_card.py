@@ -71,7 +71,7 @@ class ReachCard(Card):
             if lan
             else None
         )
-        self._show_addresses(service.addresses if lan else (), service.port, service.is_on and lan)
+        self._show_addresses(service.addresses if lan else (), service.port, service.wanted and lan)
 
     def _show_addresses(self, addresses: tuple[LanAddress, ...], port: int, shown: bool) -> None:
         self.network.setVisible(shown)
@@ -86,7 +86,9 @@ class ReachCard(Card):
             copy = CopyButton(functools.partial(str, url), _("Copy {address}").format(address=url))
             self._grid.addWidget(label(url, "mono", selectable=True), row, 0)
             self._grid.addWidget(copy, row, 1)
-            self._grid.addWidget(ElidedLabel(name.format(name=one.interface), "muted"), row, 2)
+            interface = ElidedLabel(name.format(name=one.interface), "muted")
+            interface.setMinimumWidth(3 * GAP)  # a long address goes first in a narrow window
+            self._grid.addWidget(interface, row, 2)
             self.setTabOrder(before, copy)
             before = copy
         self.none_found.setVisible(not addresses)
@@ -116,7 +118,7 @@ class ReachCard(Card):
         right = QVBoxLayout()
         right.setSpacing(GAP)
         right.addWidget(self.qr, 0, Qt.AlignmentFlag.AlignHCenter)
-        self.qr_said.setFixedWidth(21 * GAP)
+        self.qr_said.setFixedWidth(17 * GAP)
         self.qr_said.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
         right.addWidget(self.qr_said)
         right.addStretch(1)

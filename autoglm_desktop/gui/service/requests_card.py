@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QGridLayout, QWidget
 
-from ...i18n import _, ngettext
+from ...i18n import _
 from ...usecases.service_control import ServiceState
 from ..theme import GAP
 from ..widgets.card import Card
@@ -13,7 +13,7 @@ from ..widgets.live import LiveText
 from . import words
 
 MOST_ROWS = 8
-STRETCHES = (5, 3, 4, 2, 2)
+STRETCHES = (4, 3, 4, 2, 3)
 RIGHT = (3, 4)
 """Columns of numbers."""
 
@@ -56,7 +56,7 @@ class RequestsCard(Card):
                     cell.set_text(texts[column])
         rest = len(state.requests) - len(shown)
         self.more.setVisible(rest > 0)
-        self.more.setText(ngettext("and {count} more", "and {count} more", rest).format(count=rest))
+        self.more.setText(_("and {count} more").format(count=rest))
 
     def _add_row(self, row: int) -> list[LiveText]:
         cells = [LiveText("text", right=column in RIGHT) for column in range(len(STRETCHES))]

@@ -28,7 +28,7 @@ class StepTile(QFrame):
         self.number = number
         self._step: Stepped | None = None
         self.picture = ActionPicture(PICTURE_HEIGHT)
-        self.picture.show_picture(QImage.fromData(screen.png))
+        self.picture.show_picture(QImage.fromData(screen.small or screen.png))
         self.mark = Mark("busy")
         self.title = label(_("Step {number}").format(number=number), "subtitle")
         self.action = label(_("is being answered …"), "muted", wrap=True, selectable=True)

@@ -61,7 +61,7 @@ class TrialController(QObject):
         self.heard: Heard | None = None
         self.steps: tuple[Stepped, ...] = ()
         self.error: AppError | None = None
-        self.stopped = self.swapped = False
+        self.stopped = self.swapped = self.prepared = False
 
     @property
     def running(self) -> bool:
@@ -105,6 +105,7 @@ class TrialController(QObject):
             screens = await agent_trial.samples(order.language)
         else:
             screens = (await agent_trial.own_screen(order.source),)
+        yield None
         trial = Trial(order.url, order.key, screens, order.task, order.language, self._today())
         events = self._run(trial)
         try:
@@ -115,13 +116,15 @@ class TrialController(QObject):
 
     def _forget(self) -> None:
         self.order = self.greeted = self.asked = self.heard = self.error = None
-        self.steps, self.stopped, self.swapped = (), False, False
+        self.steps, self.stopped, self.swapped, self.prepared = (), False, False, False
 
     def _event(self, event: Any) -> None:
         if isinstance(event, Heard):
             self.heard = event  # the timer shows it
             return
-        if isinstance(event, Greeted):
+        if event is None:
+            self.prepared, self._begun = True, self._clock()  # the screenshots are read
+        elif isinstance(event, Greeted):
             self.greeted = event
         elif isinstance(event, Asked):
             self.asked, self.heard, self._begun = event, None, self._clock()

@@ -59,6 +59,8 @@ def can_run(service: ServiceModel, state: SessionState) -> bool:
 def progress(controller: TrialController) -> str:
     """``Step 1: it writes · 120 pieces · 31 s``"""
     seconds = format_seconds(controller.elapsed)
+    if controller.greeted is None and not controller.prepared:
+        return _("The screenshot is read") + f" · {seconds}"
     if controller.greeted is None:
         return _("The agent's check before it begins: a short question") + f" · {seconds}"
     if controller.asked is None:
