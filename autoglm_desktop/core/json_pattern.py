@@ -2,21 +2,26 @@
 
 The whole text matches it: without anchors a pattern allows more around it, and the grammar less. Read are characters,
 classes, groups, alternatives and repetitions; look-around, references back and Unicode properties are refused. It needs
-no stack, repeats at most ``MOST_PLACES`` characters and has at most ``MOST_LINKS`` ways from one of them to the next:
-llama.cpp follows all of them at once, and compares what it follows with each other (900 times ``a?`` in a row took
-minutes for a token).
+no stack and repeats at most ``MOST_PLACES`` characters. llama.cpp follows each way to read a token by itself, for every
+token: 85 times ``a?`` in a row would take minutes for one. So patterns that can be read in too many ways are refused.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from .json_schema import SchemaRefused
 
 MOST_PLACES = 1000
+MOST_CHARACTERS = 1000
 MOST_LINKS = 4000
+MOST_WAYS = 500
+"""To read ``LOOKED_AT`` characters, at most as many as a word has."""
+LOOKED_AT = 16
+AMBIGUOUS = "it can be read in too many ways: fewer optional parts in a row, no repetition of a repetition"
 Ranges = list[tuple[int, int]]
 LAST = 0x10FFFF
 _CLASSES: dict[str, Ranges] = {
@@ -39,22 +44,25 @@ _GROUP = re.compile(r"\((?:\?:|\?P?<[A-Za-z_][A-Za-z_0-9]*>|(?!\?))")
 @dataclass(frozen=True)
 class _Part:
     """``places``: characters that it is made of, repetitions counted; ``empty``: whether it matches nothing, too.
-    ``first``, ``last``: how many of its places may begin or end it; ``links``: ways from one place to the next."""
+    ``first``, ``last``: which characters of the pattern may begin and end it."""
 
     text: str
     places: int = 0
     empty: bool = True
-    first: int = 0
-    last: int = 0
-    links: int = 0
+    first: frozenset[int] = frozenset()
+    last: frozenset[int] = frozenset()
 
 
 def pattern(source: str) -> str:
     """The grammar of the texts that match. Raises SchemaRefused."""
     reader = _Reader(source)
+    if len(source) > MOST_CHARACTERS:
+        raise reader.refused(f"more than {MOST_CHARACTERS} characters")
     found = reader.alternatives(outside=True)
     if reader.at < len(source):
         raise reader.refused("a parenthesis without its other")
+    if reader.ways(found.first) > MOST_WAYS:
+        raise reader.refused(AMBIGUOUS)
     return found.text
 
 
@@ -62,16 +70,18 @@ class _Reader:
     def __init__(self, source: str) -> None:
         self._source = source
         self.at = 0
+        self._characters: list[Ranges] = []
+        self._follow: list[list[int]] = []  # which of them may come behind each; twice, where in two ways
+        self._links = 0
 
     def alternatives(self, outside: bool = False) -> _Part:
         parts = [self._sequence(outside)]
         while self._took("|"):
             parts.append(self._sequence(outside))
         text, empty = " | ".join(part.text for part in parts), any(part.empty for part in parts)
-        places, first, last, links = (
-            sum(getattr(part, name) for part in parts) for name in ("places", "first", "last", "links")
-        )
-        return self._checked(_Part(text, places, empty, first, last, links))
+        first = frozenset(place for part in parts for place in part.first)
+        last = frozenset(place for part in parts for place in part.last)
+        return self._checked(_Part(text, sum(part.places for part in parts), empty, first, last))
 
     def _sequence(self, outside: bool) -> _Part:
         parts: list[_Part] = []
@@ -84,7 +94,7 @@ class _Reader:
             parts.append(self._repeated(self._one()))
         found = _Part("")
         for part in parts:
-            found = self._checked(_joined(found, part))
+            found = self._joined(found, part)
         return found if parts else _Part('""')
 
     def _one(self) -> _Part:
@@ -125,12 +135,11 @@ class _Reader:
             raise self.refused("a repetition of what may be empty")
         if most == 0:
             return _Part('""')
-        copies = max(1, least if most is None else most)
-        ends = 1 if most is None else copies - max(1, least) + 1
-        between = part.last * part.first * (copies if most is None else copies - 1)
+        if most != 1:
+            self._link(part.last, part.first)
+        places = part.places * max(1, least if most is None else most)
         text = f"{part.text}{{{least},{'' if most is None else most}}}"
-        return self._checked(_Part(text, part.places * copies, part.empty or least == 0, part.first,
-                                   part.last * ends, part.links * copies + between))  # fmt: skip
+        return self._checked(replace(part, text=text, places=places, empty=part.empty or least == 0))
 
     def _class(self) -> tuple[Ranges, bool]:
         """(its ranges, whether they are what is left out)"""
@@ -180,7 +189,10 @@ class _Reader:
                 )
         if not texts:
             raise self.refused("a class that no character is of")
-        return _Part(texts[0] if len(texts) == 1 else f"( {' | '.join(texts)} )", 1, False, 1, 1)
+        place = frozenset((len(self._characters),))
+        self._characters.append(inside)
+        self._follow.append([])
+        return _Part(texts[0] if len(texts) == 1 else f"( {' | '.join(texts)} )", 1, False, place, place)
 
     @property
     def _next(self) -> str:
@@ -200,24 +212,42 @@ class _Reader:
     def _checked(self, part: _Part) -> _Part:
         if part.places > MOST_PLACES:
             raise self.refused(f"more than {MOST_PLACES} characters, repetitions counted")
-        if part.links > MOST_LINKS:
-            raise self.refused("too many ways to read it: fewer optional parts in a row, or fewer alternatives")
         return part
+
+    def _joined(self, one: _Part, other: _Part) -> _Part:
+        """One behind the other."""
+        self._link(one.last, other.first)
+        text, places = f"{one.text} {other.text}".strip(), one.places + other.places
+        first = one.first | other.first if one.empty else one.first
+        last = one.last | other.last if other.empty else other.last
+        return self._checked(_Part(text, places, one.empty and other.empty, first, last))
+
+    def _link(self, before: Iterable[int], behind: frozenset[int]) -> None:
+        for place in before:
+            self._links += len(behind)
+            if self._links > MOST_LINKS:
+                raise self.refused(AMBIGUOUS)
+            self._follow[place] += behind
+
+    def ways(self, first: Iterable[int]) -> int:
+        """In how many ways ``LOOKED_AT`` characters can be read at most, or more than that: of the ways that begin with
+        one character each may go on with others."""
+        groups = [self._groups(places) for places in (*self._follow, first)]
+        found = [1] * len(groups)
+        for _ in range(LOOKED_AT):
+            found = [max((sum(found[one] for one in group) for group in some), default=1) for some in groups]
+        return max(found)
+
+    def _groups(self, places: Iterable[int]) -> set[tuple[int, ...]]:
+        """Which of some places take the same character, for each character that makes a difference."""
+        known = [(place, self._characters[place]) for place in places]
+        return {
+            tuple(place for place, ranges in known if any(low <= code <= high for low, high in ranges))
+            for code in {low for _, ranges in known for low, _ in ranges}
+        }
 
     def refused(self, why: str) -> SchemaRefused:
         return SchemaRefused(f"pattern {self._source[:80]!r} is not held: {why}")
-
-
-def _joined(one: _Part, other: _Part) -> _Part:
-    """One behind the other."""
-    return _Part(
-        f"{one.text} {other.text}".strip(),
-        one.places + other.places,
-        one.empty and other.empty,
-        one.first + (other.first if one.empty else 0),
-        other.last + (one.last if other.empty else 0),
-        one.links + other.links + one.last * other.first,
-    )
 
 
 def _others(ranges: Ranges) -> Ranges:

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 from .json_schema import Document, Impossible, Schema, SchemaRefused, kinds
 
 MOST_AT_ONCE = 64
 """Alternatives inside alternatives that may be open at the same time."""
+MOST_SCALARS = 8
+"""Alternatives that are texts, numbers, or one and the same value: in a list they multiply with each item that a token
+says (200 of them in a list: minutes for one token)."""
 _RULE = re.compile(r"\br[0-9]+\b")
 
 
@@ -30,14 +34,21 @@ class Unions:
         that they are told apart ("": they are, as they stand). Raises SchemaRefused."""
         objects: list[Schema] = []
         arrays = anything = 0
+        scalars: Counter[str] = Counter()
         for alternative in self._flat(base, alternatives):
             if "enum" in alternative or "const" in alternative:
+                scalars.update(_fixed(alternative))
                 continue
             found = kinds(alternative)
+            scalars.update({"number" if kind == "integer" else kind for kind in found} - {"object", "array"})
             if "object" in found:
                 objects.append(alternative)
             arrays += "array" in found
             anything += not found
+        if scalars and max(scalars.values()) > MOST_SCALARS:
+            raise SchemaRefused(
+                f"more than {MOST_SCALARS} alternatives (anyOf) are of one type, or the same value"
+            )
         first = None
         alike = max(len(objects), arrays) + anything
         if len(objects) > 1 and not anything:

@@ -62,9 +62,9 @@ class EngineKeeper:
         """Load a target, ending what was loaded. Cancelling ends the engine being started. Raises AppError."""
         failed = self._after.tries
         self.target, self.wishes = target, wishes
+        walking = self._walking = asyncio.ensure_future(self._walk(target, wishes))
         try:
-            self._walking = asyncio.ensure_future(self._walk(target, wishes))
-            running = await self._walking
+            running = await walking
         except AppError as error:
             self.fruitless += 1
             self._after.in_vain()
@@ -74,6 +74,9 @@ class EngineKeeper:
         except asyncio.CancelledError:
             if not self._again.deserted:  # else who is next loads it for itself
                 self.fruitless += 1
+            if walking.done() and not walking.cancelled() and walking.exception() is None:
+                # it came in the moment of the cancellation
+                await to_the_end(walking.result().process.close())
             self.show("idle")
             raise
         except Exception:  # a bug, told by the caller; nobody shall wait for this load for ever

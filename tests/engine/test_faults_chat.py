@@ -127,11 +127,11 @@ def test_memory_that_others_take_after_loading_is_told_after_an_answer(tmp_path,
             _f,
         ):
             await answer(loaded)
-            await loaded._watch.looking
+            await loaded._keeper.watch.looking
             before = loaded.state.warning
             free["gpu:0"] = 20 * mib
             await answer(loaded)
-            await loaded._watch.looking
+            await loaded._keeper.watch.looking
             return before, loaded.state.warning
 
     before, warning = run(work())

@@ -1,5 +1,5 @@
-"""What OpenAI's sampling fields mean, kept exactly by both backends, also where one writes several answers at once: stop,
-seed, penalties, max_tokens."""
+"""What OpenAI's sampling fields mean, kept exactly by both backends, also where one writes several answers at once:
+stop, seed, penalties, max_tokens."""
 
 import queue
 from collections import Counter

@@ -1,8 +1,10 @@
 """Several answers at once by transformers' continuous batching, against the same model's answers one at a time."""
 
+import logging
 import math
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -10,6 +12,7 @@ from autoglm_desktop.core import protocol
 
 pytest.importorskip("transformers", reason="transformers is not installed in this environment (extra: torch)")
 from autoglm_desktop.engine.server import JobFailed
+from autoglm_desktop.engine.transformers_cache import PromptCache
 from tests.engine.transformers_support import InProcess, picture
 
 GREEDY = {"temperature": 0.0, "max_tokens": 24}
@@ -307,6 +310,31 @@ def test_a_forward_that_fails_ends_all_and_the_next_begins_anew(own, monkeypatch
         assert [many.end(name).kind for name in ("a", "b")] == [kind, kind]
     many.begin("c", "hello")
     assert many.end("c").finish_reason == "length"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_cells_are_free_before_an_answer_is_written_alone(own, single, monkeypatch, fails):
+    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)  # records keep its frames
+    many = own()
+    cells = weakref.ref(many.backend._batch._paged._manager.batch_processor.cache)
+
+    def failing(*_args, **_kwargs):
+        raise RuntimeError("made")
+
+    with monkeypatch.context() as patched:
+        if fails:
+            patched.setattr(many.backend._loaded.model, "forward", failing)
+        many.begin("a", "hello")
+        many.end("a")
+    left, begin = [], PromptCache.keep
+
+    def kept(cache, wanted):
+        left.append(cells())
+        return begin(cache, wanted)
+
+    monkeypatch.setattr(PromptCache, "keep", kept)
+    assert many.ask("hello", **GREEDY)[0] == single.ask("hello", **GREEDY)[0]
+    assert left[0] is None
 
 
 def test_cells_are_the_plans_and_no_more(own):

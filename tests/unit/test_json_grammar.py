@@ -16,7 +16,8 @@ HALVES = {"a": {"$ref": "#/$defs/e"}}
 
 PATTERNS = (
     "(?=a)", "a(?!b)", "(?<=a)b", r"\bfoo", r"(a)\1", r"\p{L}", "(a*)*", "(a?|b)+", "a**", "a{2,1}", "a{99999}",
-    "((a{40}){40}){40}", "[z-a]", "[]", "[a", "[", "(", "a)", "\\", "^+", "a$b", "{",
+    "((a{40}){40}){40}", "a?" * 85, "(.?b?)" * 12, "^(a+)+b$", "^(((a|aa)+)+)+!$", "(.{1,30}){1,33}", "[a-z]?" * 900,
+    ".*" * 5, "a" * 1001, "[z-a]", "[]", "[a", "[", "(", "a)", "\\", "^+", "a$b", "{",
 )  # fmt: skip
 
 
@@ -48,6 +49,18 @@ MANY = {f"p{number}": {"type": "null"} for number in range(900)}
 def again(**named):
     """Parts that have to hold together, each taken many times."""
     return {"allOf": [{"$ref": f"#/$defs/{name}"} for name in named] * 1000, "$defs": named}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        r"^[A-Z]{3}-\d{4}$", "^(foo|far)+$", r"^\S+@\S+\.\S+$", r"^[\w.+-]+@[\w-]+\.[\w.-]+$", r"^https?://[^\s/]+(/\S*)?$",
+        "^[a-z]+(-[a-z]+)*$", r"^v?\d+\.\d+\.\d+(-[\w.]+)?$", "^#([0-9a-f]{3}|[0-9a-f]{6})$", ".*a.*b.*", "a?" * 4,
+        r"^([0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}|0-0)$", r"^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$",
+    ],
+)  # fmt: skip
+def test_a_pattern_that_people_write_can_be_held(source):
+    assert "root" in grammar_of(json.dumps({"type": "string", "pattern": source}))
 
 
 def pattern_of(expression):
@@ -119,6 +132,9 @@ def test_numbers_between_bounds(opened):
             "hold themselves",
         ),
         (alike(7), "begin alike"),
+        ({"items": {"anyOf": [{"type": "integer", "maximum": most} for most in range(9)]}}, "of one type"),
+        ({"items": {"anyOf": [{"type": "string", "maxLength": most} for most in range(9)]}}, "of one type"),
+        ({"items": {"anyOf": [{"enum": [1, most + 2]} for most in range(9)]}}, "same value"),
         ({"enum": list(range(5000))}, "more than 1000"),
         ({"properties": {f"p{number}": {} for number in range(1001)}}, "more than 1000"),
         *(({"type": "string", "pattern": source}, "^pattern .* is not held: ") for source in PATTERNS),
@@ -174,6 +190,7 @@ def test_nothing_is_fetched(monkeypatch):
             sum={"type": "object", "required": ["left", "kind"],
                  "properties": {"left": {"$ref": "#/$defs/e"}, "kind": {"const": "sum"}}},
         ),
+        {"anyOf": [{"const": number} for number in range(200)]}, {"anyOf": [{"type": "integer"}, {"type": "number"}]},
         {"type": "string", "maxLength": 10**12}, {"type": "array", "items": {}, "maxItems": 10**12},
         alike(3), doubling(9), {"type": "integer", "exclusiveMinimum": True, "minimum": 0},
     ],
