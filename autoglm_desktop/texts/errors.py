@@ -459,7 +459,9 @@ TABLE: dict[str, str] = {
     "trial_refused": N_("The service refused the agent's request (HTTP {status}): {detail}"),
     "trial_empty": N_("The service answered the agent's check without a reply; the agent would not begin."),
     "trial_failed": N_("The service ended the reply with an error: {detail}."),
-    "trial_unreachable": N_("The service does not answer at {address}; it was switched off, or its port changed."),
+    "trial_unreachable": N_(
+        "The service does not answer at {address}; it was switched off, or its port changed."
+    ),
     "trial_cut": N_("The reply broke off before its end: the model failed, or the service was switched off."),
 }
 

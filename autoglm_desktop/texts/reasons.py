@@ -311,8 +311,23 @@ KEEPING: dict[str, str] = {
 }
 """Why something cannot be kept."""
 
+TRIAL: dict[str, str] = {
+    "trial_no_model": N_("No model is loaded: there is nothing that could answer."),
+    "trial_no_vision": N_("{model} runs without its vision part now: it cannot look at the screenshot."),
+    "trial_small_context": N_(
+        "{model} runs with room for {context} tokens. A step of the agent needs {needed}: its prompt, the screenshot "
+        "and the reply."
+    ),
+    "trial_tight_context": N_(
+        "{model} runs with room for {context} tokens: enough for a step of the agent, but a long reply is cut. "
+        "{needed} would be better."
+    ),
+}
+"""What stands in the way of the test as the phone agent (``usecases.agent_trial``)."""
+
 TABLE: dict[str, str] = {
     **PHONE,
+    **TRIAL,
     **KEEPING,
     **MEASURING,
     **LADDER,

@@ -112,20 +112,20 @@ Event: TypeAlias = Greeted | Asked | Heard | Stepped
 
 
 def obstacle(state: SessionState) -> Reason | None:
-    """Why the agent could not work with what is loaded: no_model, no_vision, small_context, tight_context
-    (long replies are cut); None where nothing is known
-    to be in the way (a model that is not loaded yet is loaded by the request)."""
+    """Why the agent could not work with what is loaded: trial_no_model, trial_no_vision, trial_small_context,
+    trial_tight_context (long replies are cut); None where nothing is known to be in the way (a model that is not loaded
+    yet is loaded by the request)."""
     if state.target is None:
-        return Reason.of("no_model")
+        return Reason.of("trial_no_model")
     if state.proof is None or state.phase not in ("ready", "generating"):
         return None
     name = state.target.name
     if state.proof.projector is None:
-        return Reason.of("no_vision", model=name)
+        return Reason.of("trial_no_vision", model=name)
     context = state.proof.context
     if context is None or context >= PHONE_CONTEXT:
         return None
-    code = "small_context" if context < PHONE_CONTEXT_LEAST else "tight_context"
+    code = "trial_small_context" if context < PHONE_CONTEXT_LEAST else "trial_tight_context"
     return Reason.of(code, model=name, context=f"{context:,}", needed=f"{PHONE_CONTEXT:,}")
 
 

@@ -141,11 +141,13 @@ def test_what_failed_is_noted_also_where_the_first_who_met_it_leaves(tmp_path, o
     """Else the next load would try the plan that was too big."""
 
     async def work():
-        mode = ("oom-generate", 5, "--batch", "--tokens", 100_000, "--delay", 0.005)
+        mode = ("oom-generate", 200, "--batch", "--tokens", 100_000, "--delay", 0.005)
         async with loaded(tmp_path, *mode, batch=1 + others) as session:
             first = Asked(session)
-            await speaking(first)
             beside = [Asked(session) for _ in range(others)]
+            await speaking(first)
+            for one in beside:  # else they have heard nothing, and are asked again
+                await speaking(one)
             process = session._keeper.running.process
             while not process.closed:
                 await asyncio.sleep(0)

@@ -293,12 +293,15 @@ READY = SessionState(
 @pytest.mark.parametrize(
     ("state", "code"),
     [
-        (SessionState(), "no_model"),
+        (SessionState(), "trial_no_model"),
         (SessionState("idle", TARGET), None),
         (READY, None),
-        (replace(READY, proof=replace(READY.proof, projector=None)), "no_vision"),
-        (replace(READY, proof=replace(READY.proof, context=8_191)), "small_context"),
-        (replace(READY, phase="generating", proof=replace(READY.proof, context=8_192)), "tight_context"),
+        (replace(READY, proof=replace(READY.proof, projector=None)), "trial_no_vision"),
+        (replace(READY, proof=replace(READY.proof, context=8_191)), "trial_small_context"),
+        (
+            replace(READY, phase="generating", proof=replace(READY.proof, context=8_192)),
+            "trial_tight_context",
+        ),
         (replace(READY, proof=replace(READY.proof, context=None)), None),
     ],
 )

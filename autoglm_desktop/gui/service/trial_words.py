@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from ...core.agent_request import GREETING_LIMIT_S
-from ...core.errors import Reason
 from ...core.units import format_bytes, format_seconds
 from ...i18n import N_, _, ngettext, sentences
 from ...texts import errors, phone_actions, reasons
-from ...texts.values import fill
 from ...usecases import agent_trial
 from ...usecases.agent_trial import Stepped
 from ...usecases.session import SessionState
@@ -15,24 +13,12 @@ from .model import ServiceModel
 from .trial import TrialController
 from .words import Said
 
-OBSTACLES = {
-    "no_model": N_("No model is loaded: there is nothing that could answer."),
-    "no_vision": N_("{model} runs without its vision part now: it cannot look at the screenshot."),
-    "small_context": N_(
-        "{model} runs with room for {context} tokens. A step of the agent needs {needed}: its prompt, the screenshot "
-        "and the reply."
-    ),
-    "tight_context": N_(
-        "{model} runs with room for {context} tokens: enough for a step of the agent, but a long reply is cut. "
-        "{needed} would be better."
-    ),
-}
 ACTS = {
-    "no_model": ("models", N_("Choose a model")),
-    "no_vision": ("load", N_("Load it for pictures")),
-    "small_context": ("load", N_("Load it for the phone agent")),
+    "trial_no_model": ("models", N_("Choose a model")),
+    "trial_no_vision": ("load", N_("Load it for pictures")),
+    "trial_small_context": ("load", N_("Load it for the phone agent")),
 }
-HARD = ("no_model", "no_vision")
+HARD = ("trial_no_model", "trial_no_vision")
 """With these it can't be tried at all."""
 
 
@@ -48,7 +34,7 @@ def obstacle(service: ServiceModel, state: SessionState) -> Said | None:
     if found is None:
         return None
     act, text = ACTS.get(found.code, ("", ""))
-    return Said("warn", _filled(found), act, _(text) if text else "")
+    return Said("warn", reasons.text(found), act, _(text) if text else "")
 
 
 def can_run(service: ServiceModel, state: SessionState) -> bool:
@@ -139,7 +125,3 @@ def _not_made(model: str) -> str:
         "{model} is not made for the phone agent: whether its actions are the right ones is another question."
     )
     return text.format(model=model)
-
-
-def _filled(reason: Reason) -> str:
-    return fill(_(OBSTACLES[reason.code]), {key: str(value) for key, value in reason.as_dict().items()})
