@@ -155,8 +155,8 @@ class _Loop:
         if isinstance(job, protocol.SelfTest):
             job = protocol.Load(job.backend, job.model, 256, gpu_layers=job.gpu_layers, options=job.options)
         proof = self._backend.load(job)
+        self._channel.emit(self._backend.memory())  # first: who shows that it is ready shows what it holds
         self._channel.emit(protocol.Ready(proof))
-        self._channel.emit(self._backend.memory())
 
     def _generate(self, request: protocol.Generate) -> None:
         if self._backend is None:

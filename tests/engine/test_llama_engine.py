@@ -169,6 +169,12 @@ def test_a_file_without_mrope_sections_answers_text(needs_llama, start_engine, t
     assert engine.ask("hello")[0]
 
 
+def test_who_hears_that_it_is_ready_knows_what_it_holds(needs_llama, start_engine, tiny_model):
+    engine = start_engine()
+    assert isinstance(engine.job(protocol.Load("llama.cpp", str(tiny_model), 512)), protocol.Ready)
+    assert engine.process.memory.resident_bytes > 0
+
+
 def test_kv_cache_in_q8_0_takes_half(needs_llama, start_engine, tiny_model):
     engine = start_engine()
     ready = engine.job(protocol.Load("llama.cpp", str(tiny_model), 1024, kv_type="q8_0"))

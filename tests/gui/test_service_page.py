@@ -472,6 +472,19 @@ def test_a_test_that_goes_well(stand, qtbot):
     assert trials[0].language == "en"
 
 
+@pytest.mark.parametrize(("times", "folded"), [(1, False), (200, True)])
+def test_a_long_reply_is_folded_so_that_the_rest_stays_in_sight(stand, qtbot, times, folded):
+    async def run(trial):
+        yield Greeted(1.0, late=False)
+        yield Asked(1, trial.screens[0], 1)
+        yield stepped(1, "no action " * times)
+
+    made = stand(run=run).on()
+    made.page.trial.run_button.click()
+    qtbot.waitUntil(lambda: bool(made.controller.steps) and not made.controller.running)
+    assert made.page.trial.tiles[0].reply.text.isHidden() == folded
+
+
 def test_what_the_reader_unfolds_stays_and_a_change_of_the_model_is_told(stand, qtbot):
     go_on = asyncio.Event()
 

@@ -17,6 +17,8 @@ from ..widgets.mark import Mark
 from . import trial_words as words
 
 PICTURE_HEIGHT = 380
+OPENED_CHARS = 600
+"""A longer reply would push everything else off the page."""
 
 
 class StepTile(QFrame):
@@ -62,7 +64,7 @@ class StepTile(QFrame):
         self.action.setText(words.step_text(step))
         self.seconds.setText(words.step_seconds(step))
         self.seconds.show()
-        self.reply.show_text(texts.prose(step.reply), opened=not readable)
+        self.reply.show_text(texts.prose(step.reply), opened=not readable and len(step.reply) <= OPENED_CHARS)
 
     def show_broken_off(self) -> None:
         """No answer will come."""
