@@ -203,6 +203,7 @@ def test_what_was_sent_is_no_draft_any_more(desk):
     here.ask("sent")
     here.parts.list.new.click()
     here.until(lambda: here.page.writing.drafts._unwritten == {})
+    here.until(lambda: here.page.conversations.all != ())
     here.parts.list.chosen.emit(here.page.conversations.all[0].id)
     here.until(lambda: here.controller.messages != ())
     assert here.parts.composer.text() == ""
@@ -218,6 +219,7 @@ def test_a_place_that_was_found_is_shown_in_its_version(desk):
     here.parts.list.new.click()
     here.parts.list.field.setText("设置")
     here.until(lambda: here.parts.list.found.isVisibleTo(here.page))
+    here.until(lambda: here.page.conversations.all != ())
     here.parts.list.hit_chosen.emit(here.page.conversations.all[0].id, first)
     here.until(lambda: shown_ids(here)[:1] == [first])
     assert here.parts.transcript.focused == first
@@ -268,6 +270,7 @@ def test_settings_belong_to_their_conversation(desk, tmp_path):
     assert here.controller.settings.system == "made: one"
     here.parts.list.new.click()
     assert here.controller.settings == ConversationSettings() and dialog.settings().system == ""
+    here.until(lambda: here.page.conversations.all != ())
     here.parts.list.chosen.emit(here.page.conversations.all[0].id)
     assert dialog.settings().system == "made: one"
     store = Conversations(tmp_path / "conversations.sqlite3")
