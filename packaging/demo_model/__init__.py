@@ -1,0 +1,1 @@
+"""Makes the demo model: corpus → tokenizer → training → files → figures (``python packaging/demo_model``)."""
