@@ -225,9 +225,16 @@ def _add_engines(commands: Any) -> None:
     parser.add_argument("--json", action="store_true", help=_("one JSON document on stdout"))
 
 
+def _target_help() -> str:
+    """Of the commands that run a model."""
+    return _(
+        "a GGUF file or model folder, a model that is installed, or demo: the one that comes with the program"
+    )
+
+
 def _add_chat(commands: Any) -> None:
     parser = _command(commands, "chat", "cli_chat:run", _("chat with a model in the terminal"))
-    parser.add_argument("target", metavar="TARGET", help=_("a GGUF file, or a model that is installed"))
+    parser.add_argument("target", metavar="TARGET", help=_target_help())
     parser.add_argument(
         "-p", "--prompt", metavar="PROMPT", help=_("ask once; the answer alone goes to stdout")
     )
@@ -244,7 +251,7 @@ def _add_serve(commands: Any) -> None:
     parser = _command(
         commands, "serve", "cli_serve:run", _("serve a model to the phone agent and other programs")
     )
-    parser.add_argument("target", metavar="TARGET", help=_("a GGUF file, or a model that is installed"))
+    parser.add_argument("target", metavar="TARGET", help=_target_help())
     parser.add_argument("--host", default="127.0.0.1", metavar="H", help=_("address to listen on"))
     parser.add_argument(
         "--port", type=_port, default=8000, metavar="PORT",

@@ -10,17 +10,18 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import cli_offer
 from .cli_pictures import FirstPicture
 from .cli_walk import told
-from .core import protocol
+from .core import demo, protocol, sampling_defaults
 from .core.errors import AppError, EngineError, TargetError
 from .core.machine import to_json
 from .core.protocol import Message, Sampling
 from .i18n import _
+from .texts import demo as demo_texts
 from .texts import errors
 from .texts import session as texts
 from .texts.rungs import rung_text
@@ -44,6 +45,8 @@ async def run(options: argparse.Namespace) -> int:
     if options.prompt is not None and not options.prompt.strip():
         raise TargetError("empty_prompt")
     target = await asyncio.to_thread(resolve, services.library, options.target)
+    if target.is_demo:
+        say_demo(ask=options.prompt is None)
     picture = FirstPicture(services, options.image)
     target = await picture.check(target)
     session = Session(services, prepare)
@@ -51,7 +54,8 @@ async def run(options: argparse.Namespace) -> int:
     try:
         await load_visibly(services, session, target, Wishes(options.rung, options.context, picture.wish))
         load_s = time.monotonic() - started
-        sampling = Sampling(max_tokens=options.max_tokens or Sampling.max_tokens)
+        sampling = sampling_defaults.defaults(target.model, services.library.catalog)
+        sampling = replace(sampling, max_tokens=options.max_tokens or sampling.max_tokens)
         if options.prompt is None:
             with told(session, reloads=True):
                 return await _conversation(session, sampling, picture)
@@ -74,6 +78,13 @@ async def run(options: argparse.Namespace) -> int:
             await session.close()
         finally:
             await picture.close()
+
+
+def say_demo(*, ask: bool = False) -> None:
+    """What it is, on stderr; with ``ask`` also what to ask it."""
+    print(demo_texts.told(), file=sys.stderr)
+    if ask and sys.stdin is not None and sys.stdin.isatty():
+        print(demo_texts.suggested(), file=sys.stderr)
 
 
 async def load_visibly(services: Services, session: Session, target: Target, wishes: Wishes) -> None:
@@ -125,7 +136,7 @@ def as_json(target: Target, state: SessionState, answer: Answer, load_s: float) 
         raise EngineError("engine_died", kind="not_proven", detail="", rung="")
     return {
         "schema": 1,
-        "target": str(state.shown_file or target.file),
+        "target": demo.ID if target.is_demo else str(state.shown_file or target.file),
         "variant": state.plan.variant,
         "rung": state.plan.rung,
         "text": answer.text,

@@ -25,7 +25,7 @@ from .texts import whatif as whatif_texts
 from .texts.values import labelled
 from .usecases.check import CheckOptions, CheckResult, Planned
 from .usecases.check_json import to_json
-from .usecases.services import create_services
+from .usecases.services import Services, create_services
 
 VERDICT_MARKS = {
     "runs_well": ("✔", "green"),
@@ -57,13 +57,18 @@ async def run(options: argparse.Namespace) -> int:
     result = await cli_measure.prepared(services, wanted, options)
     if options.json:
         print(json.dumps(to_json(result), ensure_ascii=False, indent=1, allow_nan=False))
-        return 0
+    else:
+        await show(services, result)
+    return 0
+
+
+async def show(services: Services, result: CheckResult) -> None:
+    """The check as text on stdout, with the engine that this machine should have."""
     width = min(shutil.get_terminal_size((MAX_WIDTH, 24)).columns, MAX_WIDTH)
     print(render(result, width, has_colour()))
     offered = await cli_offer.after_check(services, result)
     if offered is not None:
         print(f"\n{offered}")  # not broken: it holds a command to copy
-    return 0
 
 
 def has_colour() -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .core import demo as the_demo
 from .core.errors import Reason
 from .core.machine import to_json
 from .core.units import format_bytes
@@ -17,10 +18,11 @@ from .i18n import _, ngettext
 from .store.library import Library, LocalModel
 from .store.paths import expanded
 from .store.transfer.journal import Unfinished
+from .texts import demo as demo_texts
 from .texts import places, reasons
 from .texts.disk import verified_text
 from .texts.downloads import note_lines
-from .usecases import disk_use, made_projectors, on_disk, saved_forms
+from .usecases import demo, disk_use, made_projectors, on_disk, saved_forms
 from .usecases.on_disk import DiskProgress, Report
 from .usecases.services import create_services
 
@@ -36,8 +38,10 @@ async def models(options: argparse.Namespace) -> int:
     use = await on_disk.disk_use(services)
     made = await asyncio.to_thread(made_projectors.made, library)
     forms = await saved_forms.forms(services)
+    demo_bytes = await asyncio.to_thread(demo.size_bytes, services)
     if options.json:
-        print(json.dumps(as_json(library, files, unfinished, use, made, forms), ensure_ascii=False))
+        document = as_json(library, files, unfinished, use, made, forms, demo_bytes=demo_bytes)
+        print(json.dumps(document, ensure_ascii=False))
         return 0
     print(_("Models this program knows:"))
     for model in library.catalog.models:
@@ -58,6 +62,8 @@ async def models(options: argparse.Namespace) -> int:
         print(_("Downloads that are not complete:"))
     for item in unfinished:
         print(f"  {item.target} · {format_bytes(item.done_bytes)} / {format_bytes(item.size)}")
+    if demo_bytes is not None:
+        print(demo_texts.listed(format_bytes(demo_bytes)))
     print(_use_line(use))
     if services.models_folder_gone:
         print(
@@ -97,8 +103,10 @@ def as_json(
     use: on_disk.DiskUse | None = None,
     made: tuple[made_projectors.MadeProjector, ...] = (),
     forms: tuple[saved_forms.SavedForm, ...] = (),
+    *,
+    demo_bytes: int | None = None,
 ) -> dict[str, Any]:
-    """The document of ``models --json``."""
+    """The document of ``models --json``. ``demo_bytes`` None: it is missing."""
     use = use or disk_use.measure(library.models)
     return {
         "schema": 1,
@@ -118,7 +126,14 @@ def as_json(
             "free_bytes": use.free_bytes,
         },
         "folder": to_json(str(library.models)),
+        "demo": _demo_json(library, demo_bytes),
     }
+
+
+def _demo_json(library: Library, size_bytes: int | None) -> dict[str, Any] | None:
+    if library.demo is None or size_bytes is None:
+        return None
+    return {"name": the_demo.NAME, "path": str(library.demo.folder), "size_bytes": size_bytes}
 
 
 def _made_json(one: made_projectors.MadeProjector | saved_forms.SavedForm) -> dict[str, Any]:

@@ -12,8 +12,10 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .cli_chat import load_visibly
+from .cli_chat import load_visibly, say_demo
+from .core import demo
 from .core.errors import AppError, EngineError, TargetError
+from .core.protocol import Sampling
 from .i18n import _
 from .store import settings
 from .texts import errors
@@ -51,6 +53,8 @@ async def serve(options: argparse.Namespace, services: Services, prepare: Prepar
     )
     usecase.check_options(serve_options)
     target = await asyncio.to_thread(resolve, services.library, options.target)
+    if target.is_demo:
+        say_demo()
     wishes = Wishes(options.rung, options.context, batch=options.batch_size)
     session, own = Session(services, prepare), pictures.Pictures(services)
     try:
@@ -84,9 +88,14 @@ async def _serve_and_load(
     def is_phone(loaded: Target | None) -> bool:
         return usecase.is_phone(loaded, services.library.catalog)
 
+    def sampling(loaded: Target | None) -> Sampling:
+        return usecase.sampling_of(loaded, services.library.catalog)
+
     see = functools.partial(pictures.seeing, services.library)
     tasks: set[asyncio.Task[object]] = set()
-    serving = service.serve(OwnAnswers(session), options, ready, is_phone=is_phone, pictures=own, see=see)
+    serving = service.serve(
+        OwnAnswers(session), options, ready, is_phone=is_phone, sampling=sampling, pictures=own, see=see
+    )
     tasks.add(asyncio.create_task(serving))
     waiting: asyncio.Task[object] = asyncio.create_task(listening.wait())
     try:
@@ -123,6 +132,9 @@ async def _load(
 
 async def _load_seeing(session: Session, services: Services, target: Target, wishes: Wishes) -> None:
     """Load with the vision part, where there is one and it fits; else say that only text is answered."""
+    if target.is_demo:
+        await load_visibly(services, session, target, wishes)
+        return
     try:
         seeing = await asyncio.to_thread(pictures.seeing, services.library, target)
     except TargetError as error:
@@ -154,13 +166,13 @@ def how_to_use(
     lines = [_("Ready. Ask it:")]
     if len(urls) > 1:
         lines.insert(0, _("Other machines reach it at {urls}.").format(urls=", ".join(urls[1:])))
-    lines += [
-        f'  curl {url}/v1/chat/completions -H "Content-Type: application/json"{given} -d {quoted}',
-        _("The phone agent (in a checkout of Open-AutoGLM):"),
-        f'  python main.py --base-url {urls[1] if len(urls) > 1 else url}/v1 --model "{model}"',
-        _("Python:"),
-        f"  {'import os; ' if key else ''}{client}",
-    ]
+    lines.append(f'  curl {url}/v1/chat/completions -H "Content-Type: application/json"{given} -d {quoted}')
+    if not demo.is_demo(model):  # which reads no screenshots
+        lines += [
+            _("The phone agent (in a checkout of Open-AutoGLM):"),
+            f'  python main.py --base-url {urls[1] if len(urls) > 1 else url}/v1 --model "{model}"',
+        ]
+    lines += [_("Python:"), f"  {'import os; ' if key else ''}{client}"]
     if not key:  # a browser has none
         lines.append(_("What it offers: {url}").format(url=f"{url}/docs"))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from . import demo
 from .catalog import Catalog, StatedSampling
 from .protocol import Sampling
 
@@ -11,6 +12,8 @@ from .protocol import Sampling
 def defaults(model: str | None, catalog: Catalog) -> Sampling:
     """``model``: a catalogue id, or what a remote server calls it. What the catalogue doesn't tell is ``Sampling()``'s
     own, for an unknown model all of it."""
+    if demo.is_demo(model):
+        return demo.SAMPLING
     found = catalog.called(model) if model else None
     return filled(found.sampling) if found is not None and found.sampling is not None else Sampling()
 

@@ -12,7 +12,6 @@ from .llama_pictures import Item, Picture, cells_of, read_part
 from .llama_vocab import Vocabulary
 from .server import JobFailed
 
-MIN_REPLY_TOKENS = 64
 FULL_AFTER_CUT = 0.75
 """Share of the context that a conversation fills at most when turns first have to go. Each cut costs one evaluation of
 all that follows it; with a quarter free it comes once in several turns, not in each."""
@@ -63,7 +62,7 @@ class PromptMaker:
             return self._checked(Fitted(items, 0, self._answers.nothing()))
         held = request.sampling.json_schema is not None
         read: dict[str, Picture] = {}
-        room = self._cells - min(MIN_REPLY_TOKENS, request.sampling.max_tokens)
+        room = self._cells - prompt.reply_room(self._cells, request.sampling.max_tokens)
         cuts = prompt.cuts(request.messages)
 
         def made(number: int) -> Fitted:

@@ -12,6 +12,9 @@ from ..core.protocol import RAW, Message
 from .server import JobFailed
 
 ZERO_WIDTH_SPACE = "\u200b"
+MIN_REPLY_TOKENS = 128
+MIN_REPLY_IN_SMALL = 64
+"""Where a quarter of the context is less than ``MIN_REPLY_TOKENS``."""
 # Unicode noncharacters, for internal use: a picture's place in the rendered text is one, its number, the other.
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
 _PICTURE = re.compile(f"{_OPEN}([0-9]+){_CLOSE}")
@@ -151,6 +154,11 @@ def without_oldest_turn(messages: tuple[Message, ...]) -> tuple[Message, ...] | 
     if len(starts) < 3:
         return None
     return messages[: starts[1]] + messages[starts[2] :]
+
+
+def reply_room(cells: int, most: int) -> int:
+    """Tokens that a prompt leaves to its answer at least, of a context of ``cells``; ``most``: all that may be said."""
+    return min(most, max(MIN_REPLY_IN_SMALL, min(MIN_REPLY_TOKENS, cells // 4)))
 
 
 def fewest(numbers: range, fits: Callable[[int], bool]) -> int:

@@ -13,7 +13,6 @@ from .server import JobFailed
 from .transformers_pictures import Picture, PictureReader
 from .transformers_words import Words
 
-MIN_REPLY_TOKENS = 64
 GLM4_TYPES = ("glm4", "glm4v")
 Key = int | tuple[str, int]
 
@@ -76,7 +75,7 @@ class PromptMaker:
             return self._checked(self._raw(raw), cells)
         self._read_pictures.clear()
         cuts = prompt.cuts(request.messages)
-        wanted = min(MIN_REPLY_TOKENS, request.sampling.max_tokens)
+        wanted = prompt.reply_room(cells, request.sampling.max_tokens)
 
         def made_of(number: int) -> Prompt:
             return self._make(cuts[number], len(request.messages) - len(cuts[number]), *standing)

@@ -7,6 +7,7 @@ from PySide6.QtGui import QKeySequence, QMouseEvent, QShortcut
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from ..i18n import _
+from ..texts import demo as demo_texts
 from ..texts import session as texts
 from ..usecases.session import SessionState
 from .running import phases
@@ -30,7 +31,9 @@ class Badge(QFrame):
         self._session = session
         self.dialog: Details | None = None
         self.pill = _pill()
-        self.lock = _pill("warn")
+        self.demo, self.lock = _pill(), _pill("warn")
+        self.demo.setText(demo_texts.word())
+        self.demo.setToolTip(tip(demo_texts.told()))
         self.name = ElidedLabel(role="subtitle")
         self.name.setMaximumWidth(NAME_WIDTH)
         self.detail = ElidedLabel(role="muted", mode=Qt.TextElideMode.ElideRight)
@@ -42,7 +45,7 @@ class Badge(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(2 * GAP, GAP // 2, 2 * GAP, GAP // 2)
         row.setSpacing(GAP + GAP // 2)
-        for part in (self.pill, self.name, self.lock):
+        for part in (self.pill, self.name, self.demo, self.lock):
             row.addWidget(part)
         row.addWidget(self.detail, 1)
         row.addWidget(self.more)
@@ -61,6 +64,7 @@ class Badge(QFrame):
         _tone(self.pill, phases.TONES.get(state.phase, ""))
         self.name.set_text(state.target.name if state.target is not None else "")
         self.name.setVisible(state.target is not None)
+        self.demo.setVisible(state.target is not None and state.target.is_demo)
         self.lock.setText(_("Locked"))
         self.lock.setVisible(state.locked is not None)
         self.lock.setToolTip(tip(locked_text(state)))

@@ -10,11 +10,12 @@ from ..usecases.pictures import Pictures
 from ..usecases.services import Services
 from .badge import Badge
 from .bridge import Bridge
+from .chat import demo
 from .chat.page import ChatPage
 from .download_hint import DownloadHint
 from .downloads_model import DownloadsModel
 from .engine_banner import EngineBanner
-from .main_window import CHAT, MODELS
+from .main_window import CHAT, MODELS, SYSTEM
 from .models.page import ModelsPage
 from .running.warning_bar import WarningBar
 from .service.page import ServicePage
@@ -48,22 +49,36 @@ class Contents(QObject):
         self.download_hint = DownloadHint(downloads, self.models.isVisible)
         self.pages: tuple[QWidget, ...] = (self.system, self.models, self.chat, self.service)
         self.system.checked.connect(self.models.set_check)
+        self.system.checked.connect(self.chat.demo.set_check)
         self.system.models_wanted.connect(lambda: self.page_wanted.emit(MODELS))
         self.models.chat_wanted.connect(lambda: self.page_wanted.emit(CHAT))
         self.chat.models_wanted.connect(lambda: self.page_wanted.emit(MODELS))
+        self.chat.model_wanted.connect(self._show_model)
+        self.chat.check_wanted.connect(lambda: self.page_wanted.emit(SYSTEM))
+        downloads.arrived.connect(lambda _item: self.chat.demo.look_again())
         self.service.models_wanted.connect(lambda: self.page_wanted.emit(MODELS))
         self.banner.changed.connect(self.system.start)
         self.chat.engine_wanted.connect(self.banner.install)
         self.banner.wanted_ready.connect(self.chat.load_again)
         self.download_hint.clicked.connect(lambda: self.page_wanted.emit(MODELS))
         self.system.engine_test_wanted.connect(self.banner.test_again)
+        self.banner.ready.connect(lambda _environment: self.chat.demo.set_engine(demo.READY))
+        self.banner.working.connect(lambda: self.chat.demo.set_engine(demo.INSTALLING))
+        self.banner.stopped.connect(lambda: self.chat.demo.set_engine(demo.MISSING))
 
     def start(self) -> None:
-        """The check, the engine that belongs to set-up, what the queue of downloads holds, the service if it was on."""
+        """The check, the engine that belongs to set-up, whether the demo is wanted (the chat tab knows it when it is
+        shown), what the queue of downloads holds, the service if it was on."""
         self.system.start()
+        self.chat.demo.look_again()
+        self.chat.demo.set_engine(demo.COMING)
         self.banner.start()
         self._downloads.start()
         self.service.start()
+
+    def _show_model(self, model: str) -> None:
+        self.page_wanted.emit(MODELS)
+        self.models.reveal.show(model)
 
     async def before_session(self) -> None:
         """What has to end before the session does. On the loop."""

@@ -22,11 +22,14 @@ from .theme import GAP
 
 class EngineBanner(QFrame):
     """Hidden while there is nothing to say. ``ready(Environment)`` when the engine can be used; ``changed`` when
-    something was done to get there; ``wanted_ready`` when one works that the user asked for by ``install``."""
+    something was done to get there; ``wanted_ready`` when one works that the user asked for by ``install``;
+    ``working`` while one is installed or tested; ``stopped`` when that came to nothing."""
 
     ready = Signal(object)
     changed = Signal()
     wanted_ready = Signal()
+    working = Signal()
+    stopped = Signal()
 
     def __init__(self, bridge: Bridge, services: Services, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -85,6 +88,7 @@ class EngineBanner(QFrame):
 
     def _progress(self, progress: InstallProgress) -> None:
         self._worked = True
+        self.working.emit()
         self._look("info", texts.install_text(progress), _("Cancel"))
         self._bar.show()
         if progress.fraction is None:
@@ -97,6 +101,7 @@ class EngineBanner(QFrame):
         if environment.record.self_test == "failed":
             self._look("bad", texts.engine_text(environment), _("Try again"))
             self._bar.hide()
+            self.stopped.emit()
             return
         if environment.record.self_test == "safe_mode" and self.isVisible():
             self._look("warn", texts.engine_text(environment), None)
@@ -114,6 +119,7 @@ class EngineBanner(QFrame):
     def _failed(self, error: AppError) -> None:
         self._look("bad", errors.text(error), _("Try again"))
         self._bar.hide()
+        self.stopped.emit()
 
     def _cancelled(self) -> None:
         text = _("The engine was not installed. Models cannot run without it; the check works.")
@@ -121,6 +127,7 @@ class EngineBanner(QFrame):
             text = _("The engine {name} was not installed.").format(name=self._name)
         self._look("warn", text, _("Install now"))
         self._bar.hide()
+        self.stopped.emit()
 
     def _ended(self) -> None:
         self._job = None

@@ -50,6 +50,11 @@ class SessionModel(QObject):
         """For use cases that run on the loop; never call it from the GUI's thread."""
         return self._session
 
+    @property
+    def is_untouched(self) -> bool:
+        """Whether no model was asked for yet."""
+        return self.state.target is None and self._load is None
+
     def load(self, target: Target, wishes: Wishes | None = None) -> Job:
         """Load a model; where it is the one that is known already, with what was wished of it (a lock), unless
         ``wishes`` says else. A load that still runs is cancelled first, an answer that is being written is stopped."""

@@ -24,7 +24,7 @@ HASHED_BYTES = 1024 * 1024
 
 @dataclass(frozen=True)
 class Crash:
-    """One remembered crash. ``file`` is set only after another file worked on the same rung."""
+    """One remembered crash. ``file`` is set only after another file worked on the same rung, and for the demo's."""
 
     hardware: str
     build: str
@@ -94,8 +94,11 @@ class CrashMemory:
             crash = dataclasses.replace(crash, at=time.time())
             self._try_to_change(lambda known: [*(c for c in known if _place(c) != _place(crash)), crash])
 
-    def worked(self, hardware: str, build: str, backend: str, rung: str, file: str | None) -> None:
-        """A rung worked with a file: a note from the same file goes, one from another file narrows to that file."""
+    def worked(
+        self, hardware: str, build: str, backend: str, rung: str, file: str | None, *, apart: bool = False
+    ) -> None:
+        """A rung worked with a file: a note from the same file goes, one from another file narrows to that file.
+        ``apart``: only the former, since a file as small as the demo says nothing of others."""
 
         def narrow(known: list[Crash]) -> list[Crash]:
             kept = []
@@ -108,7 +111,7 @@ class CrashMemory:
                 ):
                     kept.append(crash)
                 elif crash.seen_with != file:
-                    kept.append(dataclasses.replace(crash, file=crash.seen_with))
+                    kept.append(crash if apart else dataclasses.replace(crash, file=crash.seen_with))
             return kept
 
         known = list(self.all())

@@ -34,8 +34,9 @@ class Files:
 class Start:
     """One way to load a model: a plan, the environment that runs it, its files. ``cards``: names of the machine's
     cards by ``gpu:0`` …; ``dtype``: what transformers computes in (bfloat16 | float16 | float32); ``tuning``: what the
-    user set; ``batch``: text answers to write at once. ``make`` makes what is still missing of the files just before
-    they are used (a smaller projector)."""
+    user set; ``batch``: text answers to write at once. ``apart``: what its file does says nothing of other files, and
+    the crash memory keeps it apart. ``make`` makes what is still missing of the files just before they are used (a
+    smaller projector)."""
 
     plan: RungPlan
     environment: Environment
@@ -45,6 +46,7 @@ class Start:
     tuning: Tuning = USUAL
     make: Callable[[RungPlan], Awaitable[Files]] | None = None
     batch: int = 1
+    apart: bool = False
 
     async def ready(self) -> Start:
         """With files that are there. Raises AppError."""

@@ -181,7 +181,8 @@ class Supervisor:
     def _worked(self, start: Start) -> None:
         environment, key = start.environment, file_key(start.files.model)
         backend = environment.description.backend
-        self._crashes.worked(self._hardware, environment.record.version or "", backend, start.plan.rung, key)
+        build = environment.record.version or ""
+        self._crashes.worked(self._hardware, build, backend, start.plan.rung, key, apart=start.apart)
 
 
 def _with_ahead(on_step: Callable[[Step], None], queue: Sequence[Start]) -> Callable[[Step], None]:
@@ -223,6 +224,7 @@ def without_projector(start: Start) -> Start:
 
 def crash_of(hardware: str, start: Start, phase: str, kind: str, message: str) -> Crash:
     """What the crash memory keeps of a start that died. Reads the model's header."""
+    key = file_key(start.files.model)
     return Crash(
         hardware=hardware,
         build=start.environment.record.version or "",
@@ -231,7 +233,8 @@ def crash_of(hardware: str, start: Start, phase: str, kind: str, message: str) -
         phase=phase,
         kind=kind,
         message=message,
-        seen_with=file_key(start.files.model),
+        seen_with=key,
+        file=key if start.apart else None,
     )
 
 

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from .. import __version__
+from ..core.protocol import Sampling
 from ..usecases.session import SessionState
 from . import docs_page, health, openapi, ops, reading
 from .answers import Chat, Labels, Predicted, Shape, Text
@@ -153,10 +154,11 @@ class _Routes:
     async def _asked(self, request: Request, reader: Reader) -> Asked:
         """What a body asks for. Raises ApiError (400, 413)."""
         body = await read_body(request.receive, self._parts.options.body_limit)
-        context = _context(self._parts.session.state)
+        state = self._parts.session.state
+        context, own = _context(state), self._parts.sampling(state.target)
         if len(body) > READ_ELSEWHERE:
-            return await asyncio.to_thread(_read, body, reader, context)
-        return _read(body, reader, context)
+            return await asyncio.to_thread(_read, body, reader, context, own)
+        return _read(body, reader, context, own)
 
 
 def served_name(state: SessionState) -> str:
@@ -168,12 +170,12 @@ def _context(state: SessionState) -> int | None:
     return state.proof.context if state.proof is not None else None
 
 
-def _read(body: bytes, reader: Reader, context: int | None) -> Asked:
+def _read(body: bytes, reader: Reader, context: int | None, own: Sampling) -> Asked:
     try:
         data = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise ApiError(400, f"The body is not JSON: {_place(error)}.", code="invalid_json") from None
-    return reader(data, context)
+    return reader(data, context, own)
 
 
 def _place(error: Exception) -> str:

@@ -54,7 +54,10 @@ _REQUEST: Schema = {
         _object({"include_usage": _or_null(_FLAG, "A last event with the token counts and no choices.")})
     ),
     "max_tokens": _or_null(_TOKENS, "Cut to the room left in the context; -1: that room."),
-    "temperature": _or_null(_number(0, 2), "0: greedy, the likeliest token always."),
+    "temperature": _or_null(
+        _number(0, 2),
+        "0: greedy, the likeliest token always. Not given: as the model's makers do, like all of these.",
+    ),
     "top_p": _or_null(_number(0, 1)),
     "top_k": _or_null(_number(-1, kind="integer"), "-1 and 0: off."),
     "min_p": _or_null(_number(0, 1)),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from ..core.protocol import Sampling
 from ..usecases.phone_step import See
 from ..usecases.pictures import Pictures
 from ..usecases.serve import Served, ServeOptions, gate_for
@@ -15,6 +16,14 @@ from .metrics import Metrics
 
 IsPhone: TypeAlias = Callable[[Target | None], bool]
 """Whether a model's replies are cleaned for the phone agent."""
+
+SamplingOf: TypeAlias = Callable[[Target | None], Sampling]
+"""How a model samples where a request does not say."""
+
+
+def usual(_target: Target | None) -> Sampling:
+    """The engines' own, whatever model it is."""
+    return Sampling()
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,7 @@ class Parts:
     gate: Gate
     metrics: Metrics
     is_phone: IsPhone
+    sampling: SamplingOf
     pictures: Pictures | None
     see: See
 
@@ -36,6 +46,7 @@ def parts_for(
     options: ServeOptions,
     *,
     is_phone: IsPhone = lambda _target: False,
+    sampling: SamplingOf = usual,
     gate: Gate | None = None,
     metrics: Metrics | None = None,
     pictures: Pictures | None = None,
@@ -43,4 +54,6 @@ def parts_for(
 ) -> Parts:
     """The parts with what nobody gave made here."""
     queue = gate or gate_for(session, options)
-    return Parts(session, options, queue, metrics or Metrics(session, queue), is_phone, pictures, see)
+    return Parts(
+        session, options, queue, metrics or Metrics(session, queue), is_phone, sampling, pictures, see
+    )

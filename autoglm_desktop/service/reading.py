@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from ..core import protocol
@@ -44,11 +44,13 @@ class Asked:
     dropped: int = 0
 
 
-Reader: TypeAlias = Callable[[object, int | None], Asked]
-"""(the JSON of a body, the context of the loaded model where one is) → what is asked. Raises ApiError (400)."""
+Reader: TypeAlias = Callable[[object, int | None, Sampling], Asked]
+"""(the JSON of a body, the context of the loaded model where one is, how that samples where nothing is said) → what is
+asked. Raises ApiError (400)."""
+USUAL = Sampling()
 
 
-def chat(data: object, context: int | None) -> Asked:
+def chat(data: object, context: int | None, own: Sampling = USUAL) -> Asked:
     """OpenAI's chat completions.
 
     Behind an assistant message a new one begins, as OpenAI has it; an empty one asks the engine for that.
@@ -60,12 +62,12 @@ def chat(data: object, context: int | None) -> Asked:
         messages = (*messages, Message("assistant", ""))
     limit = request.max_completion_tokens or request.max_tokens or context
     return Asked(
-        messages, _sampling(request, limit), bool(request.stream), request.include_usage,
+        messages, _sampling(request, limit, own), bool(request.stream), request.include_usage,
         tuple(reading.images), reading.dropped,
     )  # fmt: skip
 
 
-def completion(data: object, _context: int | None) -> Asked:
+def completion(data: object, _context: int | None, own: Sampling = USUAL) -> Asked:
     """OpenAI's completions: one text."""
     request = parse(CompletionRequest, data)
     prompt = request.prompt[0] if _is_one_text(request.prompt) else request.prompt
@@ -77,16 +79,16 @@ def completion(data: object, _context: int | None) -> Asked:
         raise wrong("prompt", "it is empty.")
     messages = (Message(protocol.RAW, clean(prompt)),)
     limit = request.max_tokens or COMPLETION_TOKENS
-    return Asked(messages, _sampling(request, limit), bool(request.stream), request.include_usage)
+    return Asked(messages, _sampling(request, limit, own), bool(request.stream), request.include_usage)
 
 
-def predict(data: object, context: int | None) -> Asked:
+def predict(data: object, context: int | None, own: Sampling = USUAL) -> Asked:
     """One question through the model's chat template."""
     request = parse(PredictRequest, data)
     if not request.text:
         raise wrong("text", "it is empty.")
     limit = min(request.max_tokens or context or MOST_TOKENS, MOST_TOKENS)
-    return Asked((Message("user", clean(request.text)),), Sampling(max_tokens=limit))
+    return Asked((Message("user", clean(request.text)),), replace(own, max_tokens=limit))
 
 
 def clean(text: str) -> str:
@@ -101,13 +103,14 @@ def _is_one_text(prompt: str | list[Any]) -> bool:
 _GIVEN = ("temperature", "top_p", "top_k", "min_p", "frequency_penalty", "presence_penalty", "seed")
 
 
-def _sampling(request: Request, limit: int | None) -> Sampling:
-    """How to choose tokens. Without a limit of its own the engine's room is the limit, which it always cuts to."""
+def _sampling(request: Request, limit: int | None, own: Sampling) -> Sampling:
+    """How to choose tokens: as asked, else as the model does by itself. Without a limit of its own the engine's room is
+    the limit, which it always cuts to."""
     given = {name: value for name in _GIVEN if (value := getattr(request, name)) is not None}
     if "top_k" in given:
         given["top_k"] = min(max(given["top_k"], 0), MOST_TOP_K)  # -1 is vLLM's "off"
     most = min(limit or MOST_TOKENS, MOST_TOKENS)
-    return Sampling(max_tokens=most, stop=_stops(request.stop), json_schema=_format(request), **given)
+    return replace(own, max_tokens=most, stop=_stops(request.stop), json_schema=_format(request), **given)
 
 
 def _stops(stop: str | list[str] | None) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from ..usecases.serve_gate import Gate
 from . import tracing
 from .app import create_app
 from .connection import connection_type
-from .parts import IsPhone, parts_for
+from .parts import IsPhone, SamplingOf, parts_for, usual
 
 BACKLOG = 128
 GRACE_S = 3  # for answers that are being sent when the service ends
@@ -47,6 +47,7 @@ async def serve(
     on_ready: Callable[[Address], None],
     *,
     is_phone: IsPhone = lambda _target: False,
+    sampling: SamplingOf = usual,
     pictures: Pictures | None = None,
     see: See = lambda target: target,
     gate: Gate | None = None,
@@ -59,7 +60,9 @@ async def serve(
     check_options(options)
     listening = await listen(options.host, options.port)
     queue = gate or Gate(options.waiting, options.wait_limit_s)
-    parts = parts_for(session, options, is_phone=is_phone, gate=queue, pictures=pictures, see=see)
+    parts = parts_for(
+        session, options, is_phone=is_phone, sampling=sampling, gate=queue, pictures=pictures, see=see
+    )
     traces = tracing.provider_for()
     with contextlib.closing(listening), contextlib.ExitStack() as watching:
         watching.callback(bind(queue, session))

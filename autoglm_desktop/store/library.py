@@ -18,6 +18,7 @@ from ..core.gguf_projector import quantised_bytes
 from ..core.subject import Installed, ProjectorWeights
 from . import gguf, local_models, manifest, safetensors
 from .added import AddedPaths
+from .demo import Demo
 from .elsewhere import Elsewhere, FoundModel
 from .local_models import LocalModel, placed
 from .model_walk import file_key, models_below
@@ -34,12 +35,14 @@ _Stamp = tuple[int, ...]
 @dataclass
 class Library:
     """The models of one data folder. ``models`` is searched, ``state`` holds library.json; ``elsewhere`` finds the
-    models of other programs (None: they are not looked for)."""
+    models of other programs (None: they are not looked for). ``demo``: the model that came with the program; it is none
+    of ``files``."""
 
     models: Path
     state: Path
     catalog: Catalog
     elsewhere: Elsewhere | None = None
+    demo: Demo | None = None
     _seen: dict[tuple[str, _Stamp], LocalModel] = field(default_factory=dict, repr=False)
     _manifests: manifest.Manifests = field(default_factory=manifest.Manifests, repr=False)
 

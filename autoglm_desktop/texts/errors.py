@@ -52,7 +52,17 @@ TABLE: dict[str, str] = {
     "prices_wrong": N_("Your prices in {path} cannot be used: {detail}. The built-in ones are shown."),
     # models
     "target_unknown": N_("“{target}” is neither a file nor a known model. Known are: {known}."),
-    "no_demo_yet": N_("This version has no demo model yet; name a GGUF file or a model."),
+    "demo_missing": N_(
+        "The demo model is missing from this installation; install the program again, or use another model."
+    ),
+    "demo_damaged": N_(
+        "The demo model of this installation can't be read ({detail}); install the program again."
+    ),
+    "demo_only_chats": N_(
+        "The demo is a part of the program and counts as no model: it is not checked, downloaded, imported, verified "
+        "or removed, only used with chat and serve."
+    ),
+    "demo_no_variant": N_("There is one demo, without variants: name it demo, not {target}."),
     "import_needs_a_file": N_("{path} is a folder; name the GGUF file in it."),
     "variant_unknown": N_("{model} has no variant {variant}. There are: {known}."),
     "model_not_installed": N_(

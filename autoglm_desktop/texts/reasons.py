@@ -313,6 +313,7 @@ KEEPING: dict[str, str] = {
 
 TRIAL: dict[str, str] = {
     "trial_no_model": N_("No model is loaded: there is nothing that could answer."),
+    "trial_demo": N_("The demo answers now: it only knows this program and cannot look at the screenshot."),
     "trial_no_vision": N_("{model} runs without its vision part now: it cannot look at the screenshot."),
     "trial_small_context": N_(
         "{model} runs with room for {context} tokens. A step of the agent needs {needed}: its prompt, the screenshot "

@@ -112,11 +112,13 @@ Event: TypeAlias = Greeted | Asked | Heard | Stepped
 
 
 def obstacle(state: SessionState) -> Reason | None:
-    """Why the agent could not work with what is loaded: trial_no_model, trial_no_vision, trial_small_context,
-    trial_tight_context (long replies are cut); None where nothing is known to be in the way (a model that is not loaded
-    yet is loaded by the request)."""
+    """Why the agent could not work with what is loaded: trial_no_model, trial_demo, trial_no_vision,
+    trial_small_context, trial_tight_context (long replies are cut); None where nothing is known to be in the way (a
+    model that is not loaded yet is loaded by the request)."""
     if state.target is None:
         return Reason.of("trial_no_model")
+    if state.target.is_demo:
+        return Reason.of("trial_demo")
     if state.proof is None or state.phase not in ("ready", "generating"):
         return None
     name = state.target.name

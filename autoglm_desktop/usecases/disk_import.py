@@ -50,8 +50,8 @@ async def import_path(
     """Use a GGUF file, a safetensors folder or a folder of GGUF files. With ``copy`` into the models folder, each
     file compared with its manifest's hash (one of ours that lies beside it) and with the copy.
 
-    Raises TargetError (file_not_found, nothing_to_import, what is wrong with the file), AppError (disk_full,
-    copy_damaged, import_exists, import_collides, state_unwritable …).
+    Raises TargetError (file_not_found, nothing_to_import, demo_only_chats, what is wrong with the file), AppError
+    (disk_full, copy_damaged, import_exists, import_collides, state_unwritable …).
     """
     services.require_home()
     return await in_thread(lambda work: _import(services, path.absolute(), copy, work), report)
@@ -95,13 +95,20 @@ def _models(library: Library, path: Path) -> tuple[LocalModel, ...]:
         found = [local for local in found if not local.is_projector]
         if not found and first is not None:
             raise first
-    usable = tuple(local for local in found if local.complete)
+    usable = tuple(local for local in found if local.complete and not _is_demo(library, local))
+    if found and all(_is_demo(library, local) for local in found):
+        raise TargetError("demo_only_chats")
     if usable:
         return usable
     if not found:
         raise TargetError("nothing_to_import", path=str(path))
     refusal = found[0].refusal or Reason.of("no_weights")
     raise TargetError(refusal.code, **{**refusal.as_dict(), "path": str(found[0].path)})
+
+
+def _is_demo(library: Library, local: LocalModel) -> bool:
+    """Whether it came with the program: it counts as no model."""
+    return library.demo is not None and library.demo.owns(local.path)
 
 
 def _destination(library: Library, local: LocalModel) -> Path:

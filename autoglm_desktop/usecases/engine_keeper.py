@@ -89,7 +89,7 @@ class EngineKeeper:
             raise asyncio.CancelledError
         self.running = running
         running.process.on_end = self._ended
-        self.watch = RunWatch(running.plan, self._gpu_free, self._board.warn)
+        self.watch = RunWatch(running.plan, self._gpu_free, self._board.warn, running.proof.gpu_layers)
         self.show(
             "ready",
             engine=running.start.environment.description.name,

@@ -46,7 +46,7 @@ class Prepared:
     """What a target needs to be loaded: its file, the ladder for it, and how to go on after out of memory. ``files``
     says what a plan is loaded from, where that is not the file alone; ``make`` the same, once a smaller projector is
     made that the plan wants. ``spare``: of other files of the model, in the order in which they are tried after the
-    ladder."""
+    ladder. ``apart`` as in ``Start``."""
 
     file: Path
     plan: ModelPlan
@@ -55,6 +55,7 @@ class Prepared:
     files: Callable[[RungPlan], Files] | None = None
     make: Callable[[RungPlan], Awaitable[Files]] | None = None
     spare: tuple[RungPlan, ...] = ()
+    apart: bool = False
 
     def files_of(self, plan: RungPlan) -> Files:
         return self.files(plan) if self.files is not None else Files(self.file)
@@ -89,7 +90,7 @@ async def starts_for(
     found = [one for plan in plans if (one := _start(services, prepared, plan, broken, tuning)) is not None]
     if not found:
         raise next(iter(broken.values()), None) or _no_engine(services, prepared, plans)
-    return prepared, tuple(replace(one, batch=wishes.batch or 1) for one in found)
+    return prepared, tuple(replace(one, batch=wishes.batch or 1, apart=prepared.apart) for one in found)
 
 
 def choose_plans(plan: ModelPlan, rung: str | None) -> tuple[RungPlan, ...]:

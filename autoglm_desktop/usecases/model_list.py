@@ -13,7 +13,7 @@ from ..core.errors import AppError, Reason, TargetError
 from ..core.rungs import ModelPlan, RungPlan
 from ..store.library import Library, LocalModel
 from ..store.transfer.journal import Unfinished
-from . import made_projectors, saved_forms
+from . import demo, made_projectors, saved_forms
 from .check import CheckResult, Planned, planned
 from .dry_runs import Head, head_of_file, heads_of_model
 from .judging import Judge, judge_for
@@ -79,7 +79,8 @@ class MadeHere:
 @dataclass(frozen=True)
 class ModelList:
     """``folder``: where files may be put by hand. ``folder_gone``: the user chose it, and it is not there now.
-    ``unfinished``: downloads in it that are not complete. ``made``: what was made of models here."""
+    ``unfinished``: downloads in it that are not complete. ``made``: what was made of models here. ``demo_bytes``: what
+    the demo takes in this installation, None where it is missing; it is none of ``files``."""
 
     files: tuple[FileEntry, ...]
     catalogue: tuple[CatalogueEntry, ...]
@@ -87,6 +88,7 @@ class ModelList:
     folder_gone: bool = False
     unfinished: tuple[Unfinished, ...] = ()
     made: tuple[MadeHere, ...] = ()
+    demo_bytes: int | None = None
 
 
 def made_here(library: Library) -> tuple[MadeHere, ...]:
@@ -115,6 +117,7 @@ def list_models(services: Services, check: CheckResult | None) -> ModelList:
         services.models_folder_gone,
         services.library.unfinished(),
         made_here(services.library),
+        demo.size_bytes(services),
     )
 
 

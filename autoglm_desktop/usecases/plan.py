@@ -76,7 +76,9 @@ async def prepare(services: Services, target: Target, wishes: Wishes) -> Prepare
     async def make(current: RungPlan) -> Files:
         return await _made(services, _files(everything, current), current)
 
-    return Prepared(target.file, replace(plan, id=target.name), machine, smaller, files, make, spare)
+    return Prepared(
+        target.file, replace(plan, id=target.name), machine, smaller, files, make, spare, target.is_demo
+    )
 
 
 def subjects_of(library: Library, target: Target) -> tuple[LocalSubject, list[LocalSubject]]:

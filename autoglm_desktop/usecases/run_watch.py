@@ -19,13 +19,19 @@ log = logging.getLogger(__name__)
 
 class RunWatch:
     """For one loaded plan; ``warn`` hears of each sign, of a slow answer once. On a plan without a card nothing
-    is to be seen. None: others have taken nothing.
+    is to be seen. None: others have taken nothing. ``gpu_layers``: as proven; None: not known.
 
     How fast tokens come says something of an answer that is written alone: beside others each is slower.
     """
 
-    def __init__(self, plan: RungPlan, free: Free, warn: Callable[[Reason | None], None]) -> None:
-        self._on_card = on_card(plan)
+    def __init__(
+        self,
+        plan: RungPlan,
+        free: Free,
+        warn: Callable[[Reason | None], None],
+        gpu_layers: int | None = None,
+    ) -> None:
+        self._on_card = on_card(plan) and gpu_layers != 0
         self._speed = SpeedWatch()
         self._cards = CardWatch(plan, free)
         self._warn = warn

@@ -58,9 +58,14 @@ async def place(
     What can never be read again (leftovers, forms of files that have changed since) is removed. Never raises for a
     disk that is full or can't be written: the model runs without.
     """
-    if quantisation not in QUANTISATIONS or services.models_folder_gone:
+    if quantisation not in QUANTISATIONS or services.models_folder_gone or _is_demo(services, folder):
         return None, False
     return await asyncio.to_thread(_place, services.library, folder, quantisation, need_bytes)
+
+
+def _is_demo(services: Services, folder: Path) -> bool:
+    """It is quantised in a moment, and belongs to no folder of the user's."""
+    return services.library.demo is not None and folder == services.library.demo.folder
 
 
 async def files(services: Services, folder: Path, plan: RungPlan) -> Files:

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..core import protocol
+from ..core import protocol, sampling_defaults
 from ..core.catalog import Catalog
 from ..core.errors import EngineError, ServiceError
 from ..probe.network import lan_addresses
@@ -146,6 +146,11 @@ def is_phone(target: Target | None, catalog: Catalog) -> bool:
     """Whether the catalogue says that a target is a model made for the phone agent."""
     model = catalog.model(target.model) if target is not None and target.model is not None else None
     return model is not None and model.phone
+
+
+def sampling_of(target: Target | None, catalog: Catalog) -> protocol.Sampling:
+    """How the served model samples where a client doesn't say: as its makers do."""
+    return sampling_defaults.defaults(target.model if target is not None else None, catalog)
 
 
 class Readiness:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..core.errors import AppError, ServiceError
+from ..core.protocol import Sampling
 from .own_answers import OwnAnswers
 from .pictures import Pictures, seeing
-from .serve import Served, ServeOptions, is_phone
+from .serve import Served, ServeOptions, is_phone, sampling_of
 from .serve_gate import Gate, Live
 from .service_settings import ServiceSettings
 from .services import Services
@@ -174,12 +175,15 @@ class ServiceControl:
         def phone(target: Target | None) -> bool:
             return is_phone(target, library.catalog)
 
+        def sampling(target: Target | None) -> Sampling:
+            return sampling_of(target, library.catalog)
+
         def on_ready(address: Address) -> None:
             if not ready.done():
                 ready.set_result(address)
 
         return functools.partial(
-            serve, self._session, options, on_ready, is_phone=phone, pictures=self._pictures,
+            serve, self._session, options, on_ready, is_phone=phone, sampling=sampling, pictures=self._pictures,
             see=functools.partial(seeing, library), gate=gate,
         )  # fmt: skip
 

@@ -24,6 +24,7 @@ from ..host.self_test import Command
 from ..probe import all as probes
 from ..probe.gpu_table import GpuTable, load_table
 from ..store import catalog, elsewhere, paths, settings
+from ..store.demo import Demo
 from ..store.headers import HeaderCache
 from ..store.keys import Keys
 from ..store.library import Library
@@ -152,7 +153,13 @@ def create_services(home: Path | None = None) -> Services:
         home=home,
         environments=environments.Environments(home / "engines", descriptions, own),
         crashes=crashes.CrashMemory(home / "state" / "crashes.json"),
-        library=Library(models, home / "state", catalog.load(), elsewhere.of_this_user()),
+        library=Library(
+            models,
+            home / "state",
+            catalog.load(),
+            elsewhere.of_this_user(),
+            Demo(paths.resources() / "demo_model", home / "cache"),
+        ),
     )
     sweep(services.pictures)
     return services

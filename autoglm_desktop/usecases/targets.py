@@ -1,4 +1,4 @@
-"""What the user means by TARGET: a path, a model of the catalogue, or a repository that was downloaded."""
+"""What the user means by TARGET: a path, a model of the catalogue, a repository that was downloaded, or the demo."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..core import demo
 from ..core.catalog import Model
 from ..core.errors import TargetError
 from ..store.library import Library, LocalModel
@@ -36,6 +37,11 @@ class Target:
         """All that may be loaded."""
         return (self.file, *self.others)
 
+    @property
+    def is_demo(self) -> bool:
+        """Whether it is the model that came with the program."""
+        return demo.is_demo(self.model)
+
 
 @dataclass(frozen=True)
 class Named:
@@ -47,8 +53,13 @@ class Named:
 
 def resolve(library: Library, text: str) -> Target:
     """A file to run. Raises TargetError: nothing there, not readable, no model, not on this machine yet, or nothing
-    that this version runs."""
-    found = find(library, text)
+    that this version runs; of the demo as ``of_demo``."""
+    if is_demo(text) or _lies_in_demo(library, text):
+        return of_demo(library)
+    try:
+        found = find(library, text)
+    except TargetError as error:
+        raise _with_demo(error, text) from error
     if isinstance(found, Target):
         return found
     local = tuple(one for one in library.runnable(found.model.id) if found.variant in (None, one.variant))
@@ -62,8 +73,10 @@ def find(library: Library, text: str) -> Target | Named:
     not).
 
     Raises TargetError (target_unknown, variant_unknown, file_not_found, file_unreadable, folder_without_config,
-    repo_not_installed, no_demo_yet).
+    repo_not_installed, demo_only_chats).
     """
+    if is_demo(text) or _lies_in_demo(library, text):
+        raise TargetError("demo_only_chats")
     path = existing(text)
     if path is not None:
         return of_local(library.at(path))
@@ -75,10 +88,10 @@ def find(library: Library, text: str) -> Target | Named:
 
 
 def named(library: Library, text: str) -> Named:
-    """``MODEL[:VARIANT]`` of the catalogue. Raises TargetError (target_unknown, variant_unknown, no_demo_yet)."""
-    if text.lower() == "demo":
-        raise TargetError("no_demo_yet")
+    """``MODEL[:VARIANT]`` of the catalogue. Raises TargetError (target_unknown, variant_unknown, demo_only_chats)."""
     name, _, variant = text.partition(":")
+    if demo.is_demo(name.lower()):
+        raise TargetError("demo_only_chats")
     model = library.catalog.model(name)
     if model is None:
         known = ", ".join(model.id for model in library.catalog.models)
@@ -88,6 +101,39 @@ def named(library: Library, text: str) -> Named:
         raise TargetError("variant_unknown", variant=variant, model=model.id, known=choices)
     found = model.variant(variant) if variant else None
     return Named(model, found.id if found is not None else None)
+
+
+def is_demo(text: str) -> bool:
+    """Whether TARGET is the demo: a file of that name, or a folder with a model, goes first."""
+    path = expanded(text)
+    return demo.is_demo(text.lower()) and not (path.is_file() or (path / "config.json").exists())
+
+
+def _lies_in_demo(library: Library, text: str) -> bool:
+    """Whether TARGET is a path to what the demo is made of."""
+    path = expanded(text)
+    try:
+        return library.demo is not None and path.exists() and library.demo.owns(path.absolute())
+    except (OSError, ValueError):  # no name that a file can have; whoever opens it says so
+        return False
+
+
+def _with_demo(error: TargetError, text: str) -> TargetError:
+    """What is said where the demo could have been meant."""
+    if error.code == "demo_only_chats":
+        return TargetError("demo_no_variant", target=text)
+    if error.code == "target_unknown":
+        return TargetError(error.code, **{**error.values, "known": f"{error.values['known']}, {demo.ID}"})
+    return error
+
+
+def of_demo(library: Library) -> Target:
+    """The demo in all its forms. Writes its GGUF file at first use. Raises TargetError(demo_missing, demo_damaged),
+    AppError where the file can't be written."""
+    if library.demo is None:
+        raise TargetError("demo_missing", path="")
+    first, *others = library.demo.files()
+    return Target(demo.NAME, first, demo.ID, others=tuple(others), whole=True)
 
 
 def split_repo(text: str) -> tuple[str | None, str | None]:

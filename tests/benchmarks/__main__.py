@@ -16,7 +16,7 @@ from autoglm_desktop.probe.cpu import probe_cpu
 NAMES = (
     "setup", "startup", "check", "download", "token_overhead", "grammar", "load", "memory", "planner", "agreement",
     "quantised_bytes", "prompt_cache", "failures", "conversations", "chat_kills", "engine_options", "transcript",
-    "service", "batching", "gpu",
+    "service", "batching", "demo", "gpu",
 )  # fmt: skip
 MEASURED = Path(__file__).resolve().parents[2] / "docs" / "measured.md"
 

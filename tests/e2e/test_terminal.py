@@ -149,7 +149,7 @@ def test_chinese_texts(home, model):
         ["chat", "no-such-model", "-p", "hi"],
         ["chat", "autoglm-phone-9b", "-p", "hi"],
         ["chat", "autoglm-phone-9b:Q99", "-p", "hi"],
-        ["chat", "demo", "-p", "hi"],
+        ["chat", "demo:Q4_K_M", "-p", "hi"],
         ["chat", "MODEL", "-p", "  "],
         ["chat", "MODEL", "-p", "hi", "--rung", "gguf-gpu"],
         ["chat", "MODEL", "-p", "hi", "--rung", "nonsense"],

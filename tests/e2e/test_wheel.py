@@ -55,6 +55,26 @@ def test_the_wheel_holds_resources_and_no_tests(installed):
     assert not list(installed.glob("tests*"))
 
 
+def test_the_demo_comes_with_the_wheel_and_is_found(installed, tmp_path):
+    done = run(installed, tmp_path, "models", "--json")
+    assert done.returncode == 0, done.stderr
+    folder = installed / "autoglm_desktop" / "_resources" / "demo_model"
+    demo = json.loads(done.stdout)["demo"]
+    assert Path(demo["path"]) == folder
+    beside = ROOT / "resources" / "demo_model"
+    assert {path.name for path in folder.iterdir()} == {path.name for path in beside.iterdir()}
+    assert demo["size_bytes"] == sum(path.stat().st_size for path in beside.iterdir())
+
+
+def test_the_demo_answers_from_the_wheel(installed, tmp_path):
+    pytest.importorskip(
+        "llama_cpp", reason="llama-cpp-python is not installed in this environment (extra: llama)"
+    )
+    done = run(installed, tmp_path, "chat", "demo", "-p", "What is VRAM?")
+    assert done.returncode == 0, done.stderr
+    assert "graphics card" in done.stdout and "demo" in done.stderr
+
+
 def test_check_and_texts_come_from_the_wheel(installed, tmp_path):
     done = run(installed, tmp_path, "check", "--json")
     assert done.returncode == 0, done.stderr

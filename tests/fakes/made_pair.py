@@ -14,19 +14,13 @@ from typing import Any
 import numpy as np
 
 from autoglm_desktop.core.gguf_types import TYPES, ValueType
+from autoglm_desktop.store.gguf_glm4 import LAYER_NAMES, OTHER_NAMES
 from autoglm_desktop.store.gguf_words import CHAT_TEMPLATE, MERGES, SENTENCES, Vocabulary, vocabulary
 from autoglm_desktop.store.gguf_write import GgufWriter
 from tests.fakes import made_transformers
 
 EXACT_IN_F16 = 2.0**-17
 """The least bf16 magnitude whose 8 significant bits all lie at or above F16's smallest step, 2^-24."""
-LAYER_NAMES = {
-    "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output", "mlp.gate_up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
-    "input_layernorm": "attn_norm", "post_self_attn_layernorm": "post_attention_norm",
-    "post_attention_layernorm": "ffn_norm", "post_mlp_layernorm": "post_ffw_norm",
-}  # fmt: skip
-OTHER_NAMES = {"embed_tokens": "token_embd", "norm": "output_norm", "lm_head": "output"}
 
 
 @dataclass(frozen=True)

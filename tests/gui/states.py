@@ -40,6 +40,7 @@ from tests.gui.card_states import CHECKS
 from tests.gui.chat_more_states import chat_more_states
 from tests.gui.chat_states import chat_states
 from tests.gui.composer_states import composer_states
+from tests.gui.demo_states import demo_states
 from tests.gui.engine_states import engine_states
 from tests.gui.list_states import list_states
 from tests.gui.made_checks import MACHINES, checker, made_check, made_services
@@ -279,13 +280,17 @@ STATES.update(
 )
 
 
-def window(page: int, *engine: object, act: Callable[[Contents], None] = lambda _contents: None) -> State:
-    """The whole window on a page, over the fake engine in a mode; ``act`` brings it into the state."""
+def window(
+    page: int, *engine: object, act: Callable[[Contents], None] = lambda _contents: None, files: bool = True
+) -> State:
+    """The whole window on a page, over the fake engine in a mode; ``act`` brings it into the state. ``files``: a model
+    is installed."""
 
     def build(stage: Stage) -> QWidget:
         services = made_services(stage.home, *engine)
         services.library.models.mkdir(parents=True)
-        write_tiny_glm4(services.library.models / "made-tiny.gguf")
+        if files:
+            write_tiny_glm4(services.library.models / "made-tiny.gguf")
         made_history(services)
         session = Session(services, prepare)
         stage.last.append(session.close)
@@ -433,6 +438,12 @@ def details(state: SessionState) -> State:
 
 
 STATES.update({name: window(page, act=act) for name, (page, act) in running_states.window_states().items()})
+STATES.update(
+    {
+        name: window(page, "ok", "--reply", ANSWER, act=act, files="files" in name)
+        for name, (page, act) in demo_states(until).items()
+    }
+)
 STATES.update({name: details(state) for name, state in running_states.dialog_states().items()})
 STATES.update({name: engine_page(build_page) for name, build_page in phone_states(until).items()})
 STATES.update({name: engine_page(build_page) for name, build_page in remote_states(until).items()})

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import QEvent, QMimeData, QPoint, Qt, QUrl
+from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, Qt, QUrl
 from PySide6.QtGui import (
     QDragEnterEvent,
     QDragLeaveEvent,
@@ -534,3 +534,25 @@ def test_everything_that_takes_the_keyboard_has_a_name(seeing, qtbot, shot):
         if not part.accessibleName() and not (isinstance(part, (QPushButton, QToolButton)) and part.text())
     ]
     assert len(parts) >= 7 and nameless == []
+
+
+def test_another_placeholder_is_drawn_at_once(composer, qtbot):
+    """Qt only draws one anew that appears or goes."""
+    viewport = composer.edit.viewport()
+
+    class Painted(QObject):
+        whole = 0
+
+        def eventFilter(self, _watched, event):
+            if event.type() == QEvent.Type.Paint:  # the cursor's place alone is no sign
+                self.whole += event.region().boundingRect() == viewport.rect()
+            return False
+
+    painted = Painted()
+    viewport.installEventFilter(painted)
+    composer.set_state(ready=False, busy=False, stopping=False, hint="", placeholder="Choose a model")
+    qtbot.waitUntil(lambda: painted.whole > 0)
+    QApplication.processEvents()
+    before = painted.whole
+    composer.set_state(ready=False, busy=False, stopping=False, hint="", placeholder="Ask the demo")
+    qtbot.waitUntil(lambda: painted.whole > before)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from autoglm_desktop.core import context_use as use
+from autoglm_desktop.core import demo
 from autoglm_desktop.core.context_use import (
     MESSAGE_TOKENS,
     PROMPT_TOKENS,
@@ -126,3 +127,8 @@ def test_a_pasted_book_is_counted_as_a_whole():
     assert 0.99 <= text_tokens(book) / (10_000 * one) <= 1
     assert text_tokens(first_tokens(book, 16_000)) in (15_999, 16_000)
     assert min(each for _first, each in use._TENTHS) == use.LEAST_TENTHS
+
+
+def test_a_first_question_to_the_demo_leaves_room_beside_its_answer():
+    found = context_use(512, "", ["What is VRAM?"], [], "", [], demo.SAMPLING.max_tokens)
+    assert found.reply == demo.SAMPLING.max_tokens and found.left

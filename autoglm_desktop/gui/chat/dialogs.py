@@ -121,6 +121,9 @@ class Dialogs(QObject):
         return target.name if target is not None else None
 
     def _source(self) -> str:
+        target = self._session.state.target
+        if target is not None and target.is_demo and self._controller.settings.endpoint is None:
+            return _("These are the demo's own values: it always takes the likeliest word.")
         if self.defaults() == Sampling():
             return _("No values are known for this model; these are the program's own.")
         return _("The values that the catalogue has for this model.")

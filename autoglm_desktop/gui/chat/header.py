@@ -65,12 +65,14 @@ class ChatHeader(QFrame):
         settings: ConversationSettings,
         endpoint: Endpoint | None,
         model: str | None,
+        *,
+        demo: bool = False,
     ) -> None:
         """``conversation`` None: a new one. ``endpoint``: the one that ``settings`` name, None where it is gone;
-        ``model``: what answers there or here."""
+        ``model``: what answers there or here; ``demo``: it is the demo."""
         self._conversation = conversation
         self.title.set_text(title_of(conversation) if conversation is not None else _("New conversation"))
-        self.who.show_answerer(settings, endpoint, model)
+        self.who.show_answerer(settings, endpoint, model, demo=demo)
 
     def set_meter(self, use: ContextUse | None) -> None:
         self.meter.show_use(use)

@@ -73,7 +73,8 @@ class TabOrder:
         """Look again at what there is."""
         parts = self._parts
         above = [parts.header.more, *parts.opening.reached()]
-        below = [parts.empty.examples[-1], *parts.notice.reached(), *parts.composer.strip.reached()]
+        empty = [parts.empty.examples[-1], *parts.empty.best.reached]
+        below = [*empty, *parts.notice.reached(), *parts.composer.strip.reached()]
         if self._known != above + below:
             self._known = above + below
             for line in (above, below):

@@ -28,6 +28,7 @@ from . import greetings, layout, words
 from .acts import Acts
 from .controller import ChatController
 from .conversations_model import ConversationsModel
+from .demo import DemoStart
 from .dialogs import Dialogs
 from .endpoints_model import EndpointsModel
 from .message_steps import CAN
@@ -36,10 +37,13 @@ from .writing import Writing
 
 
 class ChatPage(QWidget):
-    """``models_wanted`` where a model has to be chosen first, ``engine_wanted(name)`` where an engine is to be
-    installed. ``finish`` closes the file, on the bridge's loop."""
+    """``models_wanted`` where a model has to be chosen first, ``model_wanted(id)`` where one of the catalogue is to be
+    looked at, ``engine_wanted(name)`` where an engine is to be installed, ``check_wanted``. ``finish`` closes the file,
+    on the bridge's loop."""
 
     models_wanted = Signal()
+    model_wanted = Signal(str)
+    check_wanted = Signal()
     engine_wanted = Signal(str)
 
     def __init__(
@@ -62,6 +66,9 @@ class ChatPage(QWidget):
         self.conversations = ConversationsModel(bridge, archive, self)
         self.endpoints = EndpointsModel(bridge, servers, self)
         self.controller = ChatController(bridge, session, self.conversations, chooser, self)
+        self.demo = DemoStart(
+            bridge, services, session, lambda: self.controller.settings.endpoint is None, self
+        )
         self.parts = layout.build(self, bridge)
         self.writing = Writing(
             bridge, services, archive, session, self.controller, self.endpoints, self.parts.composer, self
@@ -102,6 +109,7 @@ class ChatPage(QWidget):
             self._started = True
             self.conversations.start()
             self.endpoints.start()
+        self.demo.set_shown()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -133,6 +141,10 @@ class ChatPage(QWidget):
         parts.transcript.acted.connect(self.acts.do_with_message)
         parts.transcript.copied.connect(parts.say_copied)
         parts.empty.models_wanted.connect(self.models_wanted)
+        parts.empty.model_wanted.connect(self.model_wanted)
+        parts.empty.check_wanted.connect(self.check_wanted)
+        parts.empty.remote_wanted.connect(self.dialogs.open_settings)
+        parts.empty.demo_wanted.connect(self.demo.load)
         parts.empty.suggested.connect(parts.composer.suggest)
         parts.notice.acted.connect(self.acts.do)
         parts.opening.acted.connect(lambda _name: parts.opening.show_notice(None))
@@ -153,6 +165,9 @@ class ChatPage(QWidget):
     def _connect_state(self) -> None:
         controller, conversations = self.controller, self.conversations
         self._session.changed.connect(self._show_state)
+        self.demo.changed.connect(self._refresh)
+        self.demo.failed.connect(self.notices.trouble)
+        controller.settings_changed.connect(self.demo.consider)
         self.endpoints.changed.connect(self._show_servers)
         self.endpoints.failed.connect(self.notices.trouble)
         self.writing.changed.connect(self._refresh)
@@ -253,8 +268,8 @@ class ChatPage(QWidget):
     def _show_header(self) -> None:
         controller, state = self.controller, self._session.state
         settings, endpoint = controller.settings, self.endpoints.of(controller.settings)
-        model = greetings.model(state, settings, endpoint)
-        self.parts.header.show_chat(controller.current, settings, endpoint, model)
+        model, demo = greetings.model(state, settings, endpoint), greetings.is_demo(state, settings)
+        self.parts.header.show_chat(controller.current, settings, endpoint, model, demo=demo)
 
     def _show_messages(self) -> None:
         """Draw the open conversation; keep the draft of the one that was open."""
@@ -306,14 +321,16 @@ class ChatPage(QWidget):
         endpoint = self.endpoints.of(settings)
         name = greetings.who(state, settings, endpoint)
         self.notices.refresh()
-        parts.empty.set_state(state, endpoint, remote=settings.endpoint is not None)
+        remote = settings.endpoint is not None
+        parts.empty.set_state(state, endpoint, remote=remote, demo=self.demo)
+        demo = greetings.is_demo(state, settings) or (not remote and bool(self.demo.coming))
         able = name is not None and not self.endpoints.gone(settings)
         parts.composer.set_state(
             ready=self.conversations.is_open and able and answering is None,
             busy=answering is not None,
             stopping=answering is not None and answering.stopping,
             hint=greetings.hint(answering is not None, self._elsewhere()),
-            placeholder=greetings.placeholder(name, remote=settings.endpoint is not None),
+            placeholder=greetings.placeholder(name, remote=remote, demo=demo),
         )
         self._show_header()
 

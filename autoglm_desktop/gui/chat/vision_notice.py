@@ -58,7 +58,10 @@ def _without() -> Action:
 
 
 def _why(error: AppError) -> str:
-    """In the window nobody needs a command to fetch what is missing."""
+    """In the window nobody needs a command to fetch what is missing, or to name another model."""
+    if error.code == "vision_none":
+        text = _("{name} is a text model: it cannot look at pictures.")
+        return text.format(name=error.values.get("name", "?"))
     if error.code != "vision_part_to_pull":
         return errors.text(error)
     text = _(

@@ -9,6 +9,7 @@ from ...core.conversation import ConversationSettings
 from ...core.errors import AppError
 from ...core.remote import Endpoint
 from ...i18n import _
+from ...texts import demo as demo_texts
 from ...texts import errors
 from ...texts.remote import place_text, short_place_text
 from ..theme import GAP
@@ -34,10 +35,18 @@ class Who(QWidget):
         row.addStretch(1)
 
     def show_answerer(
-        self, settings: ConversationSettings, endpoint: Endpoint | None, model: str | None
+        self,
+        settings: ConversationSettings,
+        endpoint: Endpoint | None,
+        model: str | None,
+        *,
+        demo: bool = False,
     ) -> None:
-        """``endpoint`` None although ``settings`` name one: it was removed."""
-        if settings.endpoint is None:
+        """``endpoint`` None although ``settings`` name one: it was removed; ``demo``: it is what answers."""
+        if settings.endpoint is None and demo:
+            said = "\n".join((demo_texts.told(), _("Nothing that you write leaves this machine.")))
+            self._show(_("This machine") + f" · {demo_texts.word()}", "", said, leaves=False)
+        elif settings.endpoint is None:
             text = _("This machine") if not model else _("This machine") + f" · {model}"
             self._show(text, "", _("Nothing that you write leaves this machine."), leaves=False)
         elif endpoint is None:

@@ -131,7 +131,10 @@ def state_notice(state: SessionState, *, waiting: bool, tries_seen: int) -> Noti
     """
     name = state.target.name if state.target is not None else ""
     if state.phase in ("installing", "loading"):
-        return _loading(state, name, waiting=waiting)
+        quiet = (
+            state.target is not None and state.target.is_demo and state.install is None and not state.tries
+        )
+        return None if quiet and not waiting else _loading(state, name, waiting=waiting)
     failed = tuple(walk.of_try(tried) for tried in state.tries if tried.kind is not None)
     if state.phase == "failed" and state.error is not None:
         install, room = _install(state.error)

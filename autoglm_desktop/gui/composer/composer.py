@@ -82,6 +82,7 @@ class Composer(QFrame):
         self.stop.setText(_("Stopping") if stopping else _("Stop"))
         self.hint.setText(hint)
         self.edit.setPlaceholderText(placeholder)
+        self.edit.viewport().update()  # Qt draws it anew only where it appears or goes
         self._update()
 
     def set_attachments(self, attachments: Attachments) -> None:

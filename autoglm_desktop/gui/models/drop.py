@@ -29,7 +29,7 @@ class DropArea(QWidget):
         super().__init__(parent)
         self._active = False
         self.title = label(role="subtitle", wrap=True)
-        self.text = label(_("They stay where they are; only their place is remembered."), "muted", wrap=True)
+        self.text = label("", "muted", wrap=True)
         self.pick_button = button(_("Choose files …"), self.pick_wanted.emit)
         lines = QVBoxLayout()
         lines.setSpacing(GAP // 2)
@@ -42,8 +42,12 @@ class DropArea(QWidget):
         row.addWidget(self.pick_button)
         self.set_empty(False)
 
-    def set_empty(self, empty: bool) -> None:
-        """Whether there is no file yet."""
+    def set_empty(self, empty: bool, *, demo: bool = False) -> None:
+        """Whether there is no file yet. ``demo``: it stands below."""
+        text = _("They stay where they are; only their place is remembered.")
+        if empty and demo:
+            text = _("It stays where it is. To try the program without any file, load the demo below.")
+        self.text.setText(text)
         if empty:
             self.title.setText(_("No model file is on this machine yet. Drop a GGUF file here."))
         else:

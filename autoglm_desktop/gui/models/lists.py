@@ -15,6 +15,7 @@ from ..downloads_model import DownloadsModel
 from ..theme import GAP
 from ..widgets.labels import label
 from .catalogue_card import CatalogueCard
+from .demo_row import DemoRow
 from .drop import DropArea
 from .file_row import FileRow
 from .made import MadeList
@@ -36,7 +37,9 @@ class FileSection(QWidget):
     def __init__(self, unfinished: QWidget, below: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.rows: list[FileRow] = []
-        self.drop, self.made = DropArea(), MadeList()
+        self.drop, self.made, self.demo = DropArea(), MadeList(), DemoRow()
+        self.demo.cancel_wanted.connect(self.cancel_wanted)
+        self.demo.chat_wanted.connect(self.chat_wanted)
         self._column = QVBoxLayout()
         self._column.setSpacing(GAP + GAP // 2)
         column = _section(self)
@@ -45,11 +48,16 @@ class FileSection(QWidget):
         column.addWidget(unfinished)
         column.addWidget(self.made)
         column.addWidget(self.drop)
+        column.addWidget(self.demo)
         column.addWidget(below)
 
-    def show_files(self, files: Sequence[FileEntry], state: SessionState) -> None:
-        """Rows of files that are as they were stay."""
-        self.drop.set_empty(not files)
+    def show_files(
+        self, files: Sequence[FileEntry], state: SessionState, demo_bytes: int | None = None
+    ) -> None:
+        """Rows of files that are as they were stay. ``demo_bytes`` None: this installation has no demo."""
+        self.drop.set_empty(not files, demo=demo_bytes is not None)
+        self.demo.show_size(demo_bytes)
+        self.demo.show_state(state)
         old = {row.entry.local.path: row for row in self.rows}
         self.rows = []
         for place, entry in enumerate(files):
@@ -67,6 +75,7 @@ class FileSection(QWidget):
         """What the session does."""
         for row in self.rows:
             row.show_state(state)
+        self.demo.show_state(state)
 
     def stops(self) -> list[QWidget]:
         """What the Tab key goes through."""

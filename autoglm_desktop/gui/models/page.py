@@ -27,7 +27,7 @@ from ...usecases import model_list
 from ...usecases.check import CheckResult
 from ...usecases.model_list import ModelList
 from ...usecases.services import Services
-from ...usecases.targets import of_local
+from ...usecases.targets import Target, of_demo, of_local
 from ..bridge import Bridge, Job
 from ..downloads_model import DownloadsModel
 from ..session_model import SessionModel
@@ -46,6 +46,7 @@ from .file_row import FileRow
 from .holds import Holds
 from .lists import CatalogueSection, FileSection
 from .opening import Opening
+from .reveal import Reveal
 from .showing import OpenUrl, Showing
 from .source_bar import PickFolder, pick_folder
 from .unfinished import UnfinishedList, begun
@@ -94,6 +95,7 @@ class ModelsPage(Page):
         self._arrange()
         self.setAcceptDrops(True)
         self._steady = Steady(self, self.here, self.known)
+        self.reveal = Reveal(self, lambda: self.cards)
         self._connect_parts()
 
     @property
@@ -170,7 +172,7 @@ class ModelsPage(Page):
         self.listed = found
         if found.folder_gone:
             self._say_error(AppError("models_folder_gone", path=str(found.folder)))
-        self.here.show_files(found.files, self._session.state)
+        self.here.show_files(found.files, self._session.state, found.demo_bytes)
         self.here.made.show_made(found.made)
         self.disk.adopt(self.rows)
         self.fetching.repository.show_installed(targets_of(found.files))
@@ -179,6 +181,7 @@ class ModelsPage(Page):
         self._place_sections(empty=not found.files)
         self._downloads_changed()
         self._order_tabs()
+        self.reveal.follow()
 
     def _show_opening(self) -> None:
         self.known.show_opening(self.opening)
@@ -199,7 +202,8 @@ class ModelsPage(Page):
         """The Tab key goes down the page, also through what came later."""
         fetching = self.fetching
         others = [*self.unfinished.buttons, *self.here.made.buttons]
-        here = [*self.here.stops(), *others, self.drop.pick_button, *self.disk.card.stops()]
+        here = [*self.here.stops(), *others, self.drop.pick_button, self.here.demo.act_button]
+        here += self.disk.card.stops()
         known = [*fetching.source.stops(), *self.known.stops(), *fetching.repository.stops()]
         first = self.body.indexOf(self.here) < self.body.indexOf(self.known)
         lists = [*here, *known] if first else [*known, *here]
@@ -214,6 +218,20 @@ class ModelsPage(Page):
             return
         self._session.load(of_local(local, self._same_model(local)))
         self.chat_wanted.emit()
+
+    def _load_demo(self) -> None:
+        """Its file may have to be made first."""
+        if self.disk.moving:
+            self.notices.say("warn", _("The models folder is being moved. Load a model when that is done."))
+            return
+
+        def load(target: Target) -> None:
+            self._session.load(target)
+            self.chat_wanted.emit()
+
+        self._bridge.submit(
+            lambda _report: asyncio.to_thread(of_demo, self._services.library), load, self._say_error
+        )
 
     def _same_model(self, local: LocalModel) -> tuple[LocalModel, ...]:
         """Other files of the same model, for the case that this one can't be run."""
@@ -263,6 +281,7 @@ class ModelsPage(Page):
         self.drop.pick_wanted.connect(self.add_button.pick_files)
         self._session.changed.connect(self.here.show_state)
         self.here.load_wanted.connect(self._load)
+        self.here.demo.load_wanted.connect(self._load_demo)
         self.here.cancel_wanted.connect(self._session.cancel_load)
         self.here.chat_wanted.connect(self.chat_wanted)
         self.here.remove_wanted.connect(self._remove)

@@ -7,6 +7,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QDialog, QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from ...i18n import _, ngettext
+from ...texts import demo as demo_texts
 from ...texts import proof as proof_texts
 from ...texts import reasons, walk
 from ...texts.rungs import rung_text
@@ -56,7 +57,7 @@ class Details(QDialog):
     def show_state(self, state: SessionState) -> None:
         """Show a state."""
         running = state.phase in ("ready", "generating")
-        self.name.setText(state.target.name if state.target is not None else _("No model is loaded"))
+        self.name.setText(_name(state))
         self.state_line.setText(phases.sentence(state))
         self.warning.setText(reasons.text(state.warning) if state.warning is not None else "")
         self.warning.setVisible(state.warning is not None)
@@ -115,6 +116,12 @@ def locked_text(state: SessionState) -> str:
         return ""
     text = _("Locked to {rung}: no other way is tried until you unlock it, choose another model or quit.")
     return text.format(rung=rung_text(state.locked))
+
+
+def _name(state: SessionState) -> str:
+    if state.target is None:
+        return _("No model is loaded")
+    return f"{state.target.name} · {demo_texts.word()}" if state.target.is_demo else state.target.name
 
 
 def idle_text(minutes: int) -> str:

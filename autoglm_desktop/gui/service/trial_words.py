@@ -15,10 +15,11 @@ from .words import Said
 
 ACTS = {
     "trial_no_model": ("models", N_("Choose a model")),
+    "trial_demo": ("models", N_("Choose a model")),
     "trial_no_vision": ("load", N_("Load it for pictures")),
     "trial_small_context": ("load", N_("Load it for the phone agent")),
 }
-HARD = ("trial_no_model", "trial_no_vision")
+HARD = ("trial_no_model", "trial_demo", "trial_no_vision")
 """With these it can't be tried at all."""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ...core.errors import AppError
 from ...core.units import format_seconds
 from ...i18n import N_, _, ngettext
+from ...texts import demo as demo_texts
 from ...texts import errors
 from ...texts.values import fill
 from ...usecases.serve_gate import Live
@@ -85,7 +86,7 @@ def model_line(state: SessionState) -> Said:
     if state.target is None:
         text = _("No model is chosen yet: requests are refused until one is loaded.")
         return Said("warn", text, "models", _("Choose a model"))
-    name = state.target.name
+    name = demo_texts.word() if state.target.is_demo else state.target.name
     if state.phase in ("ready", "generating"):
         return Said("ok", f"{name} · {phases.sentence(state)}")
     if state.phase in ("loading", "installing"):

@@ -17,3 +17,12 @@ def in_row(*parts: QWidget | None) -> QHBoxLayout:
         else:
             made.addWidget(part)
     return made
+
+
+def row_of(*parts: QWidget | None) -> QWidget:
+    """The same as a widget without margins: hidden, it takes no room."""
+    made = QWidget()
+    row = in_row(*parts)
+    row.setContentsMargins(0, 0, 0, 0)
+    made.setLayout(row)
+    return made
