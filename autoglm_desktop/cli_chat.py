@@ -124,8 +124,6 @@ async def ask(
     if show:
         sys.stdout.write("\n")
         sys.stdout.flush()
-    if answer.done is not None and answer.done.usage.dropped_messages:
-        print(texts.dropped_text(answer.done.usage.dropped_messages), file=sys.stderr)
     return answer
 
 
@@ -154,6 +152,7 @@ async def _conversation(session: Session, sampling: Sampling, picture: FirstPict
     if interactive:
         print(_("Type a message and press Enter; Ctrl-D ends."), file=sys.stderr)
     history: list[Message] = []
+    full = False
     async for line in _lines(interactive=interactive):
         if not line.strip():
             continue
@@ -186,6 +185,12 @@ async def _conversation(session: Session, sampling: Sampling, picture: FirstPict
                 return 1
             continue
         history.append(Message("assistant", answer.text))
+        if answer.done is not None and answer.done.usage.dropped_messages and not full:
+            full = True  # so are all the next ones: said once
+            print(
+                _("From now on the oldest messages are left out: they no longer fit the context."),
+                file=sys.stderr,
+            )
         if interactive and answer.done is not None:
             print(texts.done_text(answer.done), file=sys.stderr)
     return 0

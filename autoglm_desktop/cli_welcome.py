@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 
 from . import cli_check
-from .cli import build_parser
+from .cli_parser import build_parser
 from .core.errors import AppError
 from .core.units import format_bytes
 from .i18n import N_, _, as_started

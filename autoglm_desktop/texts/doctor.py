@@ -146,7 +146,9 @@ def _engine(name: str, found: Environment | None) -> str:
 
 def _crash(crash: Crash) -> str:
     when = time.strftime("%Y-%m-%d", time.gmtime(crash.at))
-    parts = (when, crash.rung, crash.phase, crash.kind, f"{crash.backend} {crash.build}", crash.message)
+    parts = [when, crash.rung, crash.phase, crash.kind, f"{crash.backend} {crash.build}", crash.message]
+    if crash.file is not None:
+        parts.append(_("for one file only"))
     return "  " + " · ".join(parts)
 
 

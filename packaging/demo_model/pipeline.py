@@ -60,7 +60,7 @@ def _make(options: argparse.Namespace, corpus: Corpus, begun: float) -> None:
     from . import export
     from . import model as models
     from . import tokenizer as words
-    from .train import BEST, Trainer
+    from .train import BEST, OtherTraining, Trainer
 
     _told("tokenizer", begun)
     shape = Shape()
@@ -71,7 +71,10 @@ def _make(options: argparse.Namespace, corpus: Corpus, begun: float) -> None:
     training = dataclasses.replace(
         Training(), minutes=options.minutes, threads=options.threads, compiled=not options.no_compile
     )
-    Trainer(corpus, tokenizer, shape, training, options.work, ends=ends, prompts=prompts).run()
+    try:
+        Trainer(corpus, tokenizer, shape, training, options.work, ends=ends, prompts=prompts).run()
+    except OtherTraining as error:
+        sys.exit(str(error))
     _told("files", begun)
     model = models.build(shape, ends)
     model.load_state_dict(torch.load(options.work / BEST, weights_only=True))

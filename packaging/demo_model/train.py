@@ -26,6 +26,10 @@ ROWS = 64
 """Of a batch of validation questions."""
 
 
+class OtherTraining(ValueError):
+    """A checkpoint of another corpus, shape or recipe."""
+
+
 @dataclass(frozen=True)
 class Found:
     """Shares of the validation questions whose answer is decided right, by language, and of what is out of scope."""
@@ -52,7 +56,7 @@ class State:
 
 class Trainer:
     """``run`` trains until the time is over and leaves the best averaged weights in ``work``/best.pt. Interrupted, it
-    goes on at the last checkpoint; one of another corpus, shape or recipe is refused (ValueError)."""
+    goes on at the last checkpoint; one of another corpus, shape or recipe is refused (OtherTraining)."""
 
     def __init__(
         self,
@@ -231,7 +235,7 @@ def _demand_same(there: Mapping[str, Any], wanted: Mapping[str, Any], path: Path
         same = list(value.items()) if isinstance(value, dict) else value
         kept = there.get(key)
         if repr(list(kept.items()) if isinstance(kept, dict) else kept) != repr(same):
-            raise ValueError(f"{path} was made with another {key}; delete it to begin anew")
+            raise OtherTraining(f"{path} was made with another {key}; delete it to begin anew")
 
 
 def _optimiser(model: Any, training: Training) -> Any:

@@ -77,6 +77,13 @@ def test_a_conversation_by_pipe_in_less_context_than_was_asked_for(home):
     assert "The context is 512 tokens" in err and len(out.splitlines()) == 2
 
 
+def test_that_the_oldest_messages_are_left_out_is_said_once(home):
+    status, out, err = run(home, "chat", "demo", text="What is VRAM?\nWhat is a KV cache?\n" * 8)
+    assert status == 0, err
+    assert len(out.splitlines()) == 16 and all(GRAPHICS["en"] in line for line in out.splitlines()[::2])
+    assert err.count("the oldest messages are left out") == 1
+
+
 def test_models_lists_it_beside_the_files(home):
     status, out, _err = run(home, "models", "--json")
     document = json.loads(out)

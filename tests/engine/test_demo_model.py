@@ -15,7 +15,7 @@ from demo_model import corpus as texts
 from demo_model import model as models
 from demo_model import tokenizer as words
 from demo_model.settings import Shape, Training
-from demo_model.train import Trainer
+from demo_model.train import OtherTraining, Trainer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from autoglm_desktop.core.demo import NAME
@@ -169,5 +169,5 @@ def test_a_training_that_was_interrupted_ends_as_one_that_was_not(corpus, tokeni
 def test_a_checkpoint_of_another_corpus_is_refused(corpus, tokenizer, tmp_path):
     trainer(corpus, tokenizer, tmp_path, 1).run()
     other = dataclasses.replace(corpus, train=corpus.train[1:])
-    with pytest.raises(ValueError, match="another corpus"):
+    with pytest.raises(OtherTraining, match="another corpus"):
         trainer(other, tokenizer, tmp_path, 1).run()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from autoglm_desktop import cli, cli_check, i18n
+from autoglm_desktop import cli, cli_check, cli_parser, i18n
 from autoglm_desktop.cli_layout import columns
 from autoglm_desktop.core.machine import Cpu, Machine
 from autoglm_desktop.core.machine import to_json as machine_to_json
@@ -184,6 +184,8 @@ def test_failures_are_one_sentence(
 def test_run_is_a_coroutine_of_the_parsed_options(
     described: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = cli.build_parser().parse_args(["check", "--machine", str(described), "--variant", "Q2_K"])
+    options = cli_parser.build_parser().parse_args(
+        ["check", "--machine", str(described), "--variant", "Q2_K"]
+    )
     assert asyncio.run(cli_check.run(options)) == 0
     assert "Q2_K" in capsys.readouterr().out

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from autoglm_desktop import cli, cli_chat
+from autoglm_desktop import cli, cli_chat, cli_parser
 from autoglm_desktop.core.errors import AppError, EngineError
 from autoglm_desktop.core.protocol import Message, Sampling
 from autoglm_desktop.store import gguf_tiny
@@ -50,7 +50,7 @@ def test_what_cannot_work_is_a_usage_error(tmp_path, monkeypatch, capsys, words,
     with pytest.raises(SystemExit) as ended:
         cli.main(["--lang", "en", *words])
     assert ended.value.code == 2 and said in capsys.readouterr().err
-    cli.build_parser().parse_args(["chat", "x", "--context", "256"])
+    cli_parser.build_parser().parse_args(["chat", "x", "--context", "256"])
 
 
 def test_a_picture_without_room_is_said_and_the_conversation_goes_on(monkeypatch, capsys):

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from autoglm_desktop import cli, cli_chat, cli_models, cli_welcome, i18n
+from autoglm_desktop import cli_chat, cli_models, cli_parser, cli_welcome, i18n
 from autoglm_desktop.core import demo
 from autoglm_desktop.core.errors import AppError, EngineError
 from autoglm_desktop.store.gguf_tiny import write_tiny_glm4
@@ -59,7 +59,7 @@ def began(tmp_path, monkeypatch):
 
 
 def chat(*words):
-    options = cli.build_parser().parse_args(["chat", *words])
+    options = cli_parser.build_parser().parse_args(["chat", *words])
     return asyncio.run(cli_chat.run(options))
 
 
@@ -228,7 +228,7 @@ def test_what_it_advises_is_what_the_window_advises_and_can_be_had(machine, tmp_
 
 def test_models_has_a_line_of_it_that_is_no_file(began, capsys):
     services = began()
-    run = cli.build_parser().parse_args
+    run = cli_parser.build_parser().parse_args
     assert asyncio.run(cli_models.models(run(["models"]))) == 0
     lines = capsys.readouterr().out.splitlines()
     (line,) = [line for line in lines if "autoglm-desktop chat demo" in line]
@@ -244,7 +244,7 @@ def test_models_has_a_line_of_it_that_is_no_file(began, capsys):
 
 def test_models_without_it_says_nothing_of_it(began, capsys):
     began(there=False)
-    run = cli.build_parser().parse_args
+    run = cli_parser.build_parser().parse_args
     asyncio.run(cli_models.models(run(["models"])))
     assert "chat demo" not in capsys.readouterr().out
     asyncio.run(cli_models.models(run(["models", "--json"])))
@@ -254,7 +254,7 @@ def test_models_without_it_says_nothing_of_it(began, capsys):
 @pytest.mark.parametrize("command", ["chat", "serve"])
 def test_the_help_of_what_runs_models_names_it(command, capsys):
     with pytest.raises(SystemExit):
-        cli.build_parser().parse_args([command, "--help"])
+        cli_parser.build_parser().parse_args([command, "--help"])
     assert "or demo" in " ".join(capsys.readouterr().out.split())
 
 

@@ -16,7 +16,7 @@ from demo_model.corpus import FIRST_ONES, VARIANT, VOICE, Corpus
 from demo_model.judge import Judge
 from demo_model.settings import CORPUS, FIRST, HELD_OUT, LANGUAGES, OUTSIDE
 
-from autoglm_desktop import cli
+from autoglm_desktop import cli_parser
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTED = (
@@ -146,7 +146,7 @@ def test_answers_are_short_and_clean():
 
 def test_commands_in_answers_are_those_of_the_program():
     """What begins with launch.py is parsed by the program itself; options, variables and files stand in the docs."""
-    parser = cli.build_parser()
+    parser = cli_parser.build_parser()
     unknown = []
     for name, _language, text in answers():
         for command in re.findall(r"`([^`]+)`", text):

@@ -242,9 +242,15 @@ def test_what_it_says_and_in_which_order(tmp_path):
         engines=(("llama-cpu", None),),
         log=("2026 WARNING last words",),
         packages=("numpy==2.0.1.4",),
-        crashes=(Crash("hw", "0.3", "llama.cpp", "gguf-gpu", "load", "hung", "no answer", at=86400.0),),
+        crashes=(
+            Crash("hw", "0.3", "llama.cpp", "gguf-gpu", "load", "hung", "no answer", at=86400.0),
+            Crash(
+                "hw", "0.3", "llama.cpp", "gguf-cpu", "load", "crashed", "no page", file="7-ab", at=86400.0
+            ),
+        ),
     )
     text = texts.report_text(found)
+    assert "no answer\n" in text and "no page · for one file only\n" in text
     order = [
         report.SIGNATURE, "AutoGLM-Phone-9B, to drive a phone (screenshots): runs well", "[",
         "llama-cpu: not installed",

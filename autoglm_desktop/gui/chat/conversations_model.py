@@ -91,7 +91,11 @@ class ConversationsModel(QObject):
     def delete(self, conversation: int) -> None:
         """Take a conversation away; ``removed`` follows, and ``undo`` brings it back."""
         found = self.get(conversation)
-        self.call(functools.partial(self._removed, found), Conversations.delete, conversation)
+
+        def delete(store: Conversations) -> tuple[Deletion, tuple[Conversation, ...]]:
+            return store.delete(conversation), store.all()
+
+        self.call(functools.partial(self._removed, found), delete)
 
     def undo(self) -> None:
         """Bring back the conversation that was deleted last."""
@@ -181,9 +185,12 @@ class ConversationsModel(QObject):
     def _changed(self, _done: object) -> None:
         self.read()
 
-    def _removed(self, conversation: Conversation | None, deletion: Deletion) -> None:
-        self._deletion = deletion
-        self.read()
+    def _removed(
+        self, conversation: Conversation | None, done: tuple[Deletion, tuple[Conversation, ...]]
+    ) -> None:
+        """The list comes first: who reads that a conversation is deleted doesn't see it there any more."""
+        self._deletion, left = done
+        self._listed(left)
         if conversation is not None:
             self.removed.emit(conversation)
 

@@ -19,7 +19,7 @@ from ..bridge import Bridge, Job
 from ..session_model import SessionModel
 
 COMING, INSTALLING, READY, MISSING = "coming", "installing", "ready", "missing"
-"""The engine of set-up: it is looked at; it is being installed or tested; it is there; it could not be had."""
+"""The engine of set-up: it is looked at or tested; it is being installed; it is there; it could not be had."""
 
 
 class DemoStart(QObject):
@@ -67,6 +67,10 @@ class DemoStart(QObject):
             self._engine = engine
             self.consider()
             self.changed.emit()
+
+    def set_engine_step(self, step: str) -> None:
+        """What is being done to get the engine there: InstallProgress' step. A test is over in seconds."""
+        self.set_engine(COMING if step == "self_test" else INSTALLING)
 
     def set_check(self, check: CheckResult) -> None:
         """Point to the best model for this machine."""
