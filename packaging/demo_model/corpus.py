@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,12 @@ def load(folder: Path = CORPUS, seed: int = SEED) -> Corpus:
     corpus = Corpus(answers, tuple(train), tuple(validation), tuple(held), tuple(test), _blind(folder))
     _demand_disjoint(corpus)
     return corpus
+
+
+def bare(text: str) -> str:
+    """As two phrasings are compared: case, width, punctuation and blanks do not count."""
+    text = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(c for c in text if unicodedata.category(c)[0] in "LN" or c in "+<>–") or text.strip()
 
 
 def _topics(folder: Path) -> Iterator[dict[str, Any]]:

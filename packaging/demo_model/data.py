@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from . import tokenizer as words
 from .augment import varied
-from .corpus import Corpus, Question
+from .corpus import Corpus, Question, bare
 from .settings import LANGUAGES, OUTSIDE, Training
 
 Ints = npt.NDArray[np.int64]
@@ -113,7 +113,7 @@ class Maker:
             self._asked[question.answer, question.language].append(question)
         self._ids = [name for name in corpus.ids if name != OUTSIDE]
         kept_back = (corpus.validation, corpus.held_out, corpus.outside_test, corpus.blind)
-        self._kept_back = frozenset(question.text for part in kept_back for question in part)
+        self._kept_back = frozenset(bare(question.text) for part in kept_back for question in part)
 
     def batch(self, step: int) -> Batch:
         rng = random.Random(self._training.seed * 1_000_003 + step)
@@ -165,8 +165,8 @@ class Maker:
         return sample
 
     def _varied(self, question: Question, rng: random.Random) -> str:
-        """Never a question that is kept back, which chance can make of one of its variants."""
-        while (text := varied(question, rng)) in self._kept_back:
+        """Never a question that is kept back, also not typed otherwise: chance can make it of a variant."""
+        while bare(text := varied(question, rng)) in self._kept_back:
             pass
         return text
 

@@ -50,7 +50,7 @@ class Training:
     counted. ``split``: chance that a token of a question stands in two pieces, in ``split_share`` of the questions.
     ``average``: of the weights, kept beside them; what is exported. ``patience``: validations without a better one."""
 
-    minutes: float = 60.0
+    minutes: float = 70.0
     threads: int = 2
     seed: int = SEED
     rows: int = 32

@@ -71,12 +71,14 @@ def test_a_variation_that_is_a_question_kept_back_is_made_anew(corpus, tokenizer
     secret = corpus.held_out[0].text
     made = itertools.count()
     monkeypatch.setattr(
-        data, "varied", lambda question, _rng: secret if next(made) % 2 else f"{question.text} secret"
+        data,
+        "varied",
+        lambda question, _rng: f" {secret.upper()}!" if next(made) % 2 else f"{question.text} secret",
     )
     batch = data.Maker(corpus, tokenizer, dataclasses.replace(Training(), split_share=0.0)).batch(0)
     read = tokenizer.decode(batch.ids.flatten().tolist(), skip_special_tokens=False)
     assert next(made) > 100 and read.count(" secret<|assistant|>") > 50
-    assert f"\n{secret}<|assistant|>" not in read
+    assert secret.upper() not in read
 
 
 def test_a_question_is_read_as_the_chat_template_writes_it(corpus, tokenizer, folder):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from demo_model import augment, corpus, evaluate
-from demo_model.corpus import FIRST_ONES, VARIANT, VOICE, Corpus
+from demo_model.corpus import FIRST_ONES, VARIANT, VOICE, Corpus, bare
 from demo_model.judge import Judge
 from demo_model.settings import CORPUS, FIRST, HELD_OUT, LANGUAGES, OUTSIDE
 
@@ -69,12 +69,6 @@ def questions() -> list[tuple[str, str, str]]:
 
 def answers() -> list[tuple[str, str, str]]:
     return [(name, language, text) for (name, language), text in loaded().answers.items()]
-
-
-def bare(text: str) -> str:
-    """As two phrasings are compared: case, width, punctuation and blanks do not count."""
-    text = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(c for c in text if unicodedata.category(c)[0] in "LN" or c in "+<>–") or text.strip()
 
 
 def test_no_question_stands_twice():
