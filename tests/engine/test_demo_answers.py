@@ -9,6 +9,7 @@ from functools import cache
 
 import pytest
 from demo_model import corpus
+from demo_model.judge import Judge
 from demo_model.settings import LANGUAGES, OUTSIDE
 
 from autoglm_desktop import i18n
@@ -128,8 +129,9 @@ def test_a_long_conversation_stays_in_words(services, by_llama, rung):
         pytest.importorskip("transformers", reason="transformers is not installed here (extra: torch)")
     state, texts_ = said(services, 2 * list(LEARNED), rung, together=True)
     assert state.plan.rung == rung and state.proof.context == 512
-    learned = set(answers().values())
-    assert [text for text in texts_ if text not in learned] == []
+    found = [(text, Judge(answers())(text)) for text in texts_]
+    assert [text for text, verdict in found if verdict.answer is None] == [], "nonsense is like no answer"
+    assert sum(verdict.exact for _text, verdict in found) >= 0.9 * len(found)
 
 
 def test_the_folder_computed_in_float32_gives_the_same_text(by_llama):
