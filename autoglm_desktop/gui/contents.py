@@ -63,7 +63,7 @@ class Contents(QObject):
         self.download_hint.clicked.connect(lambda: self.page_wanted.emit(MODELS))
         self.system.engine_test_wanted.connect(self.banner.test_again)
         self.banner.ready.connect(lambda _environment: self.chat.demo.set_engine(demo.READY))
-        self.banner.working.connect(self.chat.demo.set_engine_step)
+        self.banner.working.connect(self.chat.demo.set_engine_stage)
         self.banner.stopped.connect(lambda: self.chat.demo.set_engine(demo.MISSING))
 
     def start(self) -> None:

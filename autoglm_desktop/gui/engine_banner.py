@@ -23,7 +23,7 @@ from .theme import GAP
 class EngineBanner(QFrame):
     """Hidden while there is nothing to say. ``ready(Environment)`` when the engine can be used; ``changed`` when
     something was done to get there; ``wanted_ready`` when one works that the user asked for by ``install``;
-    ``working(step)``, InstallProgress' step, while one is installed or tested; ``stopped`` when that came to
+    ``working(stage)``, InstallProgress' stage, while one is installed or tested; ``stopped`` when that came to
     nothing."""
 
     ready = Signal(object)
@@ -89,7 +89,7 @@ class EngineBanner(QFrame):
 
     def _progress(self, progress: InstallProgress) -> None:
         self._worked = True
-        self.working.emit(progress.step)
+        self.working.emit(progress.stage)
         self._look("info", texts.install_text(progress), _("Cancel"))
         self._bar.show()
         if progress.fraction is None:

@@ -149,9 +149,9 @@ def test_while_the_engine_is_being_installed_the_page_says_so_and_then_it_loads(
     assert here.state.target is None and "being installed" in here.said()
     assert here.buttons() == [], "nothing is to be chosen yet"
     assert not here.page.parts.composer.send.isEnabled()
-    here.start.set_engine_step("download")
+    here.start.set_engine_stage("fetch")
     assert "being installed" in here.said()
-    here.start.set_engine_step("self_test")
+    here.start.set_engine_stage("self_test")
     assert "being loaded" in here.said()
     here.start.set_engine(READY)
     here.ready()

@@ -68,9 +68,9 @@ class DemoStart(QObject):
             self.consider()
             self.changed.emit()
 
-    def set_engine_step(self, step: str) -> None:
-        """What is being done to get the engine there: InstallProgress' step. A test is over in seconds."""
-        self.set_engine(COMING if step == "self_test" else INSTALLING)
+    def set_engine_stage(self, stage: str) -> None:
+        """What is being done to get the engine there: InstallProgress' stage. A test is over in seconds."""
+        self.set_engine(COMING if stage == "self_test" else INSTALLING)
 
     def set_check(self, check: CheckResult) -> None:
         """Point to the best model for this machine."""
